@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the loader to C.
+ *
+ * Job:    the multiboot 1 and 2 headers; from 32-bit protected mode without paging to long mode at
+ *         the image's own address; one clear line and a halt on a CPU that cannot do it.
+ * Enter:  start32 with eax = magic, ebx = machine address of the information (both protocols,
+ *         BIOS and UEFI alike).
+ * State:  boot_l4 and the tables below it: machine addresses 0-4 GiB at 0 and at the direct map,
+ *         the image with its final permissions. They stay usable for starting other CPUs.
+ * Holds:  B1  boot_tsc_start is taken by the first instruction.
+ *         B2  from the first 64-bit instruction on no page of the image is writable and executable.
+ * Tests:  tests/linux (every boot path)
+ * Next:   boot/start.c
+ */
+#include <hv/layout.h>
+
+#define PA(x)		((x) - IMAGE_VIRT_BASE)	/* machine address of a symbol of the image */
+
+#define MB1_MAGIC	0x1badb002
+#define MB1_FLAGS	3			/* modules on page boundaries; memory map wanted */
+#define MB1_LOADED	0x2badb002
+#define MB2_MAGIC	0xe85250d6
+#define MB2_LOADED	0x36d76289
+
+#define PTE_TABLE	0x063			/* present, writable, accessed, dirty */
+#define PTE_RX		0x061
+#define PTE_2M		0x0e3			/* ... and large */
+#define NX_HIGH		0x80000000		/* bit 63, in the upper word */
+
+#define BOOT_CS64	0x08
+#define BOOT_DS		0x10
+
+#define COM1		0x3f8
+
+	.section .head, "ax", @progbits
+	.code32
+	.balign 8
+mb1_header:
+	.long MB1_MAGIC, MB1_FLAGS, -(MB1_MAGIC + MB1_FLAGS)
+
+	.balign 8
+mb2_header:
+	.long MB2_MAGIC, 0, mb2_end - mb2_header, -(MB2_MAGIC + (mb2_end - mb2_header))
+	/* information request: command line, modules, memory map (required) */
+	.balign 8
+	.short 1, 0
+	.long 20, 1, 3, 6
+	/* modules on page boundaries */
+	.balign 8
+	.short 6, 0
+	.long 8
+	/* console: text mode is fine, none is required (optional tag) */
+	.balign 8
+	.short 4, 1
+	.long 12, 2
+	/* frame buffer: any mode will do (optional tag) */
+	.balign 8
+	.short 5, 1
+	.long 20, 0, 0, 0
+	.balign 8
+	.short 0, 0
+	.long 8
+mb2_end:
+
+	.globl start32
+start32:
+	/*
+	 * No stack yet. eax: magic, ebx: information, kept in ebp and ebx.
+	 */
+	mov	%eax, %ebp
+	rdtsc
+	mov	%eax, PA(boot_tsc_start)
+	mov	%edx, PA(boot_tsc_start) + 4
+	cli
+	cld
+	lgdt	PA(boot_gdtr_phys)
+	mov	$BOOT_DS, %eax
+	mov	%eax, %ds
+	mov	%eax, %es
+	mov	%eax, %ss
+	mov	$PA(boot_stack) + STACK_SIZE - 1024, %esp
+
+	mov	$PA(msg_magic), %esi
+	cmp	$MB1_LOADED, %ebp
+	je	1f
+	cmp	$MB2_LOADED, %ebp
+	jne	refuse
+1:
+	/* CPUID exists when EFLAGS.ID can be changed */
+	mov	$PA(msg_long_mode), %esi
+	pushf
+	pop	%eax
+	mov	%eax, %ecx
+	xor	$0x200000, %eax
+	push	%eax
+	popf
+	pushf
+	pop	%eax
+	push	%ecx
+	popf
+	xor	%ecx, %eax
+	test	$0x200000, %eax
+	jz	refuse
+	push	%ebx
+	mov	$0x80000000, %eax
+	cpuid
+	xor	%edx, %edx
+	cmp	$0x80000001, %eax
+	jb	2f
+	mov	$0x80000001, %eax
+	cpuid
+2:	pop	%ebx
+	bt	$29, %edx
+	jnc	refuse
+	mov	$PA(msg_nx), %esi
+	bt	$20, %edx
+	jnc	refuse
+
+	/* 4 GiB by 2 MiB pages: 2048 entries of four consecutive tables */
+	mov	$PA(boot_l2_low), %edi
+	mov	$PTE_2M, %eax
+	xor	%edx, %edx
+3:	mov	%eax, (%edi)
+	mov	%edx, 4(%edi)
+	add	$8, %edi
+	add	$0x200000, %eax
+	jnc	3b
+	/* the two third levels that share them: identity, and the direct map (never executable) */
+	mov	$PA(boot_l2_low) + PTE_TABLE, %eax
+	xor	%ecx, %ecx
+4:	mov	%eax, PA(boot_l3_low)(,%ecx,8)
+	mov	%eax, PA(boot_l3_direct)(,%ecx,8)
+	movl	$NX_HIGH, PA(boot_l3_direct) + 4(,%ecx,8)
+	add	$0x1000, %eax
+	inc	%ecx
+	cmp	$4, %ecx
+	jb	4b
+	/* the image, page by page: machine addresses 2-8 MiB through three first levels */
+	mov	$PA(boot_l1_image) + PTE_TABLE, %eax
+	mov	%eax, PA(boot_l2_image) + 1 * 8
+	add	$0x1000, %eax
+	mov	%eax, PA(boot_l2_image) + 2 * 8
+	add	$0x1000, %eax
+	mov	%eax, PA(boot_l2_image) + 3 * 8
+	mov	$PA(boot_l1_image), %edi
+	mov	$PA(_stext) + PTE_RX, %eax
+	mov	$PA(_etext), %ecx
+	call	map_range
+	mov	$NX_HIGH, %edx
+	mov	$PA(_erodata), %ecx
+	call	map_range
+	xor	%edx, %edx
+	mov	$PA(_einittext), %ecx
+	call	map_range
+	mov	$NX_HIGH, %edx
+	or	$PTE_TABLE, %eax
+	mov	$PA(_end), %ecx
+	call	map_range
+	movl	$PA(boot_l2_image) + PTE_TABLE, PA(boot_l3_image) + ((IMAGE_VIRT_START >> 30) & 511) * 8
+	movl	$PA(boot_l3_low) + PTE_TABLE, PA(boot_l4)
+	movl	$PA(boot_l3_direct) + PTE_TABLE, PA(boot_l4) + ((DIRECTMAP_VIRT_START >> 39) & 511) * 8
+	movl	$PA(boot_l3_image) + PTE_TABLE, PA(boot_l4) + ((IMAGE_VIRT_START >> 39) & 511) * 8
+
+	mov	$0x000000a0, %eax		/* PGE, PAE */
+	mov	%eax, %cr4
+	mov	$PA(boot_l4), %eax
+	mov	%eax, %cr3
+	mov	$0xc0000080, %ecx		/* EFER: NXE, LME, SCE */
+	rdmsr
+	or	$0x901, %eax
+	wrmsr
+	mov	$0x80010033, %eax		/* PG, WP, NE, ET, MP, PE */
+	mov	%eax, %cr0
+	ljmp	$BOOT_CS64, $PA(start64_low)
+
+/* eax: first page and its flags, edi: its entry, ecx: end address, edx: upper word; eax, edi go on. */
+map_range:
+5:	cmp	%ecx, %eax
+	jae	6f
+	mov	%eax, (%edi)
+	mov	%edx, 4(%edi)
+	add	$8, %edi
+	add	$0x1000, %eax
+	jmp	5b
+6:	ret
+
+/* Print the line at esi on the first serial port and on the text screen, and stop. */
+refuse:
+	mov	$COM1 + 3, %edx			/* 115200 8n1, no interrupts */
+	mov	$0x80, %al
+	out	%al, %dx
+	mov	$COM1, %edx
+	mov	$1, %al
+	out	%al, %dx
+	inc	%edx
+	xor	%eax, %eax
+	out	%al, %dx
+	mov	$COM1 + 3, %edx
+	mov	$3, %al
+	out	%al, %dx
+	mov	$0xb8000, %edi
+1:	mov	$100000, %ecx			/* an absent port must not hang us */
+	mov	$COM1 + 5, %edx
+2:	in	%dx, %al
+	test	$0x20, %al
+	jnz	3f
+	loop	2b
+3:	lodsb
+	test	%al, %al
+	jz	4f
+	mov	$COM1, %edx
+	out	%al, %dx
+	cmp	$' ', %al
+	jb	1b
+	mov	$0x0f, %ah
+	stosw
+	jmp	1b
+4:	cli
+	hlt
+	jmp	4b
+
+	.code64
+start64_low:
+	movabs	$start64, %rax
+	jmp	*%rax
+
+	.text
+start64:
+	/* At the image's own address. ebp: magic, ebx: information. */
+	lgdt	boot_gdtr(%rip)
+	mov	$BOOT_DS, %eax
+	mov	%eax, %ds
+	mov	%eax, %es
+	mov	%eax, %ss
+	xor	%eax, %eax
+	mov	%eax, %fs
+	mov	%eax, %gs
+	lldt	%ax
+	/* The top of the stack block is struct cpu_info: zeroes, so this_cpu() is 0. */
+	lea	boot_stack + STACK_SIZE - 1024(%rip), %rsp
+	mov	%ebp, %edi
+	mov	%ebx, %esi
+	xor	%ebp, %ebp
+	push	%rbp				/* return address 0 ends backtraces */
+	push	%rbp
+	call	start_parapet
+	ud2
+
+	.section .rodata, "a", @progbits
+msg_magic:
+	.asciz "Parapet: not started by a multiboot loader; use GRUB (multiboot2) or qemu -kernel. Halted.\r\n"
+msg_long_mode:
+	.asciz "Parapet: this CPU has no 64-bit mode; an x86-64 CPU is needed (QEMU: -cpu qemu64 or better). Halted.\r\n"
+msg_nx:
+	.asciz "Parapet: this CPU has no NX (no-execute); switch it on in the firmware's set-up or take another CPU. Halted.\r\n"
+
+	.balign 8
+	.globl boot_gdt
+boot_gdt:
+	.quad	0
+	.quad	0x00af9a000000ffff		/* BOOT_CS64 */
+	.quad	0x00cf92000000ffff		/* BOOT_DS */
+boot_gdt_end:
+	.balign 8
+	.globl boot_gdtr
+boot_gdtr:
+	.short	boot_gdt_end - boot_gdt - 1
+	.quad	boot_gdt
+	.balign 8
+boot_gdtr_phys:
+	.short	boot_gdt_end - boot_gdt - 1
+	.long	PA(boot_gdt)
+
+	.data
+	.balign 8
+	.globl boot_tsc_start
+boot_tsc_start:
+	.quad	0
+
+	.section .bss.page_aligned, "aw", @nobits
+	.balign STACK_SIZE
+	.globl boot_stack
+boot_stack:
+	.skip	STACK_SIZE
+	.globl boot_l4, boot_l3_low, boot_l3_direct, boot_l3_image, boot_l2_image, boot_l2_low, boot_l1_image
+boot_l4:	.skip 4096
+boot_l3_low:	.skip 4096
+boot_l3_direct:	.skip 4096
+boot_l3_image:	.skip 4096
+boot_l2_image:	.skip 4096
+boot_l2_low:	.skip 4 * 4096
+boot_l1_image:	.skip 3 * 4096
+
+	.section .note.GNU-stack, "", @progbits

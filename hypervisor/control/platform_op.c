@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * platform_op: what the hardware domain asks of the machine.
+ *
+ * Job:    wall clock, physical CPUs, firmware facts, sleep states.
+ * Enter:  the hypercall table.
+ * State:  none of its own.
+ * Locks:  those of what it calls.
+ * Holds:  PO1  only the hardware domain gets past the first test.
+ * Caveat: power data (C- and P-states) is accepted and not used; CPUs and memory are not
+ *         hot-plugged; no MTRR, microcode or EFI run-time calls.
+ * Tests:  tests/host/test_platform_op.c, tests/linux
+ */
+#include <platform.h>
+#include <hv/clock.h>
+#include <hv/debug.h>
+#include <hv/domain.h>
+#include <hv/errno.h>
+#include <hv/hypercall.h>
+#include <hv/string.h>
+
+static u32 highest_cpu(void)
+{
+	return nr_cpus_present - 1;
+}
+
+static long set_time(u64 secs, u64 nsecs, u64 system_time)
+{
+	if (nsecs >= 1000000000)
+		return -EINVAL;
+	clock_set_wallclock(secs, (u32)nsecs, system_time);
+	return 0;
+}
+
+static void get_cpuinfo(struct xenpf_pcpuinfo *i)
+{
+	i->max_present = highest_cpu();
+	i->apic_id = i->acpi_id = ~0U;
+	if (i->xen_cpuid >= nr_cpus_present) {
+		i->flags = XEN_PCPU_FLAGS_INVALID;
+		return;
+	}
+	i->flags = cpu_online_map & BIT(i->xen_cpuid) ? XEN_PCPU_FLAGS_ONLINE : 0;
+	i->apic_id = cpu_apicid[i->xen_cpuid];
+	i->acpi_id = cpu_acpi_id[i->xen_cpuid];
+}
+
+static void get_cpu_version(struct xenpf_pcpu_version *v)
+{
+	struct cpuid_leaf l0, l1;
+	u32 cpu = v->xen_cpuid, base;
+
+	memset(v, 0, sizeof(*v));
+	v->xen_cpuid = cpu;
+	v->max_present = highest_cpu();
+	if (cpu >= NR_CPUS || !(cpu_online_map & BIT(cpu)))
+		return;
+	/* all CPUs are alike, or they were not started */
+	arch_cpuid(0, 0, &l0);
+	arch_cpuid(1, 0, &l1);
+	memcpy(v->vendor_id, &l0.b, 4);
+	memcpy(v->vendor_id + 4, &l0.d, 4);
+	memcpy(v->vendor_id + 8, &l0.c, 4);
+	base = (l1.a >> 8) & 15;
+	v->family = base + (base == 15 ? (l1.a >> 20) & 255 : 0);
+	v->model = ((l1.a >> 4) & 15) + (base == 6 || base == 15 ? (l1.a >> 12) & 0xf0 : 0);
+	v->stepping = l1.a & 15;
+}
+
+static long firmware_info(struct xenpf_firmware_info *f)
+{
+	switch (f->type) {
+	case XEN_FW_DISK_INFO:		/* no BIOS calls were made: there is nothing to tell */
+	case XEN_FW_DISK_MBR_SIGNATURE:
+	case XEN_FW_VBEDDC_INFO:
+		return -ESRCH;
+	case XEN_FW_KBD_SHIFT_FLAGS:
+		if (f->index)
+			return -ESRCH;
+		f->u.kbd_shift_flags = 0;
+		return 0;
+	case XEN_FW_EFI_INFO:
+		return -ENOSYS;
+	}
+	return -EINVAL;
+}
+
+/* Idle times of the CPUs whose bits are set; bits of CPUs that do not exist are cleared. */
+static long get_idle_time(struct xenpf_getidletime *op)
+{
+	u32 nr = min(op->cpumap_nr_cpus, (u32)NR_CPUS), cpu;
+	cpumask_t map = 0;
+	u64 ns;
+
+	if (copy_from_guest(&map, _gva(op->cpumap_bitmap), DIV_ROUND_UP(nr, 8)))
+		return -EFAULT;
+	if (nr < NR_CPUS)
+		map &= BIT(nr) - 1;
+	map &= cpu_online_map;
+	for (cpu = 0; cpu < nr; cpu++) {
+		if (!(map & BIT(cpu)))
+			continue;
+		ns = vcpu_cpu_time(idle_vcpu[cpu]);
+		if (copy_to_guest(_gva(op->idletime + cpu * 8UL), &ns, sizeof(ns)))
+			return -EFAULT;
+	}
+	op->now = now_ns();
+	return copy_to_guest(_gva(op->cpumap_bitmap), &map, DIV_ROUND_UP(nr, 8));
+}
+
+/*
+ * _PDC: the OS tells firmware what it can do with processor power states. We do nothing with them,
+ * and firmware should not think otherwise.
+ */
+static long set_pdc(u64 buf)
+{
+	u32 pdc[3];
+
+	if (copy_from_guest(pdc, _gva(buf), sizeof(pdc)))
+		return -EFAULT;
+	if (pdc[0] != 1 || !pdc[1])	/* revision, number of words */
+		return -EINVAL;
+	pdc[2] = 0;
+	return copy_to_guest(_gva(buf), pdc, sizeof(pdc));
+}
+
+static long set_pminfo(struct xenpf_set_processor_pminfo *p)
+{
+	switch (p->type) {
+	case XEN_PM_PDC:
+		return set_pdc(p->u.pdc);
+	case XEN_PM_CX:
+	case XEN_PM_PX:
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static long enter_sleep(const struct xenpf_enter_acpi_sleep *s)
+{
+	if (s->flags & ~XENPF_ACPI_SLEEP_EXTENDED)
+		return -EINVAL;
+	if (s->flags || s->sleep_state != 5)
+		return -EOPNOTSUPP;
+	return arch_acpi_enter_sleep(s->val_a, s->val_b, s->sleep_state);
+}
+
+/* a1: struct xen_platform_op; it goes back whole when the operation succeeds */
+HYPERCALL(platform_op)
+{
+	struct xen_platform_op op;
+	long rc;
+
+	if (!current_vcpu()->domain->is_hardware)
+		return -EPERM;
+	if (copy_from_guest(&op, _gva(a1), sizeof(op)))
+		return -EFAULT;
+	if (op.interface_version != XENPF_INTERFACE_VERSION)
+		return -EACCES;
+	switch (op.cmd) {
+	case XENPF_settime32:
+		return set_time(op.u.settime32.secs, op.u.settime32.nsecs,
+				op.u.settime32.system_time);
+	case XENPF_settime64:
+		if (op.u.settime64.mbz)
+			return -EINVAL;
+		return set_time(op.u.settime64.secs, op.u.settime64.nsecs,
+				op.u.settime64.system_time);
+	case XENPF_get_cpuinfo:
+		get_cpuinfo(&op.u.pcpu_info);
+		rc = 0;
+		break;
+	case XENPF_get_cpu_version:
+		get_cpu_version(&op.u.pcpu_version);
+		rc = 0;
+		break;
+	case XENPF_firmware_info:
+		rc = firmware_info(&op.u.firmware_info);
+		break;
+	case XENPF_getidletime:
+		rc = get_idle_time(&op.u.getidletime);
+		break;
+	case XENPF_set_processor_pminfo:
+		return set_pminfo(&op.u.set_pminfo);
+	case XENPF_enter_acpi_sleep:
+		return enter_sleep(&op.u.enter_acpi_sleep);
+	case XENPF_platform_quirk:
+		return 0;
+	case XENPF_add_memtype:
+	case XENPF_del_memtype:
+	case XENPF_read_memtype:
+	case XENPF_cpu_online:
+	case XENPF_cpu_offline:
+	case XENPF_cpu_hotadd:
+	case XENPF_mem_hotadd:
+	case XENPF_core_parking:
+	case XENPF_resource_op:
+	case XENPF_microcode_update:
+	case XENPF_change_freq:
+		return -EOPNOTSUPP;
+	default:
+		return refuse(-ENOSYS, "platform_op %u", op.cmd);
+	}
+	return rc ?: copy_to_guest(_gva(a1), &op, sizeof(op));
+}

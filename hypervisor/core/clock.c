@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guests' time: pvclock pages, wall clock, runstate areas, vcpu timers.
+ *
+ * Job:    keep vcpu_time_info and the wall clock right; report runstates; raise VIRQ_TIMER.
+ * Enter:  core/sched.c at each switch; exit work (VW_time); vcpu_op, platform_op, the dom0 builder.
+ * State:  boot_sec, boot_nsec: wall clock at system time 0; each vcpu's versions and timers.
+ * Locks:  wallclock_lock (leaf) for the wall clock and its records.
+ * Holds:  T1  version is odd while a record is written; it is ours, not read back from the guest.
+ *         T2  time that a vcpu reads never goes back.
+ * Caveat: the periodic timer stops while its vcpu does not run, as in Xen.
+ * Tests:  tests/host/test_clock.c, tests/guests/timer.c
+ * Next:   x86/tsc.c, core/timer.c, pv/vcpu_op.c
+ */
+#include <vcpu.h>
+#include <hv/clock.h>
+#include <hv/debug.h>
+#include <hv/errno.h>
+#include <hv/evtchn.h>
+#include <hv/string.h>
+
+#define NS_PER_SEC 1000000000UL
+#define DEFAULT_PERIOD 10000000UL	/* a PV vcpu starts with a 100 Hz tick */
+#define MIN_PERIOD 1000000UL
+#define MAX_PERIOD (1UL << 60)
+
+static spinlock_t wallclock_lock = SPINLOCK_INIT(RANK_LEAF);
+static u64 boot_sec;
+static u32 boot_nsec;
+
+/* --- pvclock --- */
+
+static void fill_time(struct vcpu *v, struct vcpu_time_info *t)
+{
+	const struct time_scale *s = arch_time_scale();
+
+	v->time_version += 2;
+	*t = (struct vcpu_time_info){
+		.version = v->time_version,
+		.tsc_timestamp = s->tsc_base,
+		.system_time = s->ns_base,
+		.tsc_to_system_mul = s->mul,
+		.tsc_shift = s->shift,
+		.flags = arch_tsc_stable() ? XEN_PVCLOCK_TSC_STABLE_BIT : 0,
+	};
+}
+
+/* Odd version, the fields, even version: a reader that sees an even one twice has a whole record. */
+static void publish_time(struct vcpu_time_info *to, const struct vcpu_time_info *from)
+{
+	WRITE_ONCE(to->version, from->version - 1);
+	smp_wmb();
+	to->tsc_timestamp = from->tsc_timestamp;
+	to->system_time = from->system_time;
+	to->tsc_to_system_mul = from->tsc_to_system_mul;
+	to->tsc_shift = from->tsc_shift;
+	to->flags = from->flags;
+	smp_wmb();
+	WRITE_ONCE(to->version, from->version);
+}
+
+/* The second copy, at an address that the guest chose. A fault is the guest's own loss. */
+static void publish_time_area(struct vcpu *v, struct vcpu_time_info *t)
+{
+	u32 version = t->version;
+
+	t->version = version - 1;
+	if (copy_to_guest(v->time_area, t, sizeof(*t)))
+		return;
+	smp_wmb();
+	if (copy_field_to_guest(v->time_area, struct vcpu_time_info, version, &version))
+		return;
+}
+
+void runstate_get(const struct vcpu *v, struct vcpu_runstate_info *out)
+{
+	u64 spent;
+
+	*out = v->runstate;
+	spent = now_ns() - out->state_entry_time;
+	if ((s64)spent > 0)
+		out->time[out->state & 3] += spent;
+}
+
+/* v is current and its kernel's address space is loaded */
+static void write_runstate(struct vcpu *v)
+{
+	bool marked = v->pv.vm_assist & BIT(VMASST_TYPE_runstate_update_flag);
+	struct vcpu_runstate_info r;
+	u64 entry;
+
+	r = v->runstate;
+	entry = r.state_entry_time;
+	if (marked) {
+		r.state_entry_time |= XEN_RUNSTATE_UPDATE;
+		if (copy_field_to_guest(v->runstate_area, struct vcpu_runstate_info,
+					state_entry_time, &r.state_entry_time))
+			return;
+		smp_wmb();
+	}
+	if (copy_to_guest(v->runstate_area, &r, sizeof(r)) || !marked)
+		return;
+	smp_wmb();
+	if (copy_field_to_guest(v->runstate_area, struct vcpu_runstate_info, state_entry_time,
+				&entry))
+		return;
+}
+
+/* The areas are in the kernel's half: look at them from there. */
+static bool enter_kernel_space(struct vcpu *v)
+{
+	if (v->pv.in_kernel)
+		return false;
+	arch_toggle_guest_mode(v);
+	return true;
+}
+
+void clock_publish_runstate(struct vcpu *v)
+{
+	bool toggled;
+
+	if (!gva_x(v->runstate_area) || v != current_vcpu())
+		return;
+	toggled = enter_kernel_space(v);
+	write_runstate(v);
+	if (toggled)
+		arch_toggle_guest_mode(v);
+}
+
+void clock_update_vcpu(struct vcpu *v)
+{
+	struct vcpu_time_info t;
+	bool toggled;
+
+	fill_time(v, &t);
+	publish_time(&v->vcpu_info->time, &t);
+	if (v != current_vcpu() || !(gva_x(v->time_area) | gva_x(v->runstate_area)))
+		return;
+	toggled = enter_kernel_space(v);
+	if (gva_x(v->time_area))
+		publish_time_area(v, &t);
+	if (gva_x(v->runstate_area))
+		write_runstate(v);
+	if (toggled)
+		arch_toggle_guest_mode(v);
+}
+
+/* --- wall clock --- */
+
+void clock_init(void)
+{
+	u64 now = now_ns(), sec = arch_read_wallclock();
+
+	boot_sec = sec - now / NS_PER_SEC - 1;
+	boot_nsec = (u32)(NS_PER_SEC - now % NS_PER_SEC);
+	if (boot_nsec == NS_PER_SEC) {
+		boot_nsec = 0;
+		boot_sec++;
+	}
+}
+
+void clock_update_wallclock(struct domain *d)
+{
+	struct shared_info *s = d->shared_info;
+	u64 sec;
+
+	if (!s)
+		return;
+	spin_lock(&wallclock_lock);
+	sec = boot_sec + (u64)d->time_offset;
+	d->wallclock_seen += 2;
+	WRITE_ONCE(s->wc_version, (u32)d->wallclock_seen - 1);
+	smp_wmb();
+	s->wc_sec = (u32)sec;
+	s->wc_sec_hi = (u32)(sec >> 32);
+	s->wc_nsec = boot_nsec;
+	smp_wmb();
+	WRITE_ONCE(s->wc_version, (u32)d->wallclock_seen);
+	spin_unlock(&wallclock_lock);
+}
+
+/* It was sec and nsec (any number of them) at that system time. */
+void clock_set_wallclock(u64 sec, u32 nsec, u64 system_time)
+{
+	u64 back = system_time / NS_PER_SEC;
+	s64 ns = (s64)nsec - (s64)(system_time % NS_PER_SEC);
+	struct domain *d;
+
+	sec -= back;
+	while (ns < 0) {
+		ns += NS_PER_SEC;
+		sec--;
+	}
+	sec += (u64)ns / NS_PER_SEC;
+	spin_lock(&wallclock_lock);
+	boot_sec = sec;
+	boot_nsec = (u32)((u64)ns % NS_PER_SEC);
+	spin_unlock(&wallclock_lock);
+	for (d = domain_next(NULL); d; d = domain_next(d))
+		clock_update_wallclock(d);
+}
+
+/* --- vcpu timers --- */
+
+static void singleshot_fired(void *arg)
+{
+	evtchn_raise_virq(arg, VIRQ_TIMER);
+}
+
+static void periodic_fired(void *arg)
+{
+	struct vcpu *v = arg;
+	u64 now = now_ns(), period = READ_ONCE(v->periodic_period);
+
+	if (!period)
+		return;
+	v->last_update_time = now;
+	evtchn_raise_virq(v, VIRQ_TIMER);
+	if (READ_ONCE(v->sched.running))
+		timer_set(&v->periodic, now + period);
+}
+
+void clock_init_vcpu(struct vcpu *v)
+{
+	timer_init(&v->singleshot, singleshot_fired, v, v->processor);
+	timer_init(&v->periodic, periodic_fired, v, v->processor);
+	if (!v->is_idle)
+		v->periodic_period = DEFAULT_PERIOD;
+}
+
+void clock_destroy_vcpu(struct vcpu *v)
+{
+	v->periodic_period = 0;
+	timer_kill(&v->singleshot);
+	timer_kill(&v->periodic);
+}
+
+void clock_vcpu_switch_out(struct vcpu *v)
+{
+	if (v->periodic_period)
+		timer_stop(&v->periodic);
+}
+
+void clock_vcpu_switch_in(struct vcpu *v)
+{
+	unsigned int cpu = this_cpu();
+	u64 now, period = v->periodic_period;
+
+	if (v->singleshot.cpu != cpu) {
+		timer_migrate(&v->singleshot, cpu);
+		timer_migrate(&v->poll_timer, cpu);
+		evtchn_move_pirqs(v);
+	}
+	if (period) {
+		now = now_ns();
+		timer_migrate(&v->periodic, cpu);
+		if (now - v->last_update_time >= period)
+			periodic_fired(v);
+		else
+			timer_set(&v->periodic, v->last_update_time + period);
+	}
+	clock_update_vcpu(v);
+}
+
+long clock_set_singleshot(struct vcpu *v, u64 timeout_abs_ns, u32 flags)
+{
+	if ((flags & VCPU_SSHOTTMR_future) && timeout_abs_ns < now_ns())
+		return -ETIME;
+	timer_set(&v->singleshot, timeout_abs_ns);
+	return 0;
+}
+
+void clock_stop_singleshot(struct vcpu *v)
+{
+	timer_stop(&v->singleshot);
+}
+
+long clock_set_periodic(struct vcpu *v, u64 period_ns)
+{
+	if (period_ns < MIN_PERIOD || period_ns > MAX_PERIOD)
+		return refuse(-EINVAL, "timer period of %lu ns", period_ns);
+	timer_stop(&v->periodic);
+	WRITE_ONCE(v->periodic_period, period_ns);
+	v->last_update_time = now_ns();
+	if (READ_ONCE(v->sched.running))
+		timer_set(&v->periodic, v->last_update_time + period_ns);
+	return 0;
+}
+
+void clock_stop_periodic(struct vcpu *v)
+{
+	WRITE_ONCE(v->periodic_period, 0);
+	timer_stop(&v->periodic);
+}

@@ -1,0 +1,600 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Domains and vcpus: making, finding, stopping and ending them.
+ *
+ * Job:    struct domain and struct vcpu from creation to the last reference.
+ * Enter:  control/build_dom0.c, control/domctl.c; pv/sched_op.c (shutdown); domain_crash() from
+ *         everywhere.
+ * State:  domain_table[] and the list of domains, ascending by id.
+ * Locks:  domlist_lock (RANK_DOMLIST); d->lock for the life cycle; pause flags are atomic.
+ * Holds:  D1  building -> running -> dying -> dead, one way.
+ *         D2  a domain found by id is held by reference until domain_put().
+ *         D3  no new references once dead; the structure and its id stay until the last one is
+ *             gone (frames of it that others map count as one).
+ * Tests:  tests/host/test_domain.c
+ * Next:   core/sched.c, core/frame.c, pv/vcpu_op.c
+ */
+#include <sched.h>
+#include <hv/clock.h>
+#include <hv/continue.h>
+#include <hv/debug.h>
+#include <hv/domain.h>
+#include <hv/errno.h>
+#include <hv/evtchn.h>
+#include <hv/grant.h>
+#include <hv/irq.h>
+#include <hv/page_alloc.h>
+#include <hv/string.h>
+
+struct domain *hardware_domain;
+struct domain *idle_domain;
+struct vcpu *idle_vcpu[NR_CPUS];
+struct domain *domain_table[DOMID_FIRST_RESERVED];
+struct vcpu_info dummy_vcpu_info;
+extern bool opt_noreboot;
+
+static LIST_HEAD(domain_list);
+static spinlock_t domlist_lock = SPINLOCK_INIT(RANK_DOMLIST);
+
+/* --- finding and holding --- */
+
+/* False when the last reference is gone already, or the domain is dead. */
+static bool try_hold(struct domain *d)
+{
+	u32 refs = READ_ONCE(d->refs);
+
+	do {
+		if (!refs || d->state == DOM_dead)
+			return false;
+	} while (!atomic_cas(&d->refs, &refs, refs + 1));
+	return true;
+}
+
+struct domain *domain_get(domid_t id)
+{
+	struct domain *d;
+
+	spin_lock(&domlist_lock);
+	d = domain_lookup(id);
+	if (d && !try_hold(d))
+		d = NULL;
+	spin_unlock(&domlist_lock);
+	return d;
+}
+
+/* May be the last one from any context, under any lock: the rest is a tasklet's. */
+void domain_put(struct domain *d)
+{
+	if (!atomic_dec(&d->refs))
+		tasklet_schedule(&d->destroy);
+}
+
+struct domain *domain_next(struct domain *prev)
+{
+	struct list_head *p;
+	struct domain *d = NULL;
+
+	spin_lock(&domlist_lock);
+	for (p = prev ? prev->link.next : domain_list.next; p != &domain_list; p = p->next) {
+		d = list_entry(p, struct domain, link);
+		if (try_hold(d))
+			break;
+		d = NULL;
+	}
+	spin_unlock(&domlist_lock);
+	if (prev)
+		domain_put(prev);
+	return d;
+}
+
+struct vcpu *domain_vcpu(const struct domain *d, u64 id)
+{
+	return id < d->max_vcpus ? READ_ONCE(d->vcpu[id]) : NULL;
+}
+
+/* --- creation --- */
+
+static void free_vcpu(struct vcpu *v)
+{
+	arch_vcpu_destroy(v);
+	hv_free(v->pv.traps);
+	hv_free(v);
+}
+
+static void free_domain(struct domain *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->max_vcpus; i++)
+		if (d->vcpu[i])
+			free_vcpu(d->vcpu[i]);
+	grant_destroy(d);
+	evtchn_free(d);
+	if (d->shared_info)
+		unshare_hv_page(d->shared_info);
+	hv_free(d->ioport_denied);
+	hv_free(d->e820);
+	hv_free(d);
+}
+
+/* The last reference is gone. */
+static void destroy_domain(void *arg)
+{
+	struct domain *d = arg;
+
+	spin_lock(&domlist_lock);
+	list_del(&d->link);
+	domain_table[d->id] = NULL;
+	spin_unlock(&domlist_lock);
+	free_domain(d);
+}
+
+static struct domain *alloc_domain(domid_t id, unsigned int max_vcpus)
+{
+	struct domain *d = hv_new(struct domain);
+
+	if (!d)
+		return NULL;
+	d->id = id;
+	d->refs = 1;
+	d->max_vcpus = max_vcpus;
+	d->max_pages = ~0U;
+	d->sched.weight = 256;
+	d->page_list = d->cached_tables = (struct frame_list){ FRAME_NIL, FRAME_NIL, 0 };
+	d->pirq_eoi_mfn = d->shared_info_mfn = INVALID_MFN;
+	list_init(&d->link);
+	list_init(&d->pirqs);
+	spin_lock_init(&d->lock, RANK_DOMAIN);
+	spin_lock_init(&d->mmu_lock, RANK_MMU);
+	spin_lock_init(&d->page_list_lock, RANK_PGLIST);
+	spin_lock_init(&d->evtchn_lock, RANK_EVTCHN);
+	tasklet_init(&d->destroy, destroy_domain, d);
+	return d;
+}
+
+static int alloc_shared_info(struct domain *d)
+{
+	unsigned int i;
+
+	d->shared_info = alloc_hv_pages(0);
+	if (!d->shared_info)
+		return -ENOMEM;
+	d->shared_info_mfn = virt_to_mfn(d->shared_info);
+	share_hv_page(d, d->shared_info, true);
+	for (i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
+		d->shared_info->vcpu_info[i].evtchn_upcall_mask = 1;
+	return 0;
+}
+
+static void watchdog_fired(void *arg)
+{
+	struct domain *d = arg;
+
+	if (d->state >= DOM_dying || d->is_shut_down)
+		return;
+	printk("d%u: watchdog timer expired\n", d->id);
+	domain_shutdown(d, SHUTDOWN_watchdog);
+}
+
+/* Into the table and the list, unless the id is taken. */
+static int publish(struct domain *d)
+{
+	struct list_head *at = domain_list.prev;
+	int rc = -EEXIST;
+
+	spin_lock(&domlist_lock);
+	if (!domain_table[d->id]) {
+		while (at != &domain_list && list_entry(at, struct domain, link)->id > d->id)
+			at = at->prev;
+		list_add(&d->link, at);
+		domain_table[d->id] = d;
+		rc = 0;
+	}
+	spin_unlock(&domlist_lock);
+	return rc;
+}
+
+int domain_create(domid_t id, bool privileged, unsigned int max_vcpus, struct domain **out)
+{
+	struct domain *d;
+	unsigned int i;
+	int rc;
+
+	if (id >= DOMID_FIRST_RESERVED || !max_vcpus || max_vcpus > MAX_VCPUS)
+		return -EINVAL;
+	if (domain_lookup(id))
+		return -EEXIST;
+	d = alloc_domain(id, max_vcpus);
+	if (!d)
+		return -ENOMEM;
+	d->is_privileged = privileged;
+	d->is_hardware = id == 0;
+	d->pause_count = 1;
+	d->create_time = now_ns();
+	for (i = 0; i < ARRAY_SIZE(d->watchdog); i++)
+		timer_init(&d->watchdog[i], watchdog_fired, d, this_cpu());
+	rc = alloc_shared_info(d);
+	if (!rc)
+		rc = evtchn_init(d);
+	if (!rc)
+		rc = grant_init(d);
+	if (!rc && d->is_hardware) {
+		d->ioport_denied = hv_alloc(65536 / 8);
+		rc = d->ioport_denied ? 0 : -ENOMEM;
+	}
+	if (!rc)
+		rc = publish(d);
+	if (rc) {
+		free_domain(d);
+		return rc;
+	}
+	*out = d;
+	return 0;
+}
+
+static void poll_ended(void *arg)
+{
+	struct vcpu *v = arg;
+
+	if (READ_ONCE(v->pause_flags) & VPF_polling)
+		vcpu_unblock(v);
+}
+
+static void init_pv_state(struct vcpu *v)
+{
+	unsigned int i;
+
+	v->vcpu_info = v->domain->shared_info && v->id < XEN_LEGACY_MAX_VCPUS ?
+		&v->domain->shared_info->vcpu_info[v->id] : &dummy_vcpu_info;
+	v->vcpu_info_mfn = INVALID_MFN;
+	v->pv.root_kernel = v->pv.root_user = INVALID_MFN;
+	v->pv.in_kernel = 1;
+	v->pv.dr[6] = 0xffff0ff0;
+	v->pv.dr[7] = 0x400;
+	for (i = 0; i < ARRAY_SIZE(v->pv.gdt_frames); i++)
+		v->pv.gdt_frames[i] = v->pv.ldt_frames[i] = INVALID_MFN;
+}
+
+/* Where a new vcpu begins: spread over the CPUs that are online. */
+static unsigned int first_cpu(const struct domain *d, unsigned int id)
+{
+	unsigned int n = (unsigned int)__builtin_popcountl(cpu_online_map), skip;
+	cpumask_t m = cpu_online_map;
+
+	if (!n)
+		return 0;
+	for (skip = id % n; skip; skip--)
+		m &= m - 1;
+	return (unsigned int)__builtin_ctzl(m);
+}
+
+int vcpu_create(struct domain *d, unsigned int id, struct vcpu **out)
+{
+	unsigned int cpu;
+	struct vcpu *v;
+
+	if (id >= d->max_vcpus || d->vcpu[id])
+		return -EINVAL;
+	v = hv_new(struct vcpu);
+	if (!v)
+		return -ENOMEM;
+	v->domain = d;
+	v->id = (u16)id;
+	v->is_idle = d->is_idle;
+	init_pv_state(v);
+	if (!v->is_idle) {
+		v->pv.traps = hv_new_array(struct trap_info, 256);
+		if (!v->pv.traps)
+			goto fail;
+		v->pause_flags = VPF_down | (d->pause_count ? VPF_domain_paused : 0);
+	}
+	if (arch_vcpu_create(v))
+		goto fail;
+	cpu = v->is_idle ? id : first_cpu(d, id);
+	sched_init_vcpu(v, cpu);
+	timer_init(&v->poll_timer, poll_ended, v, cpu);
+	clock_init_vcpu(v);
+	if (v->is_idle)
+		v->initialised = true;
+	WRITE_ONCE(d->vcpu[id], v);
+	*out = v;
+	return 0;
+fail:
+	hv_free(v->pv.traps);
+	hv_free(v);
+	return -ENOMEM;
+}
+
+void domains_init(void)
+{
+	unsigned int cpu;
+
+	dummy_vcpu_info.evtchn_upcall_mask = 1;
+	idle_domain = alloc_domain(DOMID_IDLE, NR_CPUS);
+	if (!idle_domain)
+		panic("No memory for the idle domain");
+	idle_domain->is_idle = true;
+	idle_domain->state = DOM_running;
+	for (cpu = 0; cpu < nr_cpus_present; cpu++)
+		if (vcpu_create(idle_domain, cpu, &idle_vcpu[cpu]))
+			panic("No memory for the idle vcpu of CPU %u", cpu);
+}
+
+/* --- pausing --- */
+
+static void stop_all(struct domain *d, u32 flag, bool wait)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->max_vcpus; i++)
+		if (d->vcpu[i])
+			atomic_or(&d->vcpu[i]->pause_flags, flag);
+	for (i = 0; i < d->max_vcpus; i++) {
+		if (!d->vcpu[i])
+			continue;
+		if (wait)
+			sched_sleep_sync(d->vcpu[i]);
+		else
+			sched_sleep(d->vcpu[i]);
+	}
+}
+
+static void start_all(struct domain *d, u32 flag)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->max_vcpus; i++)
+		if (d->vcpu[i] && (atomic_and(&d->vcpu[i]->pause_flags, ~flag) & flag))
+			sched_wake(d->vcpu[i]);
+}
+
+void domain_pause(struct domain *d)
+{
+	atomic_inc(&d->pause_count);
+	stop_all(d, VPF_domain_paused, true);
+}
+
+void domain_unpause(struct domain *d)
+{
+	if (atomic_dec(&d->pause_count))
+		return;
+	spin_lock(&d->lock);
+	if (d->state == DOM_building)
+		d->state = DOM_running;
+	spin_unlock(&d->lock);
+	start_all(d, VPF_domain_paused);
+}
+
+void vcpu_pause(struct vcpu *v)
+{
+	atomic_inc(&v->pause_count);
+	atomic_or(&v->pause_flags, (u32)VPF_vcpu_paused);
+	sched_sleep_sync(v);
+}
+
+void vcpu_unpause(struct vcpu *v)
+{
+	if (atomic_dec(&v->pause_count))
+		return;
+	if (atomic_and(&v->pause_flags, ~(u32)VPF_vcpu_paused) & VPF_vcpu_paused)
+		sched_wake(v);
+}
+
+/* --- shutdown and crash --- */
+
+static void __noreturn machine_down(u8 reason)
+{
+	bool halt = reason == SHUTDOWN_poweroff;
+
+	switch (reason) {
+	case SHUTDOWN_poweroff:
+		printk("dom0 has halted: the machine stops\n");
+		break;
+	case SHUTDOWN_reboot:
+		printk("dom0 wants a reboot\n");
+		break;
+	case SHUTDOWN_crash:
+		printk("dom0 has crashed\n");
+		break;
+	case SHUTDOWN_watchdog:
+		printk("dom0's watchdog was not fed\n");
+		break;
+	default:
+		printk("dom0 has shut down for reason %u\n", reason);
+	}
+	if (!halt && reason != SHUTDOWN_reboot && opt_noreboot) {
+		printk("noreboot: the machine halts\n");
+		arch_halt_all();
+	}
+	arch_shutdown(!halt);
+}
+
+/*
+ * All vcpus of d stop at their next exit from the hypervisor. Any context with no lock of
+ * RANK_EVTCHN or higher. The hardware domain takes the machine with it.
+ */
+void domain_shutdown(struct domain *d, u8 reason)
+{
+	bool no = false;
+
+	if (d->is_hardware)
+		machine_down(reason);
+	if (!__atomic_compare_exchange_n(&d->is_shut_down, &no, true, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return;
+	d->shutdown_code = reason;
+	stop_all(d, VPF_shutdown, false);
+	evtchn_raise_global_virq(VIRQ_DOM_EXC);
+}
+
+void domain_resume(struct domain *d)
+{
+	d->shutdown_code = 0;
+	WRITE_ONCE(d->is_shut_down, false);
+	start_all(d, VPF_shutdown);
+}
+
+void domain_crash(struct domain *d, const char *fmt, ...)
+{
+	struct vcpu *v = current_vcpu();
+	const char *none = NULL, *text = d->crash_text;
+	va_list ap;
+
+	if (!atomic_cas(&d->crash_reason, &none, text))
+		return;			/* the first reason is the one that counts */
+	va_start(ap, fmt);
+	vsnprintf(d->crash_text, sizeof(d->crash_text), fmt, ap);
+	va_end(ap);
+	printk("d%u crashed: %s\n", d->id, d->crash_text);
+	if (v && v->domain == d) {
+		atomic_or(&v->work, (u32)VW_crash);
+		v->pv.direct_ok = 0;
+		show_guest_crash(v, guest_regs());
+	}
+	domain_shutdown(d, SHUTDOWN_crash);
+}
+
+/* --- the end --- */
+
+enum kill_stage { KILL_start, KILL_stop, KILL_vcpus, KILL_unpin, KILL_tables, KILL_pages,
+		  KILL_done };
+
+#define KILL_STEP 64
+
+/* The next page to look at; a page that stays comes to the head so that each is seen once. */
+static struct page_info *next_page(struct domain *d)
+{
+	struct page_info *pg = NULL;
+
+	spin_lock(&d->page_list_lock);
+	if (d->kill_left && d->page_list.count) {
+		d->kill_left--;
+		pg = &frame_table[d->page_list.tail];
+		frame_list_del(&d->page_list, pg);
+		frame_list_add(&d->page_list, pg);
+		if (!get_page(pg, d))	/* its last reference has just gone: being freed */
+			pg = NULL;
+	} else {
+		d->kill_left = 0;
+	}
+	spin_unlock(&d->page_list_lock);
+	return pg;
+}
+
+/* One bounded step of a pass over all pages; true when the pass is complete. */
+static bool pages_step(struct domain *d, bool release)
+{
+	struct page_info *pg;
+	unsigned int n;
+
+	for (n = 0; n < KILL_STEP && d->kill_left; n++) {
+		pg = next_page(d);
+		if (!pg)
+			continue;
+		if (release) {
+			release_allocated(d, pg);
+		} else {
+			mmu_lock(d);
+			if (atomic_and(&pg->word, ~PG_pinned) & PG_pinned)
+				put_page_and_type(pg);
+			mmu_unlock(d);
+		}
+		put_page(pg);
+	}
+	return !d->kill_left;
+}
+
+static void kill_stop(struct domain *d)
+{
+	unsigned int i;
+
+	stop_all(d, VPF_shutdown, true);
+	for (i = 0; i < ARRAY_SIZE(d->watchdog); i++)
+		timer_kill(&d->watchdog[i]);
+	for (i = 0; i < d->max_vcpus; i++)
+		if (d->vcpu[i]) {
+			sched_destroy_vcpu(d->vcpu[i]);
+			arch_sync_vcpu(d->vcpu[i]);
+			timer_kill(&d->vcpu[i]->poll_timer);
+			clock_destroy_vcpu(d->vcpu[i]);
+		}
+}
+
+static void kill_vcpus(struct domain *d)
+{
+	unsigned int i;
+
+	evtchn_destroy(d);
+	pirqs_destroy(d);
+	for (i = 0; i < d->max_vcpus; i++)
+		if (d->vcpu[i])
+			pv_vcpu_release(d->vcpu[i]);
+	if (!mfn_eq(d->pirq_eoi_mfn, INVALID_MFN)) {
+		put_page_writable(mfn_to_page(d->pirq_eoi_mfn));
+		d->pirq_eoi_mfn = INVALID_MFN;
+	}
+}
+
+/* True: this stage is complete. */
+static bool kill_step(struct domain *d)
+{
+	bool done = true;
+
+	switch (d->kill_stage) {
+	case KILL_stop:
+		kill_stop(d);
+		break;
+	case KILL_vcpus:
+		kill_vcpus(d);
+		d->kill_left = d->page_list.count;
+		break;
+	case KILL_unpin:
+		done = pages_step(d, false);
+		break;
+	case KILL_tables:
+		mmu_lock(d);
+		done = demote_cached(d, KILL_STEP / 4);
+		mmu_unlock(d);
+		if (done)
+			d->kill_left = d->page_list.count;
+		break;
+	case KILL_pages:
+		done = pages_step(d, true);
+		break;
+	}
+	return done;
+}
+
+/*
+ * -ERESTART: call again, nothing but time is missing; -EINVAL: d is the caller's own domain or the
+ * hardware domain. Serialised by the caller (the toolstack's lock). The caller holds a reference.
+ */
+int domain_kill(struct domain *d)
+{
+	struct vcpu *me = current_vcpu();
+
+	if (d->is_hardware || d->is_idle || (me && me->domain == d))
+		return -EINVAL;
+	if (d->kill_stage == KILL_done)
+		return 0;
+	if (d->kill_stage == KILL_start) {
+		spin_lock(&d->lock);
+		spin_lock(&d->page_list_lock);	/* no page is assigned from here on */
+		d->state = DOM_dying;
+		spin_unlock(&d->page_list_lock);
+		spin_unlock(&d->lock);
+		d->kill_stage = KILL_stop;
+	}
+	while (d->kill_stage != KILL_done) {
+		if (kill_step(d))
+			d->kill_stage++;
+		else if (hypercall_preempt())
+			return -ERESTART;
+	}
+	spin_lock(&d->lock);
+	d->state = DOM_dead;
+	spin_unlock(&d->lock);
+	evtchn_raise_global_virq(VIRQ_DOM_EXC);
+	domain_put(d);			/* that of the table */
+	return 0;
+}

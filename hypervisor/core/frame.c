@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame table: who owns a machine frame, who refers to it and as what.
+ *
+ * Job:    references and typed references on frames; ownership; cached page tables.
+ * Enter:  every mapping path: pv/pagetable.c, grants, vcpu_info, memory operations.
+ * State:  frame_table[]; d->page_list, d->cached_tables; the M2P.
+ * Locks:  counts by compare-and-exchange; table types only under the owner's mmu_lock; lists
+ *         under page_list_lock (leaf).
+ * Holds:  F1-F5 in hv/frame.h.
+ * Tests:  tests/host/test_frame.c, tests/guests/pin.c, tests/guests/abuse_pagetypes.c
+ * Next:   pv/pagetable.c (what validating a table means), core/page_alloc.c
+ */
+#include <hv/debug.h>
+#include <hv/domain.h>
+#include <hv/errno.h>
+#include <hv/frame.h>
+#include <hv/page_alloc.h>
+
+u64 max_page;
+u64 total_pages;
+struct domain domain_xen = {
+	.id = DOMID_XEN,
+	.shared_info_mfn = { ~0UL },
+	.mmu_lock = SPINLOCK_INIT(RANK_MMU),
+	.page_list_lock = SPINLOCK_INIT(RANK_PGLIST),
+};
+
+/* --- lists of frames, linked by mfn --- */
+
+void frame_list_add(struct frame_list *l, struct page_info *pg)
+{
+	u32 m = (u32)mfn_x(page_to_mfn(pg));
+
+	pg->prev = FRAME_NIL;
+	pg->next = l->count ? l->head : FRAME_NIL;
+	if (l->count)
+		frame_table[l->head].prev = m;
+	else
+		l->tail = m;
+	l->head = m;
+	l->count++;
+}
+
+static void frame_list_add_tail(struct frame_list *l, struct page_info *pg)
+{
+	u32 m = (u32)mfn_x(page_to_mfn(pg));
+
+	pg->next = FRAME_NIL;
+	pg->prev = l->count ? l->tail : FRAME_NIL;
+	if (l->count)
+		frame_table[l->tail].next = m;
+	else
+		l->head = m;
+	l->tail = m;
+	l->count++;
+}
+
+void frame_list_del(struct frame_list *l, struct page_info *pg)
+{
+	if (pg->prev == FRAME_NIL)
+		l->head = pg->next;
+	else
+		frame_table[pg->prev].next = pg->next;
+	if (pg->next == FRAME_NIL)
+		l->tail = pg->prev;
+	else
+		frame_table[pg->next].prev = pg->prev;
+	l->count--;
+}
+
+/*
+ * Move a table between the domain's two lists as its type count leaves or reaches 0. The newest is
+ * the head of cached_tables; the children of a table that is demoted are as old as it was, so that
+ * whole trees go, one after the other, and the list stays short meanwhile.
+ */
+static void set_cached(struct domain *d, struct page_info *pg, bool cached)
+{
+	if (!d || !!(pg->flags & PGF_cached) == cached)
+		return;
+	spin_lock(&d->page_list_lock);
+	frame_list_del(cached ? &d->page_list : &d->cached_tables, pg);
+	if (cached && d->demoting)
+		frame_list_add_tail(&d->cached_tables, pg);
+	else
+		frame_list_add(cached ? &d->cached_tables : &d->page_list, pg);
+	if (pg->flags & PGF_fresh)
+		d->nr_fresh--;
+	pg->flags = (pg->flags ^ PGF_cached) & ~PGF_fresh;
+	spin_unlock(&d->page_list_lock);
+}
+
+/* --- ownership --- */
+
+int assign_page(struct domain *d, struct page_info *pg, bool ignore_limit)
+{
+	bool first;
+
+	ASSERT(pg->owner == DOMID_INVALID && PG_refs(pg->word) == 1);
+	spin_lock(&d->page_list_lock);
+	if (d->state >= DOM_dying || (!ignore_limit && d->nr_pages >= d->max_pages)) {
+		spin_unlock(&d->page_list_lock);
+		return -ENOMEM;
+	}
+	first = d->nr_pages++ == 0;
+	if (first)
+		atomic_inc(&d->refs);	/* its frames keep a domain's structure alive */
+	pg->owner = d->id;
+	pg->flags = PGF_listed;
+	WRITE_ONCE(pg->word, PG_allocated | 1);
+	frame_list_add(&d->page_list, pg);
+	spin_unlock(&d->page_list_lock);
+	return 0;
+}
+
+/* The last reference of an owned frame is gone: off the owner's list and to the allocator. */
+void put_last_page(struct page_info *pg)
+{
+	struct domain *d = domain_lookup(pg->owner);
+	bool last = false;
+
+	BUG_ON(pg->word & (PG_validated | PG_pinned | PG_TYPE_MASK | PG_allocated));
+	if (d) {
+		spin_lock(&d->page_list_lock);
+		if (pg->flags & PGF_listed) {
+			frame_list_del(&d->page_list, pg);
+			last = --d->nr_pages == 0;
+		}
+		spin_unlock(&d->page_list_lock);
+	}
+	set_m2p(page_to_mfn(pg), INVALID_M2P);
+	pg->stamp = tlb_clock_now();
+	pg->owner = DOMID_INVALID;
+	pg->flags = 0;
+	WRITE_ONCE(pg->word, 1);
+	free_pages(pg, 0);
+	if (last)
+		domain_put(d);
+}
+
+void share_hv_page(struct domain *d, void *page, bool writable)
+{
+	struct page_info *pg = mfn_to_page(virt_to_mfn(page));
+
+	pg->owner = d->id;
+	pg->flags = PGF_hv;
+	/* read-only pages carry a table type that nobody can take, so that no one maps them RW */
+	WRITE_ONCE(pg->word, PG_allocated | 1 |
+		   (writable ? 0 : PG_TYPE_ONE | ((u64)PT_none << PG_TYPE_SHIFT)));
+}
+
+void unshare_hv_page(void *page)
+{
+	struct page_info *pg = mfn_to_page(virt_to_mfn(page));
+
+	if (PG_type(pg->word) == PT_none)
+		atomic_and(&pg->word, ~PG_TYPE_MASK);
+	/* who maps it still may keep it; a later domain with the same number must not find it */
+	pg->owner = DOMID_INVALID;
+	if (atomic_and(&pg->word, ~PG_allocated) & PG_allocated)
+		put_page(pg);
+}
+
+bool release_allocated(struct domain *d, struct page_info *pg)
+{
+	bool ok = false;
+
+	mmu_lock(d);
+	if (pg->owner != d->id || (pg->flags & PGF_hv) || !(pg->word & PG_allocated))
+		goto out;
+	if (pg->word & PG_validated) {
+		/* a table that is only kept by unused tables goes with them */
+		while (PG_type_count(pg->word) && !(pg->word & PG_pinned) &&
+		       d->cached_tables.count && !demote_cached(d, 1))
+			;
+		if (PG_type_count(pg->word))
+			goto out;
+		demote(d, pg);
+	}
+	ok = atomic_and(&pg->word, ~PG_allocated) & PG_allocated;
+out:
+	mmu_unlock(d);
+	if (ok)
+		put_page(pg);
+	return ok;
+}
+
+/* --- untyped references --- */
+
+bool get_page_held(struct page_info *pg)
+{
+	u64 x = READ_ONCE(pg->word);
+
+	do {
+		if (PG_refs(x) == PG_REF_MASK)
+			return false;
+	} while (!atomic_cas(&pg->word, &x, x + 1));
+	return true;
+}
+
+/* --- typed references --- */
+
+/*
+ * A frame leaves one use for another: no CPU may still hold translations of the old use. Of all
+ * CPUs, not the owner's only: other domains may have mapped the frame (grants, foreign mappings).
+ */
+static void flush_old_use(const struct page_info *pg)
+{
+	cpumask_t stale = tlb_stale(cpu_online_map, pg->stamp);
+
+	if (stale)
+		flush_tlb_mask(stale, FLUSH_ALL);
+}
+
+/* Another domain's mmu_lock, out of order perhaps: wait a while, but not for ever. */
+static bool try_mmu_lock(struct domain *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < 4096; i++) {
+		if (spin_trylock(&d->mmu_lock))
+			return true;
+		arch_poll();
+		cpu_relax();
+	}
+	return false;
+}
+
+/*
+ * pg is d's, has type count 0 and was a table: it becomes PT_none. All under d's mmu_lock, so that
+ * it cannot serve as a table once more between the flush and the change. False: that lock is held
+ * by somebody else (this is a foreign mapping) and cannot be had now.
+ */
+static noinline bool end_table_use(struct domain *d, struct page_info *pg)
+{
+	bool held = d && mmu_locked_here(d);
+	u64 x;
+
+	if (!d || (!held && !try_mmu_lock(d)))
+		return false;
+	x = READ_ONCE(pg->word);
+	if (pg->owner == d->id && is_table_type(PG_type(x)) && !PG_type_count(x)) {
+		if (x & PG_validated)
+			demote(d, pg);
+		flush_old_use(pg);
+		atomic_and(&pg->word, BIT(PG_TYPE_SHIFT) - 1);
+	}
+	if (!held)
+		spin_unlock(&d->mmu_lock);
+	return true;
+}
+
+/* The rare part of get_page_writable: the frame had another use before. */
+bool get_page_writable_slow(struct page_info *pg, const struct domain *d)
+{
+	u64 x, n;
+
+	for (;;) {
+		x = READ_ONCE(pg->word);
+		if (PG_refs(x) == 0 || PG_refs(x) == PG_REF_MASK || pg->owner != d->id)
+			return false;
+		if (PG_type(x) == PT_writable) {
+			if ((x & PG_TYPE_MASK) == PG_TYPE_MASK)
+				return false;
+			n = x + 1 + PG_TYPE_ONE;
+		} else if (x & PG_TYPE_MASK) {
+			return false;
+		} else if (PG_type(x) != PT_none) {
+			if (!end_table_use(domain_lookup(d->id), pg))
+				return false;
+			continue;
+		} else {
+			n = (x & (BIT(PG_TYPE_SHIFT) - 1)) + 1 + PG_TYPE_ONE;
+			n |= (u64)PT_writable << PG_TYPE_SHIFT;
+		}
+		if (atomic_cas(&pg->word, &x, n))
+			break;
+	}
+	if (unlikely(pg->owner != d->id)) {
+		put_page_writable(pg);
+		return false;
+	}
+	return true;
+}
+
+/* Count 0, another type before: become a table of this type with count 1. */
+static int change_type(struct page_info *pg, u64 x, enum page_type type)
+{
+	struct domain *d = domain_lookup(pg->owner);
+	u64 n = (x & (BIT(PG_TYPE_SHIFT) - 1)) | PG_TYPE_ONE | (u64)type << PG_TYPE_SHIFT;
+	int rc;
+
+	if (!(x & PG_allocated) || (pg->flags & PGF_hv) || !d)
+		return refuse(-EINVAL, "mfn %lx cannot be a table", mfn_x(page_to_mfn(pg)));
+	if (!atomic_cas(&pg->word, &x, n))
+		return -EAGAIN;
+	/*
+	 * Flush after the type has changed: a CPU that still holds a writable translation of a
+	 * table-to-be cannot have got a new one.
+	 */
+	if (PG_type(x) != PT_none)
+		flush_old_use(pg);
+	trace(PROMOTE, mfn_x(page_to_mfn(pg)), type);
+	rc = validate_table(d, pg, type);
+	if (rc) {
+		atomic_and(&pg->word, ~(PG_TYPE_MASK | 15UL << PG_TYPE_SHIFT));
+		return rc;
+	}
+	atomic_or(&pg->word, PG_validated);
+	return 0;
+}
+
+int get_page_type(struct page_info *pg, enum page_type type)
+{
+	u64 x = READ_ONCE(pg->word);
+	int rc;
+
+	ASSERT(is_table_type(type));
+	for (;;) {
+		if (PG_type(x) == type && (x & PG_validated)) {
+			if (unlikely((x & PG_TYPE_MASK) == PG_TYPE_MASK))
+				return refuse(-EBUSY, "type count overflow");
+			if (!atomic_cas(&pg->word, &x, x + PG_TYPE_ONE))
+				continue;
+			if (pg->flags & PGF_cached)
+				set_cached(domain_lookup(pg->owner), pg, false);
+			return 0;
+		}
+		if (x & PG_TYPE_MASK)
+			return refuse(-EINVAL, "mfn %lx is in use as type %d, not %d",
+				      mfn_x(page_to_mfn(pg)), PG_type(x), type);
+		if (x & PG_validated) {
+			if (!end_table_use(domain_lookup(pg->owner), pg))
+				return -EBUSY;
+		} else {
+			rc = change_type(pg, x, type);
+			if (rc != -EAGAIN)
+				return rc;
+		}
+		x = READ_ONCE(pg->word);
+	}
+}
+
+void put_page_type(struct page_info *pg)
+{
+	u64 x = READ_ONCE(pg->word), n;
+
+	do {
+		n = x - PG_TYPE_ONE;
+		if (!(n & PG_TYPE_MASK))
+			pg->stamp = tlb_clock_now();
+	} while (unlikely(!atomic_cas(&pg->word, &x, n)));
+	if (!(n & PG_TYPE_MASK) && (n & PG_validated))
+		set_cached(domain_lookup(pg->owner), pg, true);
+}
+
+int get_page_and_type(struct page_info *pg, const struct domain *d, enum page_type type)
+{
+	int rc;
+
+	if (!get_page(pg, d))
+		return refuse(-EINVAL, "mfn %lx is not d%d's", mfn_x(page_to_mfn(pg)), d->id);
+	rc = get_page_type(pg, type);
+	if (rc)
+		put_page(pg);
+	return rc;
+}
+
+void put_page_and_type(struct page_info *pg)
+{
+	put_page_type(pg);
+	put_page(pg);
+}
+
+/* --- tables that are kept validated though unused --- */
+
+void demote(struct domain *d, struct page_info *pg)
+{
+	enum page_type type = PG_type(pg->word);
+
+	ASSERT((pg->word & PG_validated) && !(pg->word & (PG_TYPE_MASK | PG_pinned)));
+	trace(DEMOTE, mfn_x(page_to_mfn(pg)), type);
+	set_cached(d, pg, false);
+	d->demoting = true;
+	devalidate_table(d, pg, type);
+	d->demoting = false;
+	/*
+	 * Not before: who maps the frame for another domain must not get it writable while we read
+	 * it. The type itself stays, as a hint that CPUs may cache paging structures of this frame.
+	 */
+	atomic_and(&pg->word, ~PG_validated);
+}
+
+/*
+ * From mmu_unlock(): what a sweep may have to look at one day stays bounded. While the tables of a
+ * large tree are being promoted they all wait here for their parents: leave them that time.
+ */
+void trim_cached_tables(struct domain *d)
+{
+	unsigned int n;
+
+	if (d->trim_hold && d->cached_tables.count < MAX_PROMOTED_TABLES) {
+		d->trim_hold--;
+		return;
+	}
+	for (n = 0; n < 64 && d->cached_tables.count > MAX_CACHED_TABLES; n++)
+		demote(d, &frame_table[d->cached_tables.tail]);
+}
+
+bool demote_cached(struct domain *d, unsigned int max)
+{
+	while (max-- && d->cached_tables.count)
+		demote(d, &frame_table[d->cached_tables.tail]);	/* the oldest */
+	return d->cached_tables.count == 0;
+}

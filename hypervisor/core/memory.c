@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memory_op: a domain's frames, given, taken and exchanged; the memory maps.
+ *
+ * Job:    XENMEM_*.
+ * Enter:  the hypercall table.
+ * State:  frames and the M2P through frame.c; machine_e820[]; d->e820; claims.
+ * Locks:  none of its own but claim_lock (leaf); frame.c and page_alloc.c have theirs.
+ * Holds:  ME1  lists are worked off in bounded pieces; progress is in the upper bits of the command
+ *              (start extent << 6) and a guest that forges it only skips its own work.
+ *         ME2  a frame that a domain gets holds zeroes.
+ *         ME3  exchange gives a chunk's new frames only once all its old ones are taken.
+ * Caveat: claims are counted and checked against each other, but allocations of other domains do
+ *         not respect them.
+ * Tests:  tests/host/test_memory.c, tests/guests/abuse_exchange.c
+ * Next:   core/frame.c, core/page_alloc.c
+ */
+#include <memory.h>
+#include <hv/continue.h>
+#include <hv/debug.h>
+#include <hv/domain.h>
+#include <hv/errno.h>
+#include <hv/layout.h>
+#include <hv/memory.h>
+#include <hv/page_alloc.h>
+
+#define EXTENT_SHIFT 6
+#define OP_MASK ((1U << EXTENT_SHIFT) - 1)
+#define MAX_EXTENT_ORDER 9		/* 2 MiB at once; for the hardware domain: */
+#define MAX_HW_EXTENT_ORDER 12
+#define WORK_STEP 64			/* frames between two looks at the clock */
+
+struct e820_entry machine_e820[MAX_MACHINE_E820];
+unsigned int nr_machine_e820;
+
+static spinlock_t claim_lock = SPINLOCK_INIT(RANK_LEAF);
+static u64 claimed_pages;		/* of all domains */
+
+/* The domain an operation is about, held. */
+static long target(domid_t id, struct domain **out)
+{
+	struct domain *d = current_vcpu()->domain;
+
+	if (id == DOMID_SELF || id == d->id) {
+		atomic_inc(&d->refs);
+		*out = d;
+		return 0;
+	}
+	*out = domain_get(id);
+	if (!*out)
+		return refuse(-ESRCH, "no domain %u", id);
+	if (d->is_privileged)
+		return 0;
+	domain_put(*out);
+	return refuse(-EPERM, "d%u may not change d%u's memory", d->id, id);
+}
+
+static unsigned int max_order(const struct domain *d)
+{
+	return d->is_hardware ? MAX_HW_EXTENT_ORDER : MAX_EXTENT_ORDER;
+}
+
+/* --- frames for a domain --- */
+
+/* Part of d's claim becomes real. */
+static void use_claim(struct domain *d, u64 pages)
+{
+	if (likely(!d->outstanding_pages))
+		return;
+	spin_lock(&claim_lock);
+	pages = min(pages, (u64)d->outstanding_pages);
+	d->outstanding_pages -= (u32)pages;
+	claimed_pages -= pages;
+	spin_unlock(&claim_lock);
+}
+
+static struct page_info *alloc_extent(unsigned int order, u32 mem_flags)
+{
+	unsigned int bits = XENMEMF_get_address_bits(mem_flags);
+
+	if (bits && bits <= PAGE_SHIFT)
+		return NULL;
+	if (bits >= 64 || (bits && (max_page << PAGE_SHIFT) <= BIT(bits)))
+		bits = 0;
+	return alloc_pages(order, bits, ALLOC_ZERO);
+}
+
+/* All 2^order fresh frames, or none, become d's. */
+static int give_extent(struct domain *d, struct page_info *pg, unsigned int order, bool ignore_limit)
+{
+	u64 i, n = BIT(order);
+
+	for (i = 0; i < n; i++)
+		if (assign_page(d, &pg[i], ignore_limit))
+			break;
+	if (likely(i == n))
+		return 0;
+	for (n = i; i < BIT(order); i++)
+		free_pages(&pg[i], 0);
+	while (n--)
+		release_allocated(d, &pg[n]);
+	return -ENOMEM;
+}
+
+/* One frame of d goes back. False: it is not d's, or a live page table. */
+static bool take_back(struct domain *d, u64 mfn)
+{
+	struct page_info *pg;
+	bool ok;
+
+	if (!mfn_is_ram(_mfn(mfn)))
+		return refuse(false, "mfn %lx is no RAM", mfn);
+	pg = mfn_to_page(_mfn(mfn));
+	if (!get_page(pg, d))
+		return refuse(false, "mfn %lx is not d%u's", mfn, d->id);
+	mmu_lock(d);
+	if (atomic_and(&pg->word, ~PG_pinned) & PG_pinned)
+		put_page_and_type(pg);
+	mmu_unlock(d);
+	ok = release_allocated(d, pg);
+	if (ok)
+		set_m2p(_mfn(mfn), INVALID_M2P);
+	put_page(pg);
+	return ok;
+}
+
+/* --- increase, populate, decrease --- */
+
+/* Extent i of the list is done; false: an error, stop here. */
+static bool increase_one(struct domain *d, const struct xen_memory_reservation *r, u64 i,
+			 bool populate)
+{
+	gva_t slot = _gva(r->extent_start + i * sizeof(u64));
+	struct page_info *pg;
+	u64 gpfn = 0, mfn, n;
+
+	if (populate && copy_from_guest(&gpfn, slot, sizeof(gpfn)))
+		return false;
+	if (d->nr_pages + BIT(r->extent_order) > d->max_pages)
+		return refuse(false, "d%u has its %u pages", d->id, d->max_pages);
+	pg = alloc_extent(r->extent_order, r->mem_flags);
+	if (!pg || give_extent(d, pg, r->extent_order, false))
+		return false;
+	use_claim(d, BIT(r->extent_order));
+	mfn = mfn_x(page_to_mfn(pg));
+	for (n = 0; populate && n < BIT(r->extent_order); n++)
+		set_m2p(_mfn(mfn + n), gpfn + n);
+	/* a list that cannot be written is the guest's loss: the frames are its own */
+	return !r->extent_start || !copy_to_guest(slot, &mfn, sizeof(mfn));
+}
+
+static bool decrease_one(struct domain *d, const struct xen_memory_reservation *r, u64 i)
+{
+	u64 mfn, n;
+
+	if (copy_from_guest(&mfn, _gva(r->extent_start + i * sizeof(u64)), sizeof(mfn)))
+		return false;
+	for (n = 0; n < BIT(r->extent_order); n++)
+		if (!take_back(d, mfn + n))
+			return false;
+	return true;
+}
+
+/* The result is the number of extents done, also when the rest failed. */
+static long reservation(u32 op, u64 start, u64 arg, u64 a3, u64 a4, u64 a5)
+{
+	struct xen_memory_reservation r;
+	struct domain *d;
+	u64 i, work = 0;
+	bool ok;
+
+	if (copy_from_guest(&r, _gva(arg), sizeof(r)))
+		return (long)start;
+	if (r.nr_extents > ~0UL >> EXTENT_SHIFT || start >= r.nr_extents ||
+	    r.extent_order > max_order(current_vcpu()->domain) ||
+	    (r.mem_flags & XENMEMF_populate_on_demand))
+		return (long)start;
+	if (target(r.domid, &d))
+		return (long)start;
+	for (i = start; i < r.nr_extents; i++) {
+		if (work >= WORK_STEP && hypercall_preempt()) {
+			domain_put(d);
+			return hypercall_continue(__HYPERVISOR_memory_op, op | i << EXTENT_SHIFT, arg,
+						  a3, a4, a5);
+		}
+		if (work >= WORK_STEP)
+			work = 0;
+		if (op == XENMEM_decrease_reservation)
+			ok = decrease_one(d, &r, i);
+		else
+			ok = increase_one(d, &r, i, op == XENMEM_populate_physmap);
+		if (!ok)
+			break;
+		work += BIT(r.extent_order);
+	}
+	domain_put(d);
+	return (long)i;
+}
+
+/* --- exchange --- */
+
+struct chunk {
+	u64 nr_in, nr_out;		/* extents of this chunk; one of the two is 1 */
+	u64 frames;
+	u64 *old;			/* mfns that go */
+	struct page_info **new;		/* first frames of the new extents */
+	u64 *gpfn;			/* where they go, by the guest's list */
+};
+
+/* The frame is d's, nobody refers to it, and d's own reference is ours from now on. */
+static bool steal(struct domain *d, u64 mfn)
+{
+	struct page_info *pg;
+	bool ok = false;
+	u64 x;
+
+	if (!mfn_is_ram(_mfn(mfn)))
+		return false;
+	pg = mfn_to_page(_mfn(mfn));
+	mmu_lock(d);
+	x = READ_ONCE(pg->word);
+	if (pg->owner == d->id && !(pg->flags & PGF_hv) && (x & PG_allocated)) {
+		if ((x & PG_validated) && !(x & (PG_TYPE_MASK | PG_pinned)))
+			demote(d, pg);
+		x = READ_ONCE(pg->word);
+		while (!ok && (x & PG_allocated) && PG_refs(x) == 1 &&
+		       !(x & (PG_TYPE_MASK | PG_validated | PG_pinned)))
+			ok = atomic_cas(&pg->word, &x, x & ~PG_allocated);
+	}
+	mmu_unlock(d);
+	return ok;
+}
+
+static void unsteal(u64 mfn)
+{
+	atomic_or(&mfn_to_page(_mfn(mfn))->word, PG_allocated);
+}
+
+static void free_chunk(struct chunk *c)
+{
+	hv_free(c->old);
+	hv_free(c->new);
+	hv_free(c->gpfn);
+}
+
+static int alloc_chunk(struct chunk *c, const struct xen_memory_exchange *x)
+{
+	unsigned int in = x->in.extent_order, out = x->out.extent_order;
+
+	c->frames = BIT(max(in, out));
+	c->nr_in = c->frames >> in;
+	c->nr_out = c->frames >> out;
+	c->old = hv_new_array(u64, c->nr_in);
+	c->new = hv_new_array(struct page_info *, c->nr_out);
+	c->gpfn = hv_new_array(u64, c->nr_out);
+	if (c->old && c->new && c->gpfn)
+		return 0;
+	free_chunk(c);
+	return -ENOMEM;
+}
+
+/* Free the first n new extents, which are nobody's. */
+static void free_new(struct chunk *c, u64 n, unsigned int order)
+{
+	while (n--)
+		free_pages(c->new[n], order);
+}
+
+/* Take n old extents; on failure all are as they were. */
+static long steal_old(struct domain *d, struct chunk *c, unsigned int order)
+{
+	u64 i, k, n = c->nr_in << order;
+
+	for (i = 0; i < n; i++)
+		if (!steal(d, c->old[i >> order] + (i & (BIT(order) - 1))))
+			break;
+	if (i == n)
+		return 0;
+	k = c->old[i >> order] + (i & (BIT(order) - 1));
+	while (i--)
+		unsteal(c->old[i >> order] + (i & (BIT(order) - 1)));
+	return refuse(-EINVAL, "exchange: mfn %lx is in use or not d%u's", k, d->id);
+}
+
+static void drop_old(struct chunk *c, unsigned int order)
+{
+	u64 i, mfn;
+
+	for (i = 0; i < c->nr_in << order; i++) {
+		mfn = c->old[i >> order] + (i & (BIT(order) - 1));
+		set_m2p(_mfn(mfn), INVALID_M2P);
+		put_page(mfn_to_page(_mfn(mfn)));
+	}
+}
+
+/* in0, out0: first extents of the chunk in the two lists. */
+static long exchange_chunk(struct domain *d, const struct xen_memory_exchange *x, struct chunk *c,
+			   u64 in0, u64 out0)
+{
+	unsigned int order = x->out.extent_order;
+	u64 i, n, mfn;
+	long rc;
+
+	if (copy_from_guest(c->old, _gva(x->in.extent_start + in0 * 8), c->nr_in * 8) ||
+	    copy_from_guest(c->gpfn, _gva(x->out.extent_start + out0 * 8), c->nr_out * 8))
+		return -EFAULT;
+	for (i = 0; i < c->nr_out; i++) {
+		c->new[i] = alloc_extent(order, x->out.mem_flags);
+		if (!c->new[i]) {
+			free_new(c, i, order);
+			return -ENOMEM;
+		}
+	}
+	rc = steal_old(d, c, x->in.extent_order);
+	if (rc) {
+		free_new(c, c->nr_out, order);
+		return rc;
+	}
+	/* the limit may be passed for a moment; only a dying domain is refused */
+	for (i = 0; i < c->nr_out; i++) {
+		if (give_extent(d, c->new[i], order, true))
+			continue;
+		mfn = mfn_x(page_to_mfn(c->new[i]));
+		for (n = 0; n < BIT(order); n++)
+			set_m2p(_mfn(mfn + n), c->gpfn[i] + n);
+		if (copy_to_guest(_gva(x->out.extent_start + (out0 + i) * 8), &mfn, sizeof(mfn)))
+			rc = -EFAULT;
+	}
+	drop_old(c, x->in.extent_order);
+	return rc;
+}
+
+static long check_exchange(const struct xen_memory_exchange *x)
+{
+	unsigned int in = x->in.extent_order, out = x->out.extent_order;
+
+	if (in > MAX_ORDER || out > MAX_ORDER || x->in.domid != x->out.domid ||
+	    x->nr_exchanged > x->in.nr_extents || ~0UL >> in < x->in.nr_extents ||
+	    ~0UL >> out < x->out.nr_extents ||
+	    x->in.nr_extents << in != x->out.nr_extents << out)
+		return refuse(-EINVAL, "exchange: the two lists do not match");
+	if (max(in, out) > max_order(current_vcpu()->domain))
+		return refuse(-EPERM, "exchange of order %u", max(in, out));
+	if (out > in && (x->nr_exchanged & (BIT(out - in) - 1)))
+		return refuse(-EINVAL, "exchange: begins within an extent");
+	return 0;
+}
+
+static long exchange(u64 arg, u64 a3, u64 a4, u64 a5)
+{
+	gva_t done_at = _gva(arg + offsetof(struct xen_memory_exchange, nr_exchanged));
+	struct xen_memory_exchange x;
+	u64 i, out0, work = 0;
+	bool preempted = false;
+	struct domain *d;
+	struct chunk c;
+	long rc;
+
+	if (copy_from_guest(&x, _gva(arg), sizeof(x)))
+		return -EFAULT;
+	rc = check_exchange(&x);
+	if (rc)
+		return rc;
+	rc = target(x.in.domid, &d);
+	if (rc)
+		return rc;
+	rc = alloc_chunk(&c, &x);
+	if (rc) {
+		domain_put(d);
+		return rc;
+	}
+	for (i = x.nr_exchanged; i < x.in.nr_extents; i += c.nr_in) {
+		if (work >= WORK_STEP) {
+			work = 0;
+			preempted = hypercall_preempt();
+			if (preempted)
+				break;
+		}
+		/* check_exchange(): whole chunks, and the shift loses nothing */
+		out0 = (i << x.in.extent_order) >> x.out.extent_order;
+		rc = exchange_chunk(d, &x, &c, i, out0);
+		if (rc)
+			break;
+		work += c.frames;
+	}
+	free_chunk(&c);
+	domain_put(d);
+	if (copy_to_guest(done_at, &i, sizeof(i)))
+		return -EFAULT;
+	if (preempted)
+		return hypercall_continue(__HYPERVISOR_memory_op, XENMEM_exchange, arg, a3, a4, a5);
+	return rc;
+}
+
+/* --- claims --- */
+
+static long claim(gva_t arg)
+{
+	struct xen_memory_reservation r;
+	struct domain *d;
+	long rc = 0;
+	u64 want;
+
+	if (!current_vcpu()->domain->is_privileged)
+		return -EPERM;
+	if (copy_from_guest(&r, arg, sizeof(r)))
+		return -EFAULT;
+	if (r.extent_start || r.extent_order || r.mem_flags)
+		return -EINVAL;
+	rc = target(r.domid, &d);
+	if (rc)
+		return rc;
+	spin_lock(&claim_lock);
+	if (!r.nr_extents) {
+		claimed_pages -= d->outstanding_pages;
+		d->outstanding_pages = 0;
+	} else if (d->outstanding_pages || r.nr_extents > d->max_pages ||
+		   r.nr_extents <= d->nr_pages) {
+		rc = -EINVAL;
+	} else {
+		want = r.nr_extents - d->nr_pages;
+		if (claimed_pages + want > free_page_count()) {
+			rc = -ENOMEM;
+		} else {
+			d->outstanding_pages = (u32)want;
+			claimed_pages += want;
+		}
+	}
+	spin_unlock(&claim_lock);
+	domain_put(d);
+	return rc;
+}
+
+/* --- maps --- */
+
+static long machine_map(gva_t arg)
+{
+	struct xen_memory_map m;
+
+	if (!current_vcpu()->domain->is_hardware)
+		return -EPERM;
+	if (copy_from_guest(&m, arg, sizeof(m)))
+		return -EFAULT;
+	if (m.nr_entries < nr_machine_e820 + 1)
+		return refuse(-EINVAL, "room for %u of %u map entries", m.nr_entries,
+			      nr_machine_e820 + 1);
+	if (copy_to_guest(_gva(m.buffer), machine_e820, nr_machine_e820 * sizeof(*machine_e820)))
+		return -EFAULT;
+	m.nr_entries = nr_machine_e820;
+	return copy_to_guest(arg, &m, sizeof(m));
+}
+
+/* False: there is no entry i (any more). */
+static bool map_entry(struct domain *d, u32 i, struct e820_entry *e)
+{
+	bool ok;
+
+	spin_lock(&d->lock);
+	ok = d->e820 && i < d->e820->nr;
+	if (ok)
+		*e = (struct e820_entry){ d->e820->map[i].addr, d->e820->map[i].size,
+					  d->e820->map[i].type };
+	spin_unlock(&d->lock);
+	return ok;
+}
+
+static long own_map(gva_t arg)
+{
+	struct domain *d = current_vcpu()->domain;
+	struct xen_memory_map m;
+	struct e820_entry e;
+	u32 i;
+
+	if (copy_from_guest(&m, arg, sizeof(m)))
+		return -EFAULT;
+	if (!map_entry(d, 0, &e))
+		return -ENOSYS;
+	for (i = 0; i < m.nr_entries && map_entry(d, i, &e); i++)
+		if (copy_to_guest(_gva(m.buffer + i * sizeof(e)), &e, sizeof(e)))
+			return -EFAULT;
+	m.nr_entries = i;
+	return copy_to_guest(arg, &m, sizeof(m));
+}
+
+static long set_map(gva_t arg)
+{
+	struct xen_foreign_memory_map f;
+	struct domain *d = NULL;
+	typeof(d->e820) new, old;
+	struct e820_entry e;
+	long rc = 0;
+	u32 i;
+
+	if (!current_vcpu()->domain->is_privileged)
+		return -EPERM;
+	if (copy_from_guest(&f, arg, sizeof(f)))
+		return -EFAULT;
+	if (f.map.nr_entries > ARRAY_SIZE(new->map))
+		return refuse(-EINVAL, "memory map of %u entries", f.map.nr_entries);
+	rc = target(f.domid, &d);
+	if (rc)
+		return rc;
+	new = hv_alloc(sizeof(*new));
+	if (!new)
+		rc = -ENOMEM;
+	for (i = 0; !rc && i < f.map.nr_entries; i++) {
+		if (copy_from_guest(&e, _gva(f.map.buffer + i * sizeof(e)), sizeof(e)))
+			rc = -EFAULT;
+		new->map[i].addr = e.addr;
+		new->map[i].size = e.size;
+		new->map[i].type = e.type;
+	}
+	if (!rc) {
+		new->nr = f.map.nr_entries;
+		spin_lock(&d->lock);
+		old = d->e820;
+		d->e820 = new;
+		spin_unlock(&d->lock);
+		new = old;
+	}
+	hv_free(new);
+	domain_put(d);
+	return rc;
+}
+
+static long machphys_mapping(gva_t arg)
+{
+	struct xen_machphys_mapping m = {
+		.v_start = MACH2PHYS_VIRT_START,
+		.v_end = MACH2PHYS_VIRT_END,
+		.max_mfn = MACH2PHYS_NR_ENTRIES - 1,
+	};
+
+	return copy_to_guest(arg, &m, sizeof(m));
+}
+
+/* The M2P's frames, one per 2 MiB of it; a hole repeats the last frame before it, as in Xen. */
+static long machphys_list(gva_t arg)
+{
+	u64 n, last = 0, chunks = DIV_ROUND_UP(max_page, MiB(2) / 8);
+	struct xen_machphys_mfn_list l;
+	mfn_t mfn;
+
+	if (!current_vcpu()->domain->is_privileged)
+		return -EPERM;
+	if (copy_from_guest(&l, arg, sizeof(l)))
+		return -EFAULT;
+	for (n = 0; n < chunks && n < l.max_extents; n++) {
+		mfn = arch_m2p_frame(n);
+		if (!mfn_eq(mfn, INVALID_MFN))
+			last = mfn_x(mfn);
+		if (copy_to_guest(_gva(l.extent_start + n * 8), &last, sizeof(last)))
+			return -EFAULT;
+	}
+	l.nr_extents = (u32)n;
+	return copy_to_guest(arg, &l, sizeof(l));
+}
+
+/* --- numbers --- */
+
+static long count_of(u32 op, gva_t arg)
+{
+	struct xen_memory_domain m;
+	struct domain *d;
+	long rc;
+
+	if (copy_from_guest(&m, arg, sizeof(m)))
+		return -EFAULT;
+	rc = target(m.domid, &d);
+	if (rc)
+		return rc;
+	if (op == XENMEM_current_reservation)
+		rc = d->nr_pages;
+	else if (op == XENMEM_maximum_reservation)
+		rc = d->max_pages;
+	else
+		rc = (long)(READ_ONCE(d->shared_info->arch.max_pfn) ?: 1) - 1;
+	domain_put(d);
+	return rc;
+}
+
+/* a1: XENMEM_* | start extent << 6, a2: argument */
+HYPERCALL(memory_op)
+{
+	u32 op = (u32)a1 & OP_MASK;
+	u64 start = a1 >> EXTENT_SHIFT;
+	gva_t arg = _gva(a2);
+
+	switch (op) {
+	case XENMEM_increase_reservation:
+	case XENMEM_decrease_reservation:
+	case XENMEM_populate_physmap:
+		return reservation(op, start, a2, a3, a4, a5);
+	}
+	if (start)
+		return refuse(-EINVAL, "memory_op %u with a start extent", op);
+	switch (op) {
+	case XENMEM_exchange:
+		return exchange(a2, a3, a4, a5);
+	case XENMEM_maximum_ram_page:
+		return (long)max_page;
+	case XENMEM_current_reservation:
+	case XENMEM_maximum_reservation:
+	case XENMEM_maximum_gpfn:
+		return count_of(op, arg);
+	case XENMEM_machphys_mapping:
+		return machphys_mapping(arg);
+	case XENMEM_machphys_mfn_list:
+		return machphys_list(arg);
+	case XENMEM_machine_memory_map:
+		return machine_map(arg);
+	case XENMEM_memory_map:
+		return own_map(arg);
+	case XENMEM_set_memory_map:
+		return set_map(arg);
+	case XENMEM_claim_pages:
+		return claim(arg);
+	case XENMEM_get_sharing_freed_pages:
+	case XENMEM_get_sharing_shared_pages:
+		return 0;
+	case XENMEM_add_to_physmap:
+	case XENMEM_add_to_physmap_batch:
+	case XENMEM_remove_from_physmap:
+		return -EACCES;		/* a PV domain has no physmap of ours */
+	case XENMEM_get_vnumainfo:
+	case XENMEM_acquire_resource:
+		return -EOPNOTSUPP;
+	}
+	return refuse(-ENOSYS, "memory_op %u", op);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The audit: recount every reference and compare with what the frame table says.
+ *
+ * Job:    audit_domain() and audit_all(); debug key 'a', tests, the soak.
+ * Enter:  debug/keys.c (as a tasklet), host tests after each test.
+ * State:  two counters per frame, allocated for the time of the audit.
+ * Locks:  all vcpus but the caller's are paused; nobody holds references in passing then.
+ * Holds:  checks F1-F5 of hv/frame.h, P1 (every entry's target has the right type), E1-E2.
+ * Tests:  tests/host/test_audit.c (finds planted errors)
+ */
+#include <hv/debug.h>
+#include <hv/domain.h>
+#include <hv/evtchn.h>
+#include <hv/page_alloc.h>
+#include <hv/pte.h>
+
+struct count { u32 refs, types; };
+
+struct audit {
+	struct count *c;
+	unsigned int order, bad;
+};
+
+#define COMPLAIN(a, ...) do { if ((a)->bad++ < 16) printk("audit: " __VA_ARGS__); } while (0)
+
+static void count_ref(struct audit *a, mfn_t mfn, bool typed)
+{
+	if (mfn_eq(mfn, INVALID_MFN) || !mfn_is_ram(mfn))
+		return;
+	a->c[mfn_x(mfn)].refs++;
+	a->c[mfn_x(mfn)].types += typed;
+}
+
+static void count_table(struct audit *a, mfn_t mfn, enum page_type type)
+{
+	const u64 *t = mfn_to_virt(mfn);
+	const struct page_info *pg;
+	unsigned int i;
+
+	for (i = 0; i < PTES_PER_PAGE; i++) {
+		if (!(t[i] & PTE_P) || (type == PT_l4 && is_hv_slot(i)))
+			continue;
+		if (type == PT_l1) {
+			count_ref(a, pte_mfn(t[i]), t[i] & PTE_RW);
+			if ((t[i] & PTE_RW) && mfn_is_ram(pte_mfn(t[i])) &&
+			    PG_type(mfn_to_page(pte_mfn(t[i]))->word) != PT_writable)
+				COMPLAIN(a, "L1 %lx[%u] = %lx maps a frame of type %d writable\n",
+					 mfn_x(mfn), i, t[i],
+					 PG_type(mfn_to_page(pte_mfn(t[i]))->word));
+			continue;
+		}
+		count_ref(a, pte_mfn(t[i]), true);
+		pg = mfn_to_page(pte_mfn(t[i]));
+		if (!mfn_is_ram(pte_mfn(t[i])) || PG_type(pg->word) != type - 1 ||
+		    !(pg->word & PG_validated))
+			COMPLAIN(a, "L%d %lx[%u] = %lx: child is no validated L%d\n", type,
+				 mfn_x(mfn), i, t[i], type - 1);
+	}
+}
+
+static void count_vcpu(struct audit *a, const struct vcpu *v)
+{
+	unsigned int i;
+
+	count_ref(a, v->pv.root_kernel, true);
+	count_ref(a, v->pv.root_user, true);
+	count_ref(a, v->vcpu_info_mfn, true);
+	for (i = 0; i < DIV_ROUND_UP(v->pv.gdt_ents, 512); i++)
+		count_ref(a, v->pv.gdt_frames[i], true);
+	for (i = 0; i < DIV_ROUND_UP(v->pv.ldt_ents, 512); i++)
+		count_ref(a, v->pv.ldt_frames[i], true);
+}
+
+static void count_all(struct audit *a)
+{
+	struct domain *d = NULL;
+	unsigned int i;
+	u64 m, word;
+
+	for (m = 0; m < max_page; m++) {
+		word = frame_table[m].word;
+		if ((word & PG_validated) && PG_type(word) <= PT_l4)
+			count_table(a, _mfn(m), PG_type(word));
+		if (word & PG_pinned)
+			count_ref(a, _mfn(m), true);
+	}
+	while ((d = domain_next(d)) != NULL) {
+		for (i = 0; i < d->max_vcpus; i++)
+			if (d->vcpu[i])
+				count_vcpu(a, d->vcpu[i]);
+		count_ref(a, d->pirq_eoi_mfn, true);
+	}
+}
+
+static void compare(struct audit *a, const struct domain *only)
+{
+	const struct page_info *pg;
+	u64 m, word, refs, types;
+
+	for (m = 0; m < max_page; m++) {
+		pg = &frame_table[m];
+		word = pg->word;
+		/* what a dead domain shared may still be mapped */
+		if (pg->owner == DOMID_INVALID && a->c[m].refs &&
+		    !((pg->flags & PGF_hv) && PG_refs(word) == a->c[m].refs))
+			COMPLAIN(a, "mfn %lx is nobody's, but in use %u times\n", m, a->c[m].refs);
+		if (pg->owner >= DOMID_FIRST_RESERVED || (only && pg->owner != only->id))
+			continue;
+		refs = a->c[m].refs + !!(word & PG_allocated);
+		types = a->c[m].types + ((pg->flags & PGF_hv) && PG_type(word) == PT_none &&
+					 PG_type_count(word));
+		if (PG_refs(word) != refs || PG_type_count(word) != types)
+			COMPLAIN(a, "mfn %lx d%d type %d%s: refs %lu (counted %lu), types %lu (counted %lu)\n",
+				 m, pg->owner, PG_type(word), word & PG_validated ? " validated" : "",
+				 PG_refs(word), refs, PG_type_count(word), types);
+		if ((word & PG_validated) && !(word & PG_allocated))
+			COMPLAIN(a, "mfn %lx d%d: validated, but not allocated\n", m, pg->owner);
+		if ((word & PG_validated) && !(pg->flags & PGF_cached) != !!PG_type_count(word))
+			COMPLAIN(a, "mfn %lx d%d: on the wrong list\n", m, pg->owner);
+	}
+}
+
+static void check_list(struct audit *a, const struct domain *d, const struct frame_list *l,
+		       u8 cached)
+{
+	u32 n = 0, m;
+
+	for (m = l->count ? l->head : FRAME_NIL; m != FRAME_NIL && n <= l->count;
+	     m = frame_table[m].next, n++)
+		if (frame_table[m].owner != d->id || (frame_table[m].flags & PGF_cached) != cached)
+			COMPLAIN(a, "mfn %x on a list of d%d: owner d%d\n", m, d->id,
+				 frame_table[m].owner);
+	if (n != l->count)
+		COMPLAIN(a, "d%d: list of %u frames has %u\n", d->id, l->count, n);
+}
+
+static void check_domain(struct audit *a, struct domain *d)
+{
+	if (d->is_idle)
+		return;
+	check_list(a, d, &d->page_list, 0);
+	check_list(a, d, &d->cached_tables, PGF_cached);
+	if (d->page_list.count + d->cached_tables.count != d->nr_pages)
+		COMPLAIN(a, "d%d: %u pages, lists have %u\n", d->id, d->nr_pages,
+			 d->page_list.count + d->cached_tables.count);
+	a->bad += audit_evtchns(d);
+}
+
+static unsigned int audit(struct domain *only)
+{
+	struct audit a = { 0 };
+	struct domain *d = NULL;
+
+	while (PAGE_SIZE << a.order < max_page * sizeof(*a.c))
+		a.order++;
+	a.c = alloc_hv_pages(a.order);
+	if (!a.c) {
+		printk("audit: no memory for the counters, nothing was checked\n");
+		return 1;
+	}
+	count_all(&a);
+	compare(&a, only);
+	if (only)
+		check_domain(&a, only);
+	else
+		while ((d = domain_next(d)) != NULL)
+			check_domain(&a, d);
+	free_hv_pages(a.c, a.order);
+	return a.bad;
+}
+
+unsigned int audit_domain(struct domain *d)
+{
+	return audit(d);
+}
+
+/* Pause or unpause every vcpu but the caller's. */
+static void pause_others(bool pause)
+{
+	struct domain *d = NULL;
+	unsigned int i;
+
+	while ((d = domain_next(d)) != NULL)
+		for (i = 0; !d->is_idle && i < d->max_vcpus; i++) {
+			if (!d->vcpu[i] || d->vcpu[i] == current_vcpu())
+				continue;
+			if (pause)
+				vcpu_pause(d->vcpu[i]);
+			else
+				vcpu_unpause(d->vcpu[i]);
+		}
+}
+
+unsigned int audit_all(void)
+{
+	unsigned int bad;
+
+	pause_others(true);
+	bad = audit(NULL);
+	pause_others(false);
+	return bad;
+}

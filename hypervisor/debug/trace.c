@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The trace buffer.
+ *
+ * Job:    a ring of fixed records per CPU; dump them for a key or a crash.
+ * Enter:  trace() anywhere, NMI excepted; trace_dump() from keys.c and panic.c.
+ * State:  one ring of TRACE_RECORDS per CPU, allocated when the CPU comes up.
+ * Locks:  none: each CPU writes its own ring with interrupts off; readers may see a torn record.
+ * Holds:  TR1  a record is 32 bytes; its layout is what tests/tools/trace-decode knows.
+ * Tests:  tests/host/test_format.c
+ */
+#include <hv/debug.h>
+#include <hv/domain.h>
+#include <hv/errno.h>
+#include <hv/page_alloc.h>
+
+#define TRACE_RECORDS 2048
+
+struct trace_record {
+	u64 tsc;
+	u16 event;
+	u16 cpu;
+	u16 domid;
+	u16 vcpu;
+	u64 a, b;
+};
+_Static_assert(sizeof(struct trace_record) == 32, "the decoder relies on it");
+
+struct trace_ring {
+	u64 next;			/* records ever written */
+	struct trace_record rec[TRACE_RECORDS];
+};
+
+bool trace_enabled;
+static struct trace_ring *trace_rings[NR_CPUS];
+
+static const struct { const char *name, *fmt; } events[] = {
+#define TRACE_EVENT(name, fmt) { #name, fmt },
+#include <hv/trace-events.def>
+#undef TRACE_EVENT
+};
+
+int trace_init_cpu(unsigned int cpu)
+{
+	struct trace_ring *r;
+
+	if (!trace_enabled || trace_rings[cpu])
+		return 0;
+	r = hv_new(struct trace_ring);
+	if (!r)
+		return -ENOMEM;
+	WRITE_ONCE(trace_rings[cpu], r);
+	return 0;
+}
+
+void trace_record(enum trace_event e, u64 a, u64 b)
+{
+	unsigned int cpu = this_cpu();
+	const struct vcpu *v = current_vcpu();
+	struct trace_ring *r = trace_rings[cpu];
+
+	if (!r)
+		return;
+	r->rec[r->next++ % TRACE_RECORDS] = (struct trace_record){
+		.tsc = rdtsc_now(), .event = e, .cpu = cpu, .a = a, .b = b,
+		.domid = v ? v->domain->id : 0xffff, .vcpu = v ? v->id : 0,
+	};
+}
+
+static void dump_one(const struct trace_record *r)
+{
+	char text[96];
+	u64 ns = tsc_to_ns(r->tsc);
+
+	if (r->event >= NR_TRACE_EVENTS)
+		return;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(text, sizeof(text), events[r->event].fmt, r->a, r->b);
+#pragma GCC diagnostic pop
+	printk("  %6lu.%09lu cpu%u d%uv%u %s: %s\n", ns / 1000000000, ns % 1000000000, r->cpu,
+	       r->domid, r->vcpu, events[r->event].name, text);
+}
+
+/* The last nr records of each CPU, oldest first. */
+void trace_dump(unsigned int nr)
+{
+	unsigned int cpu;
+	u64 i, end;
+
+	for (cpu = 0; cpu < NR_CPUS; cpu++) {
+		if (!trace_rings[cpu])
+			continue;
+		end = READ_ONCE(trace_rings[cpu]->next);
+		i = end > min(nr, (unsigned int)TRACE_RECORDS) ?
+			end - min(nr, (unsigned int)TRACE_RECORDS) : 0;
+		printk("trace of CPU %u, records %lu to %lu:\n", cpu, i, end);
+		for (; i < end; i++)
+			dump_one(&trace_rings[cpu]->rec[i % TRACE_RECORDS]);
+	}
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages, assertions, refusals, panics and the trace buffer.
+ *
+ * Job:    what every layer may call to say something or to stop.
+ * Holds:  ASSERT is never used on guest input; a refusal carries its reason.
+ * Tests:  tests/host/test_format.c
+ */
+#ifndef HV_DEBUG_H
+#define HV_DEBUG_H
+
+#include <hv/types.h>
+
+/* loglvl: a message is printed when its level <= the limit (loglvl=, guest_loglvl=) */
+#define LOG_ERR 0
+#define LOG_WARN 1
+#define LOG_INFO 2
+#define LOG_DEBUG 3
+extern int log_level;		/* hypervisor messages: default LOG_WARN (errors, warnings) ... */
+extern int guest_log_level;	/* ... and about guests' doings */
+
+void printk(const char *fmt, ...) __printf(1, 2);	/* always printed */
+void vprintk(const char *fmt, va_list ap);
+void log_msg(int level, const char *fmt, ...) __printf(2, 3);
+void guest_log(int level, const char *fmt, ...) __printf(2, 3);
+#define log_err(...) log_msg(LOG_ERR, __VA_ARGS__)
+#define log_warn(...) log_msg(LOG_WARN, __VA_ARGS__)
+#define log_info(...) log_msg(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_msg(LOG_DEBUG, __VA_ARGS__)
+
+/* snprintf with %d %u %x %lu %lx %llx %s %c %p, widths, zero padding, %pS (symbol+offset) */
+int snprintf(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);
+int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
+
+/*
+ * The console ring: what printk and guests' console_io wrote, for dmesg (sysctl readconsole).
+ * console_write() is the sink under printk: ring buffer, then the enabled devices.
+ */
+void console_write(const char *s, size_t len);
+int log_level_parse(const char *s);	/* loglvl= value, see printk.c; -EINVAL */
+void console_force_sync(void);		/* from panic on: do not wait for the lock's holder */
+size_t console_ring_read(char *dst, size_t len, u32 *index, bool clear, bool incremental);
+
+void panic(const char *fmt, ...) __printf(1, 2) __noreturn;
+void bug_at(const char *file, int line, const char *what) __noreturn;
+#define BUG() bug_at(__FILE__, __LINE__, "BUG")
+#define BUG_ON(x) do { if (unlikely(x)) bug_at(__FILE__, __LINE__, #x); } while (0)
+
+#ifdef NDEBUG
+#define ASSERT(x) ((void)sizeof(x))
+#define NEVER(x) unlikely(x)
+#else
+#define ASSERT(x) do { if (unlikely(!(x))) bug_at(__FILE__, __LINE__, #x); } while (0)
+/* NEVER(x): asserts in debug builds, takes the graceful branch in release builds */
+#define NEVER(x) ({ bool _n = !!(x); if (unlikely(_n)) bug_at(__FILE__, __LINE__, #x); _n; })
+#endif
+
+/*
+ * refuse(-EINVAL, "grant %u: bad domid", ref): returns the error; in debug builds the reason,
+ * file and line go to the guest log at LOG_DEBUG (rate limited by the log).
+ */
+#define refuse(err, ...) ({ \
+	if (unlikely(guest_log_level >= LOG_DEBUG)) \
+		refuse_note(__FILE__, __LINE__, (err), __VA_ARGS__); \
+	(err); })
+void refuse_note(const char *file, int line, int err, const char *fmt, ...) __printf(4, 5);
+
+/* trace buffer: fixed 32-byte records per CPU; the list of events is trace-events.def */
+enum trace_event {
+#define TRACE_EVENT(name, fmt) TRC_##name,
+#include <hv/trace-events.def>
+#undef TRACE_EVENT
+	NR_TRACE_EVENTS
+};
+extern bool trace_enabled;
+void trace_record(enum trace_event e, u64 a, u64 b);
+#define trace(e, a, b) do { if (unlikely(trace_enabled)) trace_record(TRC_##e, a, b); } while (0)
+void trace_dump(unsigned int nr);	/* print the last nr records of each CPU */
+int trace_init_cpu(unsigned int cpu);	/* -ENOMEM: this CPU records nothing */
+
+/* symbols: the table inside the image (debug/symbols.c) */
+const char *symbol_lookup(u64 addr, u64 *offset);	/* NULL when unknown */
+const char *symbol_by_index(u32 nr, u64 *addr);		/* NULL behind the last */
+
+/* serial debug keys (debug/keys.c) */
+void keys_init(void);
+void debug_key(char key);
+void debug_key_register(char key, const char *help, void (*fn)(char key));
+/* What was typed at the console while input goes to dom0; number of characters (console_io). */
+size_t console_input_read(char *dst, size_t len);
+
+#endif

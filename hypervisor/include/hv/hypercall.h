@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hypercall handlers and continuations.
+ *
+ * Job:    the table's types, and how a long hypercall stops and goes on.
+ * Holds:  H1  a handler that returns -ERESTART has called hypercall_continue() first.
+ * Tests:  tests/host, tests/guests/multicall.c
+ */
+#ifndef HV_HYPERCALL_H
+#define HV_HYPERCALL_H
+
+#include <hv/continue.h>
+
+typedef long (*hypercall_fn)(u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 a6);
+#define NR_HYPERCALLS 64
+extern const hypercall_fn hypercall_table[NR_HYPERCALLS];	/* called by entry.S */
+
+/* In the count of mmu_update and mmuext_op: this is a continuation, add to what was counted. */
+#define MMU_UPDATE_PREEMPTED 0x80000000U
+
+extern char hv_cmdline[1024];		/* the hypervisor's own, for XENVER_commandline */
+
+#endif

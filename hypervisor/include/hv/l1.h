@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * L1 entries: the inner parts of page-table updates, inline for those who change one at a time.
+ *
+ * Job:    find an entry, take and drop what it holds, write it. pv/pagetable.c has the rare cases.
+ * Enter:  pv/pagetable.c, mmu_update.c, ptwr.c; nobody else.
+ * Locks:  mmu_lock of the table's owner (walk_l1: to rely on what was found).
+ * Holds:  P3 of hv/pv.h.
+ * Tests:  tests/host/test_pagetable.c
+ */
+#ifndef HV_L1_H
+#define HV_L1_H
+
+#include <hv/errno.h>
+#include <hv/pv.h>
+
+/* Bits a guest may not set: physical address bits above 46 (no CPU we run on has such RAM). */
+#define PTE_BAD		0x000f800000000000UL
+#define PTE_CACHE	(PTE_PWT | PTE_PCD | PTE_PAT)
+
+/* What the hypervisor makes of a guest's present entry: everything runs in ring 3. */
+static inline u64 adjust_l1(u64 e)
+{
+	return (e | PTE_US) & ~PTE_G;
+}
+
+int get_l1e_slow(struct domain *d, struct domain *pg_owner, u64 e, struct page_info *table);
+
+/* Take what a present L1 entry needs. table: where it will be, unless that is being validated. */
+static __always_inline int get_l1e(struct domain *d, struct domain *pg_owner, u64 e,
+			  struct page_info *table)
+{
+	struct page_info *pg = mfn_to_page(pte_mfn(e));
+	u64 x;
+
+	if (likely(!(e & (PTE_BAD | PTE_CACHE)) && pg_owner && mfn_is_ram(pte_mfn(e)))) {
+		if (!(e & PTE_RW)) {
+			if (likely(get_page(pg, pg_owner)))
+				return 0;
+		} else {
+			x = READ_ONCE(pg->word);
+			if (likely(PG_type(x) == PT_writable && PG_type_count(x) &&
+				   (x & PG_TYPE_MASK) != PG_TYPE_MASK &&
+				   PG_refs(x) != PG_REF_MASK && pg->owner == pg_owner->id &&
+				   atomic_cas(&pg->word, &x, x + 1 + PG_TYPE_ONE))) {
+				if (likely(pg->owner == pg_owner->id))
+					return 0;
+				put_page_writable(pg);	/* given away meanwhile */
+			}
+		}
+	}
+	return get_l1e_slow(d, pg_owner, e, table);
+}
+
+static __always_inline void put_l1e(u64 e)
+{
+	struct page_info *pg;
+
+	if (unlikely(!mfn_is_ram(pte_mfn(e))))
+		return;
+	pg = mfn_to_page(pte_mfn(e));
+	if (e & PTE_RW)
+		put_page_writable(pg);
+	else
+		put_page(pg);
+}
+
+enum pte_write { WRITE_PLAIN, WRITE_KEEP_AD, WRITE_IF_SAME };
+
+/* False only for WRITE_IF_SAME: a CPU set A or D (or the guest raced) since *old was read. */
+static __always_inline bool write_pte(u64 *p, u64 *old, u64 new, enum pte_write how)
+{
+	if (how == WRITE_PLAIN) {
+		WRITE_ONCE(*p, new);
+		return true;
+	}
+	if (how == WRITE_IF_SAME)
+		return atomic_cas(p, old, new);
+	while (!atomic_cas(p, old, new | (*old & (PTE_A | PTE_D))))
+		;
+	return true;
+}
+
+/* Replace the entry at l1p, which was old. As mod_l1(); -EAGAIN only for WRITE_IF_SAME. */
+static __always_inline int change_l1(struct domain *d, struct domain *pg_owner, u64 *l1p, u64 old, u64 new,
+			    enum pte_write how)
+{
+	int rc;
+
+	if (new & PTE_P) {
+		new = adjust_l1(new);
+		/* the same frame with the same rights: references stay as they are */
+		if (!((old ^ new) & (PTE_MFN_MASK | PTE_P | PTE_RW | PTE_CACHE)))
+			return write_pte(l1p, &old, new, how) ? 0 : -EAGAIN;
+		rc = get_l1e(d, pg_owner, new, mfn_to_page(virt_to_mfn(l1p)));
+		if (unlikely(rc))
+			return rc;
+	}
+	if (unlikely(!write_pte(l1p, &old, new, how))) {
+		if (new & PTE_P)
+			put_l1e(new);
+		return -EAGAIN;
+	}
+	if (old & PTE_P)
+		put_l1e(old);
+	return 0;
+}
+
+/* Walk the vcpu's kernel root: address of the L1 entry that maps va, or NULL. */
+static __always_inline u64 *walk_l1(const struct vcpu *v, u64 va)
+{
+	const u64 *t;
+	u64 e;
+
+	if (unlikely(in_hv_slots(va) || !is_canonical(va) ||
+		     mfn_eq(v->pv.root_kernel, INVALID_MFN)))
+		return NULL;
+	t = mfn_to_virt(v->pv.root_kernel);
+	e = READ_ONCE(t[L4_INDEX(va)]);
+	if (unlikely(!(e & PTE_P)))
+		return NULL;
+	t = mfn_to_virt(pte_mfn(e));
+	e = READ_ONCE(t[L3_INDEX(va)]);
+	if (unlikely(!(e & PTE_P)))
+		return NULL;
+	t = mfn_to_virt(pte_mfn(e));
+	e = READ_ONCE(t[L2_INDEX(va)]);
+	if (unlikely(!(e & PTE_P)))
+		return NULL;
+	return (u64 *)mfn_to_virt(pte_mfn(e)) + L1_INDEX(va);
+}
+
+#endif

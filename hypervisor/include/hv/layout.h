@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The address map of the hypervisor.
+ *
+ * Job:    one aligned list of virtual areas; used by C, assembly and the linker script.
+ * Holds:  M1  guests own every L4 slot but 256-271; slot 256 (M2P) is the only one of these
+ *             that guest mode may read.
+ * Tests:  tests/guests/abuse_l4slots, tests/host/test_pagetable.c
+ *
+ *   L4 slot  address             size     what                                  guest access
+ *   256      ffff800000000000    512 GiB  M2P: u64 pfn per mfn                  read
+ *   260      ffff820000000000    512 GiB  (unused)
+ *   261      ffff82c000000000     64 GiB  ioremap: device registers
+ *   261      ffff82d000200000      1 GiB  the image (LMA 2 MiB)
+ *   261      ffff82d040000000     64 MiB  per-CPU areas, 1 MiB each
+ *   261      ffff82e000000000    128 GiB  frame table
+ *   262-271  ffff830000000000      5 TiB  direct map of RAM
+ */
+#ifndef HV_LAYOUT_H
+#define HV_LAYOUT_H
+
+#ifdef __ASSEMBLY__
+#define _UL(x) x
+#else
+#define _UL(x) x##UL
+#endif
+
+#define HV_L4_FIRST		256	/* first L4 slot that belongs to the hypervisor */
+#define HV_L4_LAST		271
+#define HV_VIRT_START		_UL(0xffff800000000000)
+#define HV_VIRT_END		_UL(0xffff880000000000)
+#define M2P_VIRT_START		_UL(0xffff800000000000)
+#define M2P_VIRT_END		_UL(0xffff804000000000)
+#define IOREMAP_VIRT_START	_UL(0xffff82c000000000)
+#define IOREMAP_VIRT_END	_UL(0xffff82d000000000)
+#define IMAGE_VIRT_BASE		_UL(0xffff82d000000000)	/* maps machine address 0 of the image */
+#define IMAGE_VIRT_START	_UL(0xffff82d000200000)
+#define IMAGE_PHYS_START	_UL(0x200000)
+#define PERCPU_VIRT_START	_UL(0xffff82d040000000)
+#define PERCPU_AREA_SHIFT	20
+#define FRAMETABLE_VIRT_START	_UL(0xffff82e000000000)
+#define DIRECTMAP_VIRT_START	_UL(0xffff830000000000)
+#define DIRECTMAP_VIRT_END	_UL(0xffff880000000000)
+
+/* Inside one CPU's area (offsets). Restricted roots map the parts up to ENTRY and the IST stacks. */
+#define PC_GDT_OFFSET		0x00000	/* 16 pages: 14 of the guest's, 1 of ours, 1 hole */
+#define PC_LDT_OFFSET		0x10000	/* 16 pages of the guest's */
+#define PC_TSS_OFFSET		0x20000	/* 1 page: the TSS */
+#define PC_STUB_OFFSET		0x21000	/* 1 page: the SYSCALL entry stubs of this CPU */
+#define PC_ENTRY_OFFSET		0x22000	/* 1 page: entry stack of restricted roots (x86/restricted.c) */
+#define PC_STACK_OFFSET		0x28000	/* 8 pages, aligned: IST #DF, NMI, #MC, #DB, hole, 3 main */
+
+/* The last bytes of the entry page; the entry stack is below them. */
+#define EP_STACK_TOP		0xfc0
+#define EP_CR3_FULL		0xfc0	/* root with the whole hypervisor */
+#define EP_CR3_OUT		0xfc8	/* restricted root to leave on */
+#define EP_FRAME_TOP		0xfd0	/* &cpu_info.guest.es */
+#define EP_RAX			0xfd8
+#define EP_RSP			0xfe0
+
+#define STACK_SHIFT		15
+#define STACK_SIZE		(_UL(1) << STACK_SHIFT)
+#define IST_DF			1
+#define IST_NMI			2
+#define IST_MC			3
+#define IST_DB			4
+
+/* Selectors. The guest has GDT entries 0-7167; ours begin at 0xe000. */
+#define HV_CS			0xe008	/* 64-bit ring 0 code */
+#define HV_DS			0x0000	/* ring 0 runs with null data selectors */
+#define HV_SS			0x0000
+#define GUEST_CS32		0xe023
+#define GUEST_SS		0xe02b
+#define GUEST_DS		0xe02b
+#define GUEST_CS64		0xe033
+#define HV_TSS_SEL		0xe040	/* 16 bytes */
+#define HV_LDT_SEL		0xe050	/* 16 bytes */
+#define FIRST_HV_GDT_PAGE	14
+#define NR_GUEST_GDT_PAGES	14
+
+#ifndef __ASSEMBLY__
+/* The hypervisor's slots are exactly the 8 TiB at HV_VIRT_START: one shift tells. */
+static inline int in_hv_slots(unsigned long va)
+{
+	return va >> 43 == HV_VIRT_START >> 43;
+}
+#endif
+
+#endif

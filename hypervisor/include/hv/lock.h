@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spinlocks with ranks.
+ *
+ * Job:    mutual exclusion between CPUs. Interrupts are off in the hypervisor, so there is one
+ *         kind of lock; a CPU that spins answers remote requests through arch_poll().
+ * Holds:  L1  a CPU takes locks in rising rank (checked in debug builds); two locks of one rank
+ *             are taken lower address/domid first with spin_lock_nested().
+ * Tests:  tests/host/test_lock.c
+ */
+#ifndef HV_LOCK_H
+#define HV_LOCK_H
+
+#include <hv/types.h>
+
+/* One list, in the order in which they nest. */
+enum lock_rank {
+	RANK_DOMLIST = 10,	/* the list of domains */
+	RANK_DOMCTL = 15,	/* one toolstack operation at a time */
+	RANK_DOMAIN = 20,	/* d->lock: life cycle, capabilities, pirqs */
+	RANK_MMU = 30,		/* d->mmu_lock: page-table types and entries */
+	RANK_GRANT = 35,	/* d->grant lock */
+	RANK_EVTCHN = 40,	/* d->evtchn_lock */
+	RANK_IRQ = 45,		/* irq descriptors */
+	RANK_SCHED = 50,	/* a CPU's run queue */
+	RANK_TIMER = 55,	/* a CPU's timer queue */
+	RANK_HEAP = 60,		/* heap.c */
+	RANK_PGLIST = 65,	/* d->page_list_lock */
+	RANK_BUDDY = 70,	/* page allocator */
+	RANK_FLUSH = 75,	/* remote flush and call requests */
+	RANK_LEAF = 80,		/* small private locks under which nothing else is taken */
+	RANK_CONSOLE = 90,
+};
+
+/*
+ * Test and set: not first come first served on purpose. Where CPUs are themselves scheduled (an
+ * ordinary cloud VM), a queue makes everybody wait for a waiter that does not run.
+ */
+typedef struct { u32 locked; u16 rank, pad; } spinlock_t;
+#define SPINLOCK_INIT(r) { .rank = (r) }
+
+#if defined(DEBUG) && !defined(LOCK_DEBUG)
+#define LOCK_DEBUG
+#endif
+
+void spin_lock_init(spinlock_t *l, enum lock_rank rank);
+void spin_lock_slow(spinlock_t *l);
+/* debug: complain when the rank does not rise (nested: may also stay); note that l is held */
+void lock_check(const spinlock_t *l, bool nested);
+void lock_released(const spinlock_t *l);
+unsigned int locks_held(void);			/* by this CPU; 0 without LOCK_DEBUG */
+bool spin_trylock(spinlock_t *l);		/* in any order: it does not wait */
+bool spin_is_locked(const spinlock_t *l);
+
+static inline void spin_lock_raw(spinlock_t *l)
+{
+	if (unlikely(__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE)))
+		spin_lock_slow(l);
+}
+
+static inline void spin_lock(spinlock_t *l)
+{
+#ifdef LOCK_DEBUG
+	lock_check(l, false);
+#endif
+	spin_lock_raw(l);
+}
+
+/* The second of two locks of one rank. */
+static inline void spin_lock_nested(spinlock_t *l)
+{
+#ifdef LOCK_DEBUG
+	lock_check(l, true);
+#endif
+	spin_lock_raw(l);
+}
+
+static inline void spin_unlock(spinlock_t *l)
+{
+#ifdef LOCK_DEBUG
+	lock_released(l);
+#endif
+	__atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
+}
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the loader tells: memory, modules, command lines.
+ *
+ * Job:    struct boot_info, and the parser of multiboot 1 and 2 information that fills it.
+ * Holds:  I1  mem[] is sorted, no entries overlap, none is empty; strings are terminated.
+ *         I2  modules[] lie wholly below the address limit of the reader.
+ * Tests:  tests/host/test_multiboot.c, tests/fuzz (multiboot and ACPI)
+ */
+#ifndef HV_MULTIBOOT_H
+#define HV_MULTIBOOT_H
+
+#include <hv/types.h>
+
+#define MULTIBOOT1_LOADED 0x2badb002
+#define MULTIBOOT2_LOADED 0x36d76289
+
+#define BOOT_MAX_RAW 256
+#define BOOT_MAX_MEM (2 * BOOT_MAX_RAW + 1)
+#define BOOT_MAX_MODULES 8
+#define BOOT_CMDLINE_MAX 1024		/* with the NUL; also what a PV guest's start_info takes */
+
+enum mem_type { MEM_RAM = 1, MEM_RESERVED, MEM_ACPI, MEM_NVS, MEM_UNUSABLE };
+
+struct mem_range {
+	u64 base, len;
+	u32 type;			/* enum mem_type; in raw[] whatever the firmware said */
+};
+
+struct boot_module {
+	u64 start, end;			/* machine addresses; end is exclusive */
+	bool cmdline_cut;		/* it was longer than fits */
+	char cmdline[BOOT_CMDLINE_MAX];	/* without the file name */
+};
+
+struct boot_video {
+	bool valid;
+	bool text;			/* columns and rows instead of pixels */
+	u64 addr;
+	u32 pitch, width, height;
+	u8 bpp;
+	u8 red_pos, red_size, green_pos, green_size, blue_pos, blue_size;
+};
+
+struct boot_info {
+	char loader[64];
+	char cmdline[BOOT_CMDLINE_MAX];	/* without the image's own name */
+	bool cmdline_cut;
+	bool efi;			/* started by UEFI firmware */
+	unsigned int nr_raw, nr_mem, nr_modules;
+	unsigned int lost_raw, lost_modules;	/* more than we have room for */
+	struct mem_range raw[BOOT_MAX_RAW];	/* the firmware's map, unchanged */
+	struct mem_range mem[BOOT_MAX_MEM];	/* sorted, overlaps resolved */
+	struct boot_module modules[BOOT_MAX_MODULES];
+	bool have_rsdp;
+	u8 rsdp[64];			/* copy of the ACPI root pointer that the loader gave */
+	unsigned int rsdp_len;
+	struct boot_video video;
+};
+
+/* How machine memory is read: a pointer that is valid for len bytes, or NULL. */
+struct mb_reader {
+	const void *(*map)(void *ctx, u64 maddr, u64 len);
+	void *ctx;
+};
+
+/*
+ * Fill *bi. Returns 0, or -EINVAL when the magic is unknown or the information cannot be read at
+ * all; *why is then one line for the console. Broken parts alone are left out.
+ */
+int multiboot_parse(u32 magic, u64 info, const struct mb_reader *r, struct boot_info *bi,
+		    const char **why);
+
+/* Sort raw[] into mem[]: the more restrictive type wins an overlap. Part of multiboot_parse(). */
+void boot_sort_memory(struct boot_info *bi);
+
+/*
+ * The lowest address >= min at which len bytes (page multiples) are RAM, below limit and clear of
+ * the modules and of [avoid_start, avoid_end); 0 when there is none.
+ */
+u64 boot_find_memory(const struct boot_info *bi, u64 len, u64 min, u64 limit, u64 avoid_start,
+		     u64 avoid_end);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler: weighted fair over virtual runtime.
+ *
+ * Job:    decide which vcpu a CPU runs; block, wake, yield, caps, affinity, work stealing.
+ * Locks:  one run queue lock per CPU (RANK_SCHED).
+ * Holds:  S1  a vcpu is on at most one queue and runs on at most one CPU.
+ *         S2  current changes only in schedule().
+ * Tests:  tests/host/test_sched.c
+ */
+#ifndef HV_SCHED_H
+#define HV_SCHED_H
+
+#include <hv/list.h>
+#include <hv/timer.h>
+
+struct vcpu;
+struct domain;
+
+/* v->pause_flags: a vcpu is runnable when none is set */
+#define VPF_blocked	BIT(0)
+#define VPF_down	BIT(1)	/* VCPUOP_down, or not yet up */
+#define VPF_domain_paused BIT(2) /* d->pause_count > 0 */
+#define VPF_vcpu_paused	BIT(3)	/* v->pause_count > 0 */
+#define VPF_polling	BIT(4)	/* in SCHEDOP_poll: blocked on a port set */
+#define VPF_shutdown	BIT(5)	/* its domain has shut down */
+
+struct sched_vcpu {		/* embedded in struct vcpu as v->sched */
+	struct list_head queue;	/* on a run queue when runnable and not running */
+	u64 vruntime;		/* ns scaled by weight */
+	u64 since;		/* when it last got the CPU (or was last charged) */
+	u64 arrived;		/* when it came to this CPU */
+	u16 cpu;		/* the CPU whose queue it belongs to */
+	u16 weight;		/* under which it is queued */
+	bool running;		/* its state is in a CPU: true until it has been saved */
+	bool on_queue;
+	bool capped;		/* on the CPU's list of those that wait for the next period */
+	bool yield;		/* let others go first, once */
+	cpumask_t hard_affinity, soft_affinity;
+};
+
+struct sched_domain {		/* embedded in struct domain as d->sched */
+	u16 weight;		/* 1-65535, default 256 */
+	u16 cap;		/* percent of one CPU, for all its vcpus together; 0: none */
+	s64 budget;		/* ns left in this period of the cap; below 0: debt */
+	u64 period_end;
+};
+
+void sched_init(void);
+void sched_init_cpu(unsigned int cpu);
+void sched_init_vcpu(struct vcpu *v, unsigned int cpu);
+void sched_destroy_vcpu(struct vcpu *v);
+
+void sched_wake(struct vcpu *v);	/* after a pause flag was cleared */
+void sched_sleep(struct vcpu *v);	/* after a flag was set: stop it soon (no wait) */
+void sched_sleep_sync(struct vcpu *v);	/* and wait until its state is saved */
+/* current: VPF_blocked unless events are pending and unmasked (the caller has unmasked them) */
+void sched_block(void);
+void sched_yield(void);
+void sched_yield_to(struct vcpu *v);	/* current gives way to v, which should run next */
+void vcpu_unblock(struct vcpu *v);	/* clear VPF_blocked and VPF_polling, wake */
+void vcpu_kick(struct vcpu *v);		/* it has a new event: unblock, or IPI if it runs elsewhere */
+int sched_set_affinity(struct vcpu *v, cpumask_t hard, cpumask_t soft);	/* -EINVAL */
+int sched_set_params(struct domain *d, u16 weight, u16 cap);
+bool sched_need_resched(void);		/* a softirq wants this CPU */
+
+/* S2: the only place where current changes; called from exit work and idle (SOFTIRQ_SCHED). */
+void schedule(void);
+void sched_dump(void);			/* debug key */
+
+/* cap.c: for core/sched.c */
+bool cap_has_budget(struct domain *d, u64 now);
+void cap_charge(struct domain *d, u64 ns);
+u64 cap_slice(const struct domain *d, u64 slice);
+void cap_set(struct domain *d, u16 cap);
+
+/* runstate (vcpu_op) */
+void runstate_change(struct vcpu *v, int new_state, u64 now);
+u64 vcpu_cpu_time(const struct vcpu *v);	/* ns spent running */
+
+#endif

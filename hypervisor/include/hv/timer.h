@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Timers: functions to call at a point of system time.
+ *
+ * Job:    per-CPU heaps of deadlines over arch_set_timer(); run in SOFTIRQ_TIMER. The heaps are
+ *         linked through the timers (pairing heaps): arming a timer cannot fail.
+ * Locks:  RANK_TIMER per CPU; callbacks run without it.
+ * Holds:  TM1  an active timer is in exactly one CPU's heap, that of t->cpu.
+ * Tests:  tests/host/test_timer.c
+ */
+#ifndef HV_TIMER_H
+#define HV_TIMER_H
+
+#include <hv/types.h>
+
+struct timer {
+	u64 deadline;		/* ns */
+	void (*fn)(void *arg);
+	void *arg;
+	struct timer *child, *next, *prev;	/* prev: older sibling, or parent of the first child */
+	u16 cpu;
+	bool active;		/* in the heap */
+	bool dead;		/* killed: cannot be armed again */
+};
+
+void timer_init(struct timer *t, void (*fn)(void *), void *arg, unsigned int cpu);
+void timer_set(struct timer *t, u64 deadline_ns);	/* (re)arm; from any CPU */
+/* Disarm. fn may be running at this moment on the timer's CPU, but is not started again. */
+void timer_stop(struct timer *t);
+/* Disarm for good and wait until fn does not run on another CPU: the memory may be freed then. */
+void timer_kill(struct timer *t);
+void timer_migrate(struct timer *t, unsigned int cpu);
+void timers_init(void);					/* boot, before any timer is used */
+int timers_init_cpu(unsigned int cpu);			/* on or for a CPU that comes up: 0 */
+u64 timer_next_deadline(unsigned int cpu);		/* 0: none; for tests and dumps */
+void timer_interrupt(void);	/* from the machine: the timer of this CPU fired */
+
+#endif

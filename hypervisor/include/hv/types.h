@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Basic types and helpers that every file uses.
+ *
+ * Job:    fixed-width names, the boxed frame and address types, small macros.
+ * Holds:  mfn_t, gfn_t, pfn_t, maddr_t and gva_t are one-field structs in every build, so
+ *         that the compiler refuses to mix them; GCC emits the same code as for plain longs.
+ * Tests:  everything.
+ */
+#ifndef HV_TYPES_H
+#define HV_TYPES_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int8_t s8;
+typedef int16_t s16;
+typedef int32_t s32;
+typedef int64_t s64;
+
+typedef struct { u64 m; } mfn_t;	/* machine frame number */
+typedef struct { u64 g; } gfn_t;	/* frame as a guest names it (PV: equals the mfn) */
+typedef struct { u64 p; } pfn_t;	/* the guest's pseudo-physical frame number */
+typedef struct { u64 a; } maddr_t;	/* machine address in bytes */
+typedef struct { u64 v; } gva_t;	/* guest virtual address; only copy_*_guest may follow it */
+
+#define _mfn(x) ((mfn_t){ (x) })
+#define mfn_x(x) ((x).m)
+#define _gfn(x) ((gfn_t){ (x) })
+#define gfn_x(x) ((x).g)
+#define _pfn(x) ((pfn_t){ (x) })
+#define pfn_x(x) ((x).p)
+#define _maddr(x) ((maddr_t){ (x) })
+#define maddr_x(x) ((x).a)
+#define _gva(x) ((gva_t){ (x) })
+#define gva_x(x) ((x).v)
+#define INVALID_MFN _mfn(~0UL)
+#define mfn_eq(a, b) (mfn_x(a) == mfn_x(b))
+#define mfn_add(a, n) _mfn(mfn_x(a) + (n))
+#define mfn_to_maddr(m) _maddr(mfn_x(m) << PAGE_SHIFT)
+#define maddr_to_mfn(a) _mfn(maddr_x(a) >> PAGE_SHIFT)
+
+/* The ABI's domid_t is a uint16_t; pv-abi/xen.h has the same typedef. */
+#define NR_CPUS 64
+#define MAX_VCPUS 64
+typedef u64 cpumask_t;			/* one bit per physical CPU */
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE (1UL << PAGE_SHIFT)
+#define PAGE_MASK (~(PAGE_SIZE - 1))
+#define PFN_UP(x) (((x) + PAGE_SIZE - 1) >> PAGE_SHIFT)
+#define PFN_DOWN(x) ((x) >> PAGE_SHIFT)
+
+#define KiB(x) ((u64)(x) << 10)
+#define MiB(x) ((u64)(x) << 20)
+#define GiB(x) ((u64)(x) << 30)
+
+#define BIT(n) (1UL << (n))
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define DIV_ROUND_UP(a, b) (((a) + (b) - 1) / (b))
+#define ROUND_UP(a, b) (((a) + (b) - 1) & ~((typeof(a))(b) - 1))
+#define ROUND_DOWN(a, b) ((a) & ~((typeof(a))(b) - 1))
+#define min(a, b) ({ typeof(a) _a = (a); typeof(b) _b = (b); _a < _b ? _a : _b; })
+#define max(a, b) ({ typeof(a) _a = (a); typeof(b) _b = (b); _a > _b ? _a : _b; })
+#define container_of(p, t, m) ((t *)((char *)(p) - offsetof(t, m)))
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
+#define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
+#define barrier() __asm__ __volatile__("" ::: "memory")
+#define smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define smp_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
+#define smp_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+
+#define __must_check __attribute__((warn_unused_result))
+#define __noreturn __attribute__((noreturn))
+#define __packed __attribute__((packed))
+#define __aligned(n) __attribute__((aligned(n)))
+#define __used __attribute__((used))
+#define __section(s) __attribute__((section(s)))
+#define __weak __attribute__((weak))
+#define __printf(a, b) __attribute__((format(printf, a, b)))
+#define noinline __attribute__((noinline))
+#undef __always_inline		/* the C library of host tests has one */
+#define __always_inline inline __attribute__((always_inline))
+#define __init __section(".init.text") noinline
+#define __initdata __section(".init.data")
+
+/* Atomic helpers on plain integers: thin names over the compiler's builtins. */
+#define atomic_inc(p) __atomic_add_fetch((p), 1, __ATOMIC_SEQ_CST)
+#define atomic_dec(p) __atomic_sub_fetch((p), 1, __ATOMIC_SEQ_CST)
+#define atomic_add(p, n) __atomic_add_fetch((p), (n), __ATOMIC_SEQ_CST)
+#define atomic_or(p, n) __atomic_fetch_or((p), (n), __ATOMIC_SEQ_CST)
+#define atomic_and(p, n) __atomic_fetch_and((p), (n), __ATOMIC_SEQ_CST)
+#define atomic_xchg(p, n) __atomic_exchange_n((p), (n), __ATOMIC_SEQ_CST)
+/* atomic_cas: true on success; on failure *(oldp) holds what was found */
+#define atomic_cas(p, oldp, n) \
+	__atomic_compare_exchange_n((p), (oldp), (n), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+
+/* bit operations on u64 arrays shared with guests or other CPUs */
+static inline bool test_bit(unsigned int n, const void *p)
+{
+	return (READ_ONCE(((const u64 *)p)[n / 64]) >> (n % 64)) & 1;
+}
+
+static inline bool test_and_set_bit(unsigned int n, void *p)
+{
+	return (atomic_or(&((u64 *)p)[n / 64], BIT(n % 64)) >> (n % 64)) & 1;
+}
+
+static inline bool test_and_clear_bit(unsigned int n, void *p)
+{
+	return (atomic_and(&((u64 *)p)[n / 64], ~BIT(n % 64)) >> (n % 64)) & 1;
+}
+
+static inline void set_bit(unsigned int n, void *p)
+{
+	(void)test_and_set_bit(n, p);
+}
+
+static inline void clear_bit(unsigned int n, void *p)
+{
+	(void)test_and_clear_bit(n, p);
+}
+
+#endif

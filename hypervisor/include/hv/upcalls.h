@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the machine layer (x86/) calls upward; nothing else.
+ *
+ * Job:    the other direction of the seam.
+ * Tests:  tests/guests
+ */
+#ifndef HV_UPCALLS_H
+#define HV_UPCALLS_H
+
+#include <hv/types.h>
+
+struct cpu_user_regs;
+struct domain;
+
+/* An exception in guest mode (pv/bounce.c); #UD and page faults have their own. */
+void guest_exception(struct cpu_user_regs *regs, unsigned int vector);
+void guest_invalid_op(struct cpu_user_regs *regs);
+void guest_page_fault(struct cpu_user_regs *regs, u64 cr2);
+/* SYSCALL from guest user mode, the long way; compat = 32-bit SYSCALL; SYSENTER. */
+void guest_syscall(struct cpu_user_regs *regs, bool compat);
+void guest_sysenter(struct cpu_user_regs *regs);
+/* Before the return to guest mode when something is pending. */
+void exit_to_guest_work(struct cpu_user_regs *regs);
+/* The long way of the iret hypercall (pv/iret.c). */
+void guest_iret(struct cpu_user_regs *regs);
+/* This CPU's timer fired (core/timer.c); a guest's device interrupt (core/evtchn.c). */
+void timer_interrupt(void);
+void evtchn_raise_pirq(struct domain *d, u32 port);
+/* Characters arrived on the console UART (debug/keys.c: input ring, debug keys). */
+void console_input(char c);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where and how the guest kernel is entered: trap table, callbacks, stack, segment bases, TS.
+ *
+ * Job:    set_trap_table, callback_op, stack_switch, set_segment_base, fpu_taskswitch; decide
+ *         whether entry.S may use its direct paths.
+ * Enter:  the hypercall table; pv_update_direct() from whoever changes what it looks at.
+ * State:  v->pv of the current vcpu.
+ * Locks:  none: a vcpu changes its own state.
+ * Holds:  CB1  every address kept here is canonical; bounce() checks the rest when it uses it.
+ * Tests:  tests/host/test_callback.c, tests/guests/{traps,syscall}.c
+ * Next:   pv/bounce.c
+ */
+#include <callback.h>
+#include <hv/debug.h>
+#include <hv/errno.h>
+#include <hv/hypercall.h>
+#include <hv/pv.h>
+#include <hv/string.h>
+
+/*
+ * The direct paths write their 56 or 64 bytes below kernel_sp without asking again: root, stack
+ * and entry must be sound. They mask events, and do not align the stack. Bit 0: SYSCALL, bit 1:
+ * page faults of user mode.
+ */
+void pv_update_direct(struct vcpu *v)
+{
+	const struct trap_info *pf = &v->pv.traps[14];
+	struct pv_vcpu *p = &v->pv;
+	u8 ok = 0;
+
+	if (p->cr3_kernel && p->cr3_user && !(p->kernel_sp & 15) && p->kernel_sp >= 64 &&
+	    is_canonical(p->kernel_sp) && is_canonical(p->kernel_sp - 64) &&
+	    guest_addr_ok(p->kernel_sp - 1) && guest_addr_ok(p->kernel_sp - 64) &&
+	    !(READ_ONCE(v->work) & VW_crash) && !(READ_ONCE(v->pause_flags) & VPF_shutdown)) {
+		if (p->syscall_entry && p->syscall_masks_events &&
+		    is_canonical(p->syscall_entry) && guest_addr_ok(p->syscall_entry))
+			ok |= 1;
+		if (pf->address && (pf->flags & 4) && is_canonical(pf->address) &&
+		    guest_addr_ok(pf->address))
+			ok |= 2;
+	}
+	p->direct_ok = ok;
+}
+
+/* a1: new ss, a2: new rsp, for entries from user mode */
+HYPERCALL(stack_switch)
+{
+	struct vcpu *v = current_vcpu();
+	u64 ss = a1;
+
+	if (unlikely(!fix_stack_selector(&ss)))
+		return refuse(-EPERM, "stack selector %lx", a1);
+	v->pv.kernel_ss = ss;
+	v->pv.kernel_sp = a2;
+	/* at every switch of a process: a sound stack in the kernel half changes nothing else */
+	if (unlikely(!v->pv.direct_ok || (a2 & 15) || a2 < HV_VIRT_END + 64))
+		pv_update_direct(v);
+	return 0;
+}
+
+/* --- the trap table --- */
+
+static int check_trap(struct trap_info *t)
+{
+	u64 cs = t->cs;
+
+	if (!is_canonical(t->address))
+		return refuse(-EINVAL, "trap %u: address %lx", t->vector, t->address);
+	if (!fix_code_selector(&cs))
+		return refuse(-EPERM, "trap %u: selector %x", t->vector, t->cs);
+	t->cs = (u16)cs;
+	return 0;
+}
+
+/* a1: entries up to one with address 0; none at all: forget every handler */
+HYPERCALL(set_trap_table)
+{
+	struct vcpu *v = current_vcpu();
+	struct trap_info t;
+	unsigned int n;
+	int rc;
+
+	if (!a1) {
+		memset(v->pv.traps, 0, 256 * sizeof(*v->pv.traps));
+		pv_update_direct(v);
+		return 0;
+	}
+	for (n = 1;; n++, a1 += sizeof(t)) {
+		if (copy_from_guest(&t, _gva(a1), sizeof(t)))
+			return -EFAULT;
+		if (!t.address) {
+			pv_update_direct(v);
+			return 0;
+		}
+		rc = check_trap(&t);
+		if (rc)
+			return rc;
+		v->pv.traps[t.vector] = t;
+		if (n % 64 == 0 && hypercall_preempt())
+			return hypercall_continue(__HYPERVISOR_set_trap_table, a1 + sizeof(t), a2,
+						  a3, a4, a5);
+	}
+}
+
+/* --- callbacks --- */
+
+static long set_callback(struct vcpu *v, unsigned int type, u64 address, bool mask)
+{
+	if (!is_canonical(address))
+		return refuse(-EINVAL, "callback %u: address %lx", type, address);
+	switch (type) {
+	case CALLBACKTYPE_event:
+		v->pv.event_entry = address;
+		return 0;
+	case CALLBACKTYPE_failsafe:
+		v->pv.failsafe_entry = address;
+		v->pv.failsafe_masks_events = mask;
+		return 0;
+	case CALLBACKTYPE_syscall:
+		v->pv.syscall_entry = address;
+		v->pv.syscall_masks_events = mask;
+		pv_update_direct(v);
+		return 0;
+	case CALLBACKTYPE_syscall32:
+		v->pv.syscall32_entry = address;
+		v->pv.syscall32_masks_events = mask;
+		return 0;
+	case CALLBACKTYPE_sysenter_deprecated:
+	case CALLBACKTYPE_sysenter:
+		v->pv.sysenter_entry = address;
+		v->pv.sysenter_masks_events = mask;
+		return 0;
+	case CALLBACKTYPE_nmi:
+		v->pv.traps[2] = (struct trap_info){ .vector = 2, .cs = FLAT_KERNEL_CS,
+						     .address = address };
+		return 0;
+	}
+	return refuse(-ENOSYS, "callback type %u", type);
+}
+
+/* a1: register or unregister, a2: struct callback_register or callback_unregister */
+HYPERCALL(callback_op)
+{
+	struct vcpu *v = current_vcpu();
+	struct callback_unregister u;
+	struct callback_register r;
+
+	switch (a1) {
+	case CALLBACKOP_register:
+		if (copy_from_guest(&r, _gva(a2), sizeof(r)))
+			return -EFAULT;
+		return set_callback(v, r.type, r.address, r.flags & CALLBACKF_mask_events);
+	case CALLBACKOP_unregister:
+		if (copy_from_guest(&u, _gva(a2), sizeof(u)))
+			return -EFAULT;
+		if (u.type == CALLBACKTYPE_nmi)
+			return set_callback(v, CALLBACKTYPE_nmi, 0, false);
+		/* an entry that every PV kernel needs */
+		return u.type <= CALLBACKTYPE_syscall32 ? -EINVAL : -ENOSYS;
+	}
+	return refuse(-ENOSYS, "callback_op %lu", a1);
+}
+
+/* --- segment bases, TS --- */
+
+/* a1: SEGBASE_*, a2: base, or the selector */
+HYPERCALL(set_segment_base)
+{
+	if (a1 == SEGBASE_GS_USER_SEL) {
+		arch_load_user_gs_sel((u16)a2);
+		return 0;
+	}
+	if (unlikely(a1 > SEGBASE_GS_USER_SEL || !is_canonical(a2)))
+		return refuse(-EINVAL, "segment base %lu = %lx", a1, a2);
+	arch_set_segment_base(current_vcpu(), (unsigned int)a1, a2);
+	return 0;
+}
+
+/* a1: set (1) or clear (0) the virtual CR0.TS */
+HYPERCALL(fpu_taskswitch)
+{
+	arch_set_ts(current_vcpu(), a1 != 0);
+	return 0;
+}

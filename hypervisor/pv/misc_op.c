@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Small hypercalls: xen_version, console_io, vm_assist, mca, xenpmu_op.
+ *
+ * Job:    say what the hypervisor is; the emergency console; per-domain behaviour bits.
+ * Enter:  the hypercall table.
+ * State:  hv_cmdline, set by boot/start.c; v->pv.vm_assist (alike in all vcpus of a domain).
+ * Locks:  none.
+ * Tests:  tests/host/test_misc_op.c, tests/guests/hello.c
+ */
+#include <mca.h>
+#include <version.h>
+#include <xen.h>
+#include <hv/debug.h>
+#include <hv/errno.h>
+#include <hv/hypercall.h>
+#include <hv/options.h>
+#include <hv/pv.h>
+#include <hv/string.h>
+
+char hv_cmdline[1024];
+
+/* What Xen 4.17 shows of itself, so that guests and tools find the ABI they know. */
+#define VERSION_MAJOR 4
+#define VERSION_MINOR 17
+#define EXTRAVERSION ".7-parapet"
+#define FEATURES (BIT(XENFEAT_pae_pgdir_above_4gb) | BIT(XENFEAT_mmu_pt_update_preserve_ad) | \
+		  BIT(XENFEAT_highmem_assist) | BIT(XENFEAT_gnttab_map_avail_bits) | \
+		  BIT(XENFEAT_memory_op_vnode_supported) | BIT(XENFEAT_direct_mapped))
+
+extern const char _sbuild_id[] __weak, _ebuild_id[] __weak;
+#define BUILD_ID_HEAD 16		/* note header and the name "GNU" */
+
+/* A string into a field of a fixed size, zero-filled. */
+static long text_to_guest(gva_t to, const char *s, size_t size)
+{
+	char buf[128] = "";
+	size_t len = strlcpy(buf, s, min(size, sizeof(buf)));
+
+	if (copy_to_guest(to, buf, min(size, sizeof(buf))))
+		return -EFAULT;
+	if (size > sizeof(buf) && len < sizeof(buf) &&
+	    clear_guest(_gva(gva_x(to) + sizeof(buf)), size - sizeof(buf)))
+		return -EFAULT;
+	return 0;
+}
+
+static long compile_info(gva_t to)
+{
+	struct xen_compile_info c = { .compiler = "gcc " __VERSION__, .compile_by = "parapet",
+				      .compile_domain = "", .compile_date = "" };
+
+	return copy_to_guest(to, &c, sizeof(c));
+}
+
+static long build_id(const struct domain *d, gva_t to)
+{
+	const char *id = _sbuild_id + BUILD_ID_HEAD;
+	long len = _ebuild_id - _sbuild_id - BUILD_ID_HEAD;
+	u32 room;
+
+	if (!d->is_privileged)
+		return -EPERM;
+	if (len <= 0 || len > 64)
+		return -ENODATA;
+	if (!gva_x(to))
+		return len;
+	if (copy_from_guest(&room, to, sizeof(room)))
+		return -EFAULT;
+	if (!room)
+		return -EINVAL;
+	if (room < len)
+		return -ENOBUFS;
+	if (copy_to_guest(_gva(gva_x(to) + offsetof(struct xen_build_id, buf)), id, (size_t)len))
+		return -EFAULT;
+	return len;
+}
+
+static long get_features(const struct domain *d, gva_t arg)
+{
+	struct xen_feature_info f;
+
+	if (copy_from_guest(&f, arg, sizeof(f)))
+		return -EFAULT;
+	if (f.submap_idx >= XENFEAT_NR_SUBMAPS)
+		return -EINVAL;
+	f.submap = (u32)(FEATURES | (d->is_hardware ? BIT(XENFEAT_dom0) : 0));
+	return copy_to_guest(arg, &f, sizeof(f));
+}
+
+HYPERCALL(xen_version)
+{
+	struct domain *d = current_vcpu()->domain;
+	struct xen_platform_parameters pp = { .virt_start = HYPERVISOR_VIRT_START };
+	gva_t arg = _gva(a2);
+
+	switch (a1) {
+	case XENVER_version:	/* also the guests' way to say "deliver events now" */
+		return VERSION_MAJOR << 16 | VERSION_MINOR;
+	case XENVER_get_features:
+		return get_features(d, arg);
+	case XENVER_extraversion:
+		return text_to_guest(arg, EXTRAVERSION, sizeof(xen_extraversion_t));
+	case XENVER_compile_info:
+		return compile_info(arg);
+	case XENVER_capabilities:
+		return text_to_guest(arg, "xen-3.0-x86_64 ", sizeof(xen_capabilities_info_t));
+	case XENVER_changeset:
+		return text_to_guest(arg, "parapet " PARAPET_VERSION, sizeof(xen_changeset_info_t));
+	case XENVER_platform_parameters:
+		return copy_to_guest(arg, &pp, sizeof(pp));
+	case XENVER_pagesize:
+		return PAGE_SIZE;
+	case XENVER_guest_handle:
+		return copy_to_guest(arg, d->handle, sizeof(d->handle));
+	case XENVER_commandline:
+		if (!d->is_privileged)
+			return text_to_guest(arg, "<denied>", sizeof(xen_commandline_t));
+		return copy_to_guest(arg, hv_cmdline, sizeof(hv_cmdline));
+	case XENVER_build_id:
+		return build_id(d, arg);
+	}
+	return refuse(-ENOSYS, "xen_version %lu", a1);
+}
+
+/* --- console_io --- */
+
+static long console_out(struct domain *d, u64 count, u64 buf, u64 a4, u64 a5)
+{
+	char text[256];
+	size_t n;
+
+	for (; count; count -= n, buf += n) {
+		n = min(count, sizeof(text));
+		if (copy_from_guest(text, _gva(buf), n))
+			return -EFAULT;
+		if (d->is_hardware)
+			console_write(text, n);
+		else
+			guest_log(LOG_DEBUG, "d%u says: %.*s", d->id, (int)n, text);
+		if (count > n && hypercall_preempt())
+			return hypercall_continue(__HYPERVISOR_console_io, CONSOLEIO_write,
+						  count - n, buf + n, a4, a5);
+	}
+	return 0;
+}
+
+static long console_in(u64 count, u64 buf)
+{
+	char text[128];
+	u64 total = 0;
+	size_t n;
+
+	while (total < count) {
+		n = console_input_read(text, min(count - total, sizeof(text)));
+		if (!n)
+			break;
+		if (copy_to_guest(_gva(buf + total), text, n))
+			return -EFAULT;
+		total += n;
+	}
+	return (long)total;
+}
+
+/* a1: what, a2: number of bytes, a3: where. Others than dom0 may write when guests are debugged. */
+HYPERCALL(console_io)
+{
+	struct domain *d = current_vcpu()->domain;
+	u32 count = (u32)a2;
+
+	if (!d->is_hardware && (a1 != CONSOLEIO_write || guest_log_level < LOG_DEBUG))
+		return -EPERM;
+	if ((s32)count < 0)
+		return -EINVAL;
+	switch (a1) {
+	case CONSOLEIO_write:
+		return console_out(d, count, a3, a4, a5);
+	case CONSOLEIO_read:
+		return console_in(count, a3);
+	}
+	return refuse(-ENOSYS, "console_io %lu", a1);
+}
+
+/* --- vm_assist --- */
+
+/* a1: enable or disable, a2: which */
+HYPERCALL(vm_assist)
+{
+	struct domain *d = current_vcpu()->domain;
+	unsigned int i;
+
+	if (a2 >= 64 || !(VM_ASSIST_VALID & BIT(a2)))
+		return refuse(-EINVAL, "vm_assist type %lu", a2);
+	if (a1 != VMASST_CMD_enable && a1 != VMASST_CMD_disable)
+		return -ENOSYS;
+	for (i = 0; i < d->max_vcpus; i++) {
+		if (!d->vcpu[i])
+			continue;
+		if (a1 == VMASST_CMD_enable)
+			atomic_or(&d->vcpu[i]->pv.vm_assist, BIT(a2));
+		else
+			atomic_and(&d->vcpu[i]->pv.vm_assist, ~BIT(a2));
+	}
+	return 0;
+}
+
+/* No virtual performance counters. */
+HYPERCALL(xenpmu_op)
+{
+	return -EOPNOTSUPP;
+}
+
+/* --- machine checks --- */
+
+static void describe_cpu(struct mcinfo_logical_cpu *c, unsigned int cpu)
+{
+	struct cpuid_leaf l0, l1, e1;
+	u32 base;
+
+	arch_cpuid(0, 0, &l0);
+	arch_cpuid(1, 0, &l1);
+	arch_cpuid(0x80000001, 0, &e1);
+	memset(c, 0, sizeof(*c));
+	c->mc_cpunr = cpu;
+	c->mc_coreid = (u16)cpu;
+	c->mc_apicid = cpu_apicid[cpu];
+	c->mc_clusterid = ~0U;
+	c->mc_ncores = c->mc_ncores_active = c->mc_nthreads = 1;
+	c->mc_cpuid_level = (s32)l0.a;
+	base = (l1.a >> 8) & 15;
+	c->mc_family = base + (base == 15 ? (l1.a >> 20) & 255 : 0);
+	c->mc_model = ((l1.a >> 4) & 15) + ((l1.a >> 12) & 0xf0);
+	c->mc_step = l1.a & 15;
+	memcpy(c->mc_vendorid, &l0.b, 4);
+	memcpy(c->mc_vendorid + 4, &l0.d, 4);
+	memcpy(c->mc_vendorid + 8, &l0.c, 4);
+	c->mc_cpu_caps[MC_CAPS_STD_EDX] = l1.d;
+	c->mc_cpu_caps[MC_CAPS_STD_ECX] = l1.c;
+	c->mc_cpu_caps[MC_CAPS_AMD_EDX] = e1.d;
+	c->mc_cpu_caps[MC_CAPS_AMD_ECX] = e1.c;
+	c->mc_cache_alignment = 64;
+}
+
+static long physcpuinfo(struct xen_mc_physcpuinfo *p)
+{
+	struct mcinfo_logical_cpu c;
+	cpumask_t m = cpu_online_map;
+	u32 n = 0;
+
+	if (!p->info) {
+		p->ncpus = (u32)__builtin_popcountl(m);
+		return 0;
+	}
+	for (; m && n < p->ncpus; m &= m - 1, n++) {
+		describe_cpu(&c, (unsigned int)__builtin_ctzl(m));
+		if (copy_to_guest(_gva(p->info + n * sizeof(c)), &c, sizeof(c)))
+			return -EFAULT;
+	}
+	p->ncpus = n;
+	return 0;
+}
+
+/* a1: struct xen_mc. Machine checks are fatal here, so there never is a record to fetch. */
+HYPERCALL(mca)
+{
+	struct xen_mc op;
+	long rc = 0;
+
+	if (!current_vcpu()->domain->is_hardware)
+		return -EPERM;
+	if (copy_from_guest(&op, _gva(a1), sizeof(op)))
+		return -EFAULT;
+	if (op.interface_version != XEN_MCA_INTERFACE_VERSION)
+		return -EACCES;
+	switch (op.cmd) {
+	case XEN_MC_fetch:
+		op.u.mc_fetch.flags = op.u.mc_fetch.flags & XEN_MC_ACK ? XEN_MC_OK : XEN_MC_NODATA;
+		op.u.mc_fetch.fetch_id = 0;
+		break;
+	case XEN_MC_physcpuinfo:
+		rc = physcpuinfo(&op.u.mc_physcpuinfo);
+		break;
+	case XEN_MC_notifydomain:
+		rc = -EINVAL;
+		break;
+	default:
+		rc = -ENOSYS;
+	}
+	return rc ?: copy_to_guest(_gva(a1), &op, sizeof(op));
+}

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest page tables: what an entry may say, and what it holds.
+ *
+ * Job:    validate and devalidate tables; replace single entries; promote trees; roots.
+ * Enter:  pv/mmu_update.c, mmuext.c, ptwr.c; core/frame.c (validate_table, devalidate_table).
+ * State:  the guests' tables themselves, reached through the direct map.
+ * Locks:  mmu_lock of the tables' owner for everything that writes or retypes.
+ * Holds:  P1-P3 in hv/pv.h.
+ *         P4  one step (validate, devalidate) touches at most 512 entries and never recurses:
+ *             children must be validated before their parent (promote_tree).
+ * Tests:  tests/host/test_pagetable.c, tests/guests/{mmu,pin,abuse_pagetypes,abuse_l4slots}.c
+ * Next:   core/frame.c (counts), pv/mmu_update.c (who calls)
+ */
+#include <hv/debug.h>
+#include <hv/errno.h>
+#include <hv/l1.h>
+#include <hv/pv.h>
+
+/* The frame is no RAM: registers of a device, ROM, holes. No references are counted. */
+static int check_io_entry(const struct domain *d, u64 e)
+{
+	u64 mfn = mfn_x(pte_mfn(e));
+
+	if (iorange_allows(&d->iomem, mfn, mfn))
+		return 0;
+	if (!(e & PTE_RW) && iorange_allows(&d->iomem_ro, mfn, mfn))
+		return 0;
+	return refuse(-EPERM, "d%d may not map I/O frame %lx", d->id, mfn);
+}
+
+/*
+ * A frame of d that is wanted writable (or as a table) has another use, perhaps only by tables
+ * that nobody uses: let go of one of these. True: something was demoted, try again.
+ */
+static bool drop_unused_tables(struct domain *d, const struct page_info *pg)
+{
+	u64 x = READ_ONCE(pg->word);
+
+	if (pg->owner != d->id || !PG_type_count(x) || (x & PG_pinned) || !d->cached_tables.count ||
+	    (frame_table[d->cached_tables.tail].flags & PGF_fresh))
+		return false;
+	d->table_sweeps++;
+	demote_cached(d, 1);
+	return true;
+}
+
+/*
+ * The rare part of get_l1e: pg has another use, which may have to be ended. Held meanwhile: the
+ * table whose entry is changed, or else it might be demoted itself with the tables it hangs on.
+ */
+static noinline int get_retyped(struct domain *d, struct domain *pg_owner, struct page_info *pg,
+				struct page_info *table)
+{
+	int rc = table ? get_page_type(table, PT_l1) : 0;
+
+	if (rc)
+		return rc;
+	/* a tree that maps one of its own tables writable: the parts would undo each other for ever */
+	if (pg->flags & PGF_fresh) {
+		rc = refuse(-EINVAL, "mfn %lx is a table of the same tree", mfn_x(page_to_mfn(pg)));
+		goto out;
+	}
+	while (!get_page_writable(pg, pg_owner))
+		if (d != pg_owner || !drop_unused_tables(d, pg)) {
+			rc = refuse(-EINVAL, "mfn %lx (owner d%d, type %d) not writable",
+				    mfn_x(page_to_mfn(pg)), pg->owner, PG_type(pg->word));
+			break;
+		}
+out:
+	if (table)
+		put_page_type(table);
+	return rc;
+}
+
+/* get_l1e() in full (hv/l1.h has the plain case). */
+int get_l1e_slow(struct domain *d, struct domain *pg_owner, u64 e, struct page_info *table)
+{
+	struct page_info *pg;
+
+	if (unlikely(e & PTE_BAD))
+		return refuse(-EINVAL, "reserved bits in L1 entry %lx", e);
+	if (unlikely((e & PTE_CACHE) && !d->is_hardware))
+		return refuse(-EINVAL, "cache attributes in L1 entry %lx", e);
+	if (unlikely(!mfn_is_ram(pte_mfn(e))))
+		return check_io_entry(d, e);
+	if (unlikely(!pg_owner))
+		return refuse(-EPERM, "L1 entry %lx is RAM, not I/O", e);
+	pg = mfn_to_page(pte_mfn(e));
+	if (e & PTE_RW) {
+		if (likely(PG_type(pg->word) == PT_writable && get_page_writable(pg, pg_owner)))
+			return 0;
+		return get_retyped(d, pg_owner, pg, table);
+	}
+	if (unlikely(!get_page(pg, pg_owner)))
+		return refuse(-EINVAL, "mfn %lx is not d%d's", mfn_x(pte_mfn(e)), pg_owner->id);
+	return 0;
+}
+
+/* Take what a present L2..L4 entry needs: a reference on a validated child one level below. */
+static int get_upper(struct domain *d, enum page_type type, u64 e)
+{
+	struct page_info *pg;
+
+	if (e & (PTE_BAD | PTE_PS | PTE_G))
+		return refuse(-EINVAL, "reserved or PS bits in L%d entry %lx", type, e);
+	if (!mfn_is_ram(pte_mfn(e)))
+		return refuse(-EINVAL, "L%d entry %lx is no RAM", type, e);
+	pg = mfn_to_page(pte_mfn(e));
+	if (PG_type(pg->word) != type - 1 || !(pg->word & PG_validated))
+		return refuse(-EINVAL, "L%d entry %lx: child is not a validated table", type, e);
+	return get_page_and_type(pg, d, type - 1);
+}
+
+static void put_upper(u64 e)
+{
+	put_page_and_type(mfn_to_page(pte_mfn(e)));
+}
+
+/* --- whole tables --- */
+
+/* Index of the first non-zero entry at or after i; 512 when there is none. */
+static inline unsigned int next_entry(const u64 *t, unsigned int i)
+{
+	for (; i < PTES_PER_PAGE && (i & 7); i++)
+		if (t[i])
+			return i;
+	for (; i < PTES_PER_PAGE; i += 8)
+		if (t[i] | t[i + 1] | t[i + 2] | t[i + 3] | t[i + 4] | t[i + 5] | t[i + 6] |
+		    t[i + 7]) {
+			while (!t[i])
+				i++;
+			return i;
+		}
+	return PTES_PER_PAGE;
+}
+
+static int validate_l1(struct domain *d, u64 *t)
+{
+	unsigned int i;
+	u64 e;
+	int rc;
+
+	for (i = next_entry(t, 0); i < PTES_PER_PAGE; i = next_entry(t, i + 1)) {
+		e = t[i];
+		if (!(e & PTE_P))
+			continue;
+		e = adjust_l1(e);
+		rc = get_l1e(d, d, e, NULL);
+		if (rc)
+			goto undo;
+		t[i] = e;
+	}
+	return 0;
+undo:
+	while (i--)
+		if (t[i] & PTE_P)
+			put_l1e(t[i]);
+	return rc;
+}
+
+static int validate_upper(struct domain *d, u64 *t, enum page_type type)
+{
+	unsigned int i;
+	u64 e;
+	int rc;
+
+	for (i = next_entry(t, 0); i < PTES_PER_PAGE; i = next_entry(t, i + 1)) {
+		e = t[i];
+		if (!(e & PTE_P) || (type == PT_l4 && is_hv_slot(i)))
+			continue;
+		rc = get_upper(d, type, e);
+		if (rc)
+			goto undo;
+		t[i] = e | PTE_US;
+	}
+	if (type == PT_l4)
+		fill_hv_slots(t);
+	return 0;
+undo:
+	while (i--)
+		if ((t[i] & PTE_P) && !(type == PT_l4 && is_hv_slot(i)))
+			put_upper(t[i]);
+	return rc;
+}
+
+int validate_table(struct domain *d, struct page_info *pg, enum page_type type)
+{
+	u64 *t = mfn_to_virt(page_to_mfn(pg));
+
+	ASSERT(mmu_locked_here(d));
+	if (type == PT_seg)
+		return validate_seg_page(t);
+	return type == PT_l1 ? validate_l1(d, t) : validate_upper(d, t, type);
+}
+
+void devalidate_table(struct domain *d, struct page_info *pg, enum page_type type)
+{
+	u64 *t = mfn_to_virt(page_to_mfn(pg));
+	unsigned int i;
+
+	if (type == PT_seg)
+		return;
+	if (type == PT_l4) {	/* the guest will read its own frame again: nothing of ours in it */
+		for (i = HV_L4_FIRST; i <= HV_L4_LAST; i++)
+			t[i] = 0;
+		arch_root_changed(d, page_to_mfn(pg));
+	}
+	for (i = next_entry(t, 0); i < PTES_PER_PAGE; i = next_entry(t, i + 1))
+		if (t[i] & PTE_P) {
+			if (type == PT_l1)
+				put_l1e(t[i]);
+			else
+				put_upper(t[i]);
+		}
+}
+
+/* -ERESTART when as many tables were validated as one hold of mmu_lock may. */
+static int promote_step(struct domain *d, struct page_info *pg, enum page_type type)
+{
+	const u64 *t = mfn_to_virt(page_to_mfn(pg));
+	unsigned int i;
+	int rc;
+
+	if (PG_type(pg->word) == type && (pg->word & PG_validated))
+		return 0;
+	if (pg->owner != d->id)
+		return refuse(-EINVAL, "table %lx is not d%d's", mfn_x(page_to_mfn(pg)), d->id);
+	for (i = 0; type > PT_l1 && type <= PT_l4 && i < PTES_PER_PAGE; i++) {
+		u64 e;
+
+		i = next_entry(t, i);
+		if (i == PTES_PER_PAGE)
+			break;
+		e = READ_ONCE(t[i]);
+		if (!(e & PTE_P) || (type == PT_l4 && is_hv_slot(i)))
+			continue;
+		if ((e & (PTE_BAD | PTE_PS)) || !mfn_is_ram(pte_mfn(e)))
+			return refuse(-EINVAL, "bad L%d entry %lx", type, e);
+		rc = promote_step(d, mfn_to_page(pte_mfn(e)), type - 1);
+		if (rc)
+			return rc;
+	}
+	if (!d->promote_budget)
+		return -ERESTART;
+	d->promote_budget--;
+	/* A hold across the two calls; the type count falls back to 0, the validation stays. */
+	if (!get_page(pg, d))
+		return -EINVAL;
+	rc = get_page_type(pg, type);
+	while (rc == -EINVAL && drop_unused_tables(d, pg))
+		rc = get_page_type(pg, type);
+	if (!rc) {
+		put_page_type(pg);
+		if ((pg->flags & (PGF_cached | PGF_fresh)) == PGF_cached) {
+			pg->flags |= PGF_fresh;
+			d->nr_fresh++;
+		}
+	}
+	put_page(pg);
+	return rc;
+}
+
+/* The promotion has ended: what did not find a parent is like any other unused table. */
+static void forget_fresh(struct domain *d)
+{
+	u32 m;
+
+	for (m = d->cached_tables.head; d->nr_fresh; m = frame_table[m].next)
+		if (frame_table[m].flags & PGF_fresh) {
+			frame_table[m].flags &= ~PGF_fresh;
+			d->nr_fresh--;
+		}
+}
+
+int promote_tree(struct domain *d, struct page_info *pg, enum page_type type)
+{
+	unsigned int tries = 3;
+	u32 sweeps;
+	int rc;
+
+	if (d->state >= DOM_dying)	/* nobody would demote it any more */
+		return refuse(-EINVAL, "new tables in d%d, which is dying", d->id);
+	do {	/* a sweep may have demoted what an earlier step had promoted: once more then */
+		sweeps = d->table_sweeps;
+		rc = promote_step(d, pg, type);
+	} while (rc == -EINVAL && d->table_sweeps != sweeps && --tries);
+	if (rc == -ERESTART)	/* the children done so far must still be there when it goes on */
+		d->trim_hold = 4096;
+	else
+		forget_fresh(d);
+	return rc;
+}
+
+/* --- single entries --- */
+
+int mod_l1(struct domain *d, struct domain *pg_owner, u64 *l1p, u64 new, bool preserve_ad)
+{
+	return change_l1(d, pg_owner, l1p, READ_ONCE(*l1p), new,
+			 preserve_ad ? WRITE_KEEP_AD : WRITE_PLAIN);
+}
+
+int mod_l1_if_same(struct domain *d, u64 *l1p, u64 old, u64 new)
+{
+	return change_l1(d, d, l1p, old, new, WRITE_IF_SAME);
+}
+
+static int mod_upper(struct domain *d, enum page_type type, u64 *p, u64 new, bool preserve_ad)
+{
+	u64 old = READ_ONCE(*p);
+	int rc;
+
+	if (new & PTE_P) {
+		new |= PTE_US;
+		if (new & (PTE_BAD | PTE_PS | PTE_G))
+			return refuse(-EINVAL, "reserved or PS bits in L%d entry %lx", type, new);
+		if (!((old ^ new) & (PTE_MFN_MASK | PTE_P))) {
+			write_pte(p, &old, new, preserve_ad ? WRITE_KEEP_AD : WRITE_PLAIN);
+			return 0;
+		}
+		if (!mfn_is_ram(pte_mfn(new)))
+			return refuse(-EINVAL, "L%d entry %lx is no RAM", type, new);
+		rc = promote_tree(d, mfn_to_page(pte_mfn(new)), type - 1);
+		if (!rc)
+			rc = get_upper(d, type, new);
+		if (rc)
+			return rc;
+	}
+	write_pte(p, &old, new, preserve_ad ? WRITE_KEEP_AD : WRITE_PLAIN);
+	if (old & PTE_P)
+		put_upper(old);
+	return 0;
+}
+
+int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type, unsigned int idx,
+		    u64 new, bool preserve_ad)
+{
+	u64 *p = (u64 *)mfn_to_virt(page_to_mfn(pg)) + idx;
+	int rc;
+
+	if (type == PT_l4 && is_hv_slot(idx))
+		return refuse(-EINVAL, "L4 slot %u belongs to the hypervisor", idx);
+	/* hold the table: promoting a child may demote unused tables, this one perhaps */
+	rc = get_page_type(pg, type);
+	if (rc)
+		return rc;
+	rc = mod_upper(d, type, p, new, preserve_ad);
+	if (!rc && type == PT_l4)
+		arch_root_changed(d, page_to_mfn(pg));
+	put_page_type(pg);
+	return rc;
+}
+
+/* --- roots --- */
+
+/* A typed reference on a root, promoting its tree if need be; mmu_lock held. */
+static int get_root(struct domain *d, mfn_t mfn)
+{
+	struct page_info *pg;
+	int rc;
+
+	if (!mfn_is_ram(mfn))
+		return refuse(-EINVAL, "root %lx is no RAM", mfn_x(mfn));
+	pg = mfn_to_page(mfn);
+	if (unlikely(PG_type(pg->word) != PT_l4 || !(pg->word & PG_validated))) {
+		rc = promote_tree(d, pg, PT_l4);
+		if (rc)
+			return rc;
+	}
+	return get_page_and_type(pg, d, PT_l4);
+}
+
+int set_kernel_root(struct vcpu *v, mfn_t mfn)
+{
+	struct domain *d = v->domain;
+	mfn_t old = v->pv.root_kernel;
+	int rc = 0;
+
+	if (mfn_eq(old, mfn))
+		return 0;
+	mmu_lock(d);
+	rc = get_root(d, mfn);
+	if (!rc) {
+		v->pv.root_kernel = mfn;
+		v->pv.cr3_kernel = root_to_cr3(v, mfn, false);
+		arch_load_root(v);
+		if (!mfn_eq(old, INVALID_MFN))
+			put_page_and_type(mfn_to_page(old));
+	}
+	mmu_unlock(d);
+	return rc;
+}
+
+int set_user_root(struct vcpu *v, mfn_t mfn)
+{
+	struct domain *d = v->domain;
+	mfn_t old = v->pv.root_user;
+	bool none = !mfn_x(mfn) || mfn_eq(mfn, INVALID_MFN);
+	int rc = 0;
+
+	if (mfn_eq(old, mfn))
+		return 0;
+	mmu_lock(d);
+	if (!none)
+		rc = get_root(d, mfn);
+	if (!rc) {
+		v->pv.root_user = none ? INVALID_MFN : mfn;
+		v->pv.cr3_user = none ? 0 : root_to_cr3(v, mfn, true);
+		if (!mfn_eq(old, INVALID_MFN))
+			put_page_and_type(mfn_to_page(old));
+	}
+	mmu_unlock(d);
+	if (none || mfn_eq(old, INVALID_MFN))
+		pv_update_direct(v);
+	return rc;
+}
+
+void drop_roots(struct vcpu *v)
+{
+	mfn_t k = v->pv.root_kernel, u = v->pv.root_user;
+
+	v->pv.root_kernel = v->pv.root_user = INVALID_MFN;
+	v->pv.cr3_kernel = v->pv.cr3_user = 0;
+	mmu_lock(v->domain);
+	if (!mfn_eq(k, INVALID_MFN))
+		put_page_and_type(mfn_to_page(k));
+	if (!mfn_eq(u, INVALID_MFN))
+		put_page_and_type(mfn_to_page(u));
+	mmu_unlock(v->domain);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inline part of the seam on x86-64.
+ *
+ * Job:    this_cpu(), current_vcpu(), the direct map, all from the stack pointer or constants.
+ * State:  struct cpu_info at the top of each CPU's stack.
+ * Holds:  X4  every stack the hypervisor runs on (main and IST) lies in the CPU's aligned
+ *             STACK_SIZE block, so that cpu_info is found from any of them.
+ * Tests:  all
+ */
+#ifndef X86_ARCH_INLINE_H
+#define X86_ARCH_INLINE_H
+
+#include <xen.h>
+#include <hv/layout.h>
+#include <hv/types.h>
+
+struct vcpu;
+
+struct cpu_info {
+	struct cpu_user_regs guest;	/* TSS.RSP0 points at guest.es: hardware pushes below */
+	/* entry.S uses these */
+	struct vcpu *current;
+	u64 softirq_pending;
+	u64 scratch0, scratch1, scratch2;
+	u32 cpu;
+	u32 pad;
+};
+
+/* Hardware aligns RSP0 down to 16 bytes before it pushes: guest.es must lie on such an address. */
+_Static_assert((sizeof(struct cpu_info) - offsetof(struct cpu_info, guest.es)) % 16 == 0, "RSP0");
+
+static __always_inline struct cpu_info *get_cpu_info(void)
+{
+	u64 sp;
+
+	__asm__("mov %%rsp, %0" : "=r"(sp));
+	return (struct cpu_info *)((sp | (STACK_SIZE - 1)) + 1) - 1;
+}
+
+static __always_inline unsigned int this_cpu(void)
+{
+	return get_cpu_info()->cpu;
+}
+
+static __always_inline struct vcpu *current_vcpu(void)
+{
+	return get_cpu_info()->current;
+}
+
+/* The frame of the current vcpu while the hypervisor runs. */
+static __always_inline struct cpu_user_regs *guest_regs(void)
+{
+	return &get_cpu_info()->guest;
+}
+
+static __always_inline struct cpu_info *cpu_info_of(unsigned int cpu)
+{
+	return (struct cpu_info *)(PERCPU_VIRT_START + ((u64)cpu << PERCPU_AREA_SHIFT) +
+				   PC_STACK_OFFSET + STACK_SIZE) - 1;
+}
+
+static __always_inline u64 *softirq_pending(unsigned int cpu)
+{
+	return &cpu_info_of(cpu)->softirq_pending;
+}
+
+static inline void *mfn_to_virt(mfn_t mfn)
+{
+	return (void *)(DIRECTMAP_VIRT_START + (mfn_x(mfn) << PAGE_SHIFT));
+}
+
+static inline mfn_t virt_to_mfn(const void *p)
+{
+	return _mfn(((u64)p - DIRECTMAP_VIRT_START) >> PAGE_SHIFT);
+}
+
+static inline void *maddr_to_virt(u64 maddr)
+{
+	return (void *)(DIRECTMAP_VIRT_START + maddr);
+}
+
+static inline void cpu_relax(void)
+{
+	__asm__ __volatile__("pause" ::: "memory");
+}
+
+static inline u64 rdtsc_now(void)
+{
+	u32 a, d;
+
+	__asm__ __volatile__("rdtsc" : "=a"(a), "=d"(d));
+	return (u64)d << 32 | a;
+}
+
+/*
+ * copy_from_guest() for a small constant number of whole words, unrolled. 0 or -EFAULT (-14).
+ * An __ex_table entry per load; SMAP is opened by patched instructions as in usercopy.c.
+ */
+static __always_inline int copy_words_from_guest(void *dst, gva_t src, const unsigned int words)
+{
+	u64 a = gva_x(src), v, *to = dst;
+	unsigned int i;
+	int err = 0;
+
+	if (__builtin_expect(in_hv_slots(a) || in_hv_slots(a + words * 8 - 1), 0))
+		return -14;
+#pragma GCC unroll 8
+	for (i = 0; i < words; i++) {
+		__asm__ __volatile__(
+			"8: nopl (%%rax)\n"
+			"1: mov %2, %0\n"
+			"2: nopl (%%rax)\n"
+			".pushsection .text.fixup, \"ax\"\n"
+			"3: mov $-14, %1\n"
+			"   xor %k0, %k0\n"
+			"   jmp 2b\n"
+			".popsection\n"
+			".pushsection .smap_patch, \"a\"\n"
+			".quad 8b, 1, 2b, 0\n"
+			".popsection\n"
+			".pushsection __ex_table, \"a\"\n"
+			".balign 8\n"
+			".quad 1b, 3b\n"
+			".popsection"
+			: "=&r"(v), "+r"(err) : "m"(((const u64 *)a)[i]));
+		to[i] = v;
+	}
+	return err;
+}
+
+/*
+ * Single stores to guest memory, between open_guest() and close_guest(); the caller has checked
+ * the range. A store that faults goes on at `label`, where the window must be closed.
+ */
+#define put_guest_u64(addr, val, label) \
+	__asm__ goto("1: mov %1, %0\n" \
+		     ".pushsection __ex_table, \"a\"\n.balign 8\n.quad 1b, %l2\n.popsection" \
+		     : : "m"(*(u64 *)(addr)), "re"((u64)(val)) : "memory" : label)
+
+static __always_inline void open_guest(void)
+{
+	__asm__ __volatile__("8: nopl (%%rax)\n.pushsection .smap_patch, \"a\"\n"
+			     ".quad 8b, 1\n.popsection" : : : "memory");
+}
+
+static __always_inline void close_guest(void)
+{
+	__asm__ __volatile__("8: nopl (%%rax)\n.pushsection .smap_patch, \"a\"\n"
+			     ".quad 8b, 0\n.popsection" : : : "memory");
+}
+
+/* The flush clock (flush.c). 0 would say "never mapped"; a later time is always safe. */
+extern u32 tlb_clock;
+static __always_inline u32 tlb_clock_now(void)
+{
+	smp_mb();			/* the entry is gone before the clock is read */
+	return READ_ONCE(tlb_clock) ?: 1;
+}
+
+struct page_info;
+#define frame_table ((struct page_info *)FRAMETABLE_VIRT_START)
+
+#endif

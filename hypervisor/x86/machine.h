@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of x86/ offer each other and boot/start.c.
+ *
+ * Job:    declarations of uart.c vga.c apic.c tsc.c ioapic.c irq.c msi.c pci.c smp.c flush.c fpu.c
+ *         crash.c shutdown.c; the order in which start.c calls the *_init() functions is the order
+ *         in which they stand here, cpu_identify() and cpu_setup() of cpu.h first.
+ * Locks:  none to call an init function: one CPU runs.
+ * Tests:  all
+ */
+#ifndef X86_MACHINE_H
+#define X86_MACHINE_H
+
+#include <hv/arch.h>
+#include <hv/irq.h>
+#include <hv/upcalls.h>
+
+/* --- options; start.c sets them from the command line before the init functions --- */
+extern bool opt_noreboot;		/* noreboot: halt after a panic */
+extern unsigned int opt_maxcpus;	/* maxcpus=: CPUs to bring up, 0: all */
+extern bool opt_x2apic;			/* x2apic=: use it although firmware did not switch to it */
+/* com1=, com2=: "115200,8n1,0x3f8,4" (each part may be missing); port 1 or 2. False: not understood. */
+bool uart_parse(unsigned int port, const char *arg);
+bool console_parse(const char *arg);	/* console=: com1,com2,vga,none */
+void reboot_parse(const char *arg);	/* reboot=: a(cpi), p(ci), k(bd), t(riple); n(o) */
+
+/* --- consoles (uart.c, vga.c) --- */
+void uart_init(void);			/* before paging is final; port I/O only */
+void uart_init_irq(void);		/* after irq_init(): receive interrupts */
+bool arch_port_is_ours(u16 port);	/* dom0 must not touch it */
+void uart_putc(char c);
+void vga_init(void *text);		/* mapping of 0xb8000, or NULL: there is no text screen */
+void vga_release(void);			/* dom0 takes the screen */
+void vga_putc(char c);
+bool vga_in_use(void);
+
+/* --- time (tsc.c), after ACPI --- */
+void tsc_init(void);			/* calibrate; now_ns() counts from here */
+bool arch_tsc_stable(void);		/* one constant rate and one value on all CPUs */
+u64 ns_to_tsc(u64 ns);			/* the TSC of this CPU at that system time */
+void tsc_sync_boot_cpu(unsigned int cpu);	/* both sides of the check, run at once */
+void tsc_sync_new_cpu(unsigned int cpu);
+void delay_us(u64 us);			/* after tsc_init() */
+
+/* --- local APIC (apic.c) --- */
+void apic_init(void);			/* boot CPU; calibrates the timer. After tsc_init() */
+void apic_init_cpu(void);		/* each other CPU */
+void apic_eoi(void);
+u32 apic_id(void);			/* of this CPU */
+u32 apic_version(void);
+void apic_send_ipi(unsigned int cpu, u8 vector);
+void apic_send_ipi_mask(cpumask_t mask, u8 vector);
+void apic_send_nmi(cpumask_t mask);
+void apic_send_init(u32 apicid);
+void apic_send_startup(u32 apicid, u8 page);
+u64 apic_msi_address(unsigned int cpu);	/* where a device writes to interrupt that CPU */
+extern u32 cpu_apicid[NR_CPUS];
+extern u32 cpu_acpi_id[NR_CPUS];
+
+/* --- interrupts (ioapic.c, irq.c, msi.c, pci.c) --- */
+void ioapic_init(void);			/* masks every pin; sets nr_gsis */
+void irq_init(void);			/* after ioapic_init() */
+void i8259_mask(void);
+void do_irq(struct cpu_user_regs *regs, unsigned int vector);	/* entry.S, vectors 0x20-0xff */
+/* An interrupt of the hypervisor's own. fn runs with interrupts off and no lock held. -EBUSY. */
+int irq_request_hv(u32 gsi, bool level, bool active_low, void (*fn)(void *), void *arg);
+/* gsi of an ISA interrupt, with the trigger and polarity that ACPI's overrides give it */
+u32 isa_irq_to_gsi(unsigned int isa, bool *level, bool *active_low);
+int ioapic_route(u32 gsi, u8 vector, unsigned int cpu, bool level, bool active_low, bool masked);
+void ioapic_mask(u32 gsi, bool mask);
+void ioapic_set_cpu(u32 gsi, unsigned int cpu);
+void ioapic_dump(void);
+bool pci_mmcfg_covers(u64 maddr);	/* is the frame configuration space? */
+void pci_init(void);			/* MCFG */
+void msi_write(unsigned int slot, u8 vector, unsigned int cpu);	/* slot: irq - nr_gsis */
+void msi_mask(unsigned int slot, bool mask);
+void msi_describe(unsigned int slot, char *buf, size_t size);
+bool irq_in_use(int irq);		/* bound to a guest */
+void irq_reapply_msi(unsigned int slot);
+int irq_reserve_msis(unsigned int nvec);	/* first slot: contiguous aligned vectors; -ENOSPC */
+void irq_release_msis(unsigned int slot, unsigned int nvec);
+#define NR_MSIS 192
+
+/* --- other CPUs (smp.c, flush.c) --- */
+void smp_init(void);			/* numbers the CPUs; before anything uses nr_cpus_present */
+void smp_boot_others(void);
+/* boot/start.c: what core/ needs before a CPU starts (idle vcpu, timers, scheduler); -ENOMEM */
+int start_prepare_cpu(unsigned int cpu);
+void __noreturn start_secondary(unsigned int cpu);	/* boot/start.c: the idle loop */
+void __noreturn smp_start_secondary(void);	/* where the trampoline leads */
+void tlb_note_flush(void);		/* right before a CR3 write that drops all guest entries */
+void tlb_enter_hv_root(void);		/* after CR3 went to hv_root (idle) ... */
+void tlb_leave_hv_root(void);		/* ... before it goes to a guest's root again */
+
+/* --- FPU (fpu.c) --- */
+void fpu_init(void);			/* after cpu_setup() */
+int fpu_alloc(struct vcpu *v);		/* initial state; -ENOMEM */
+void fpu_free(struct vcpu *v);
+void fpu_save(struct vcpu *v);		/* v has this CPU's registers */
+void fpu_restore(struct vcpu *v);
+struct vcpu_guest_context;
+void arch_set_fpu(struct vcpu *v, const void *fxsave_image);	/* 512 bytes; not loaded */
+void arch_get_fpu(struct vcpu *v, void *fxsave_image);
+
+/* --- crashes (crash.c, debug/panic.c) --- */
+void show_registers(const struct cpu_user_regs *r);
+void show_guest_crash(struct vcpu *v, const struct cpu_user_regs *r);
+void show_page_walk(u64 cr3, u64 va);
+/* trap.c, for a trap in the hypervisor that nothing explains: dump and stop. */
+void panic_regs(const struct cpu_user_regs *r, const char *fmt, ...) __printf(2, 3) __noreturn;
+void crash_nmi(const struct cpu_user_regs *r);	/* first thing in the NMI handler: may not return */
+void crash_stop_others(void);
+void show_all_cpus(void);		/* debug key d */
+
+/* --- power (shutdown.c) --- */
+/* Write SLP_TYP and SLP_EN as given; only S5 is supported: -EOPNOTSUPP otherwise. */
+int arch_acpi_enter_sleep(u32 pm1a, u32 pm1b, unsigned int state);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The other processors.
+ *
+ * Job:    number them, start them (INIT, STARTUP twice), bring them to their idle loop.
+ * Enter:  boot/start.c; the trampoline leads to smp_start_secondary().
+ * State:  cpu_online_map; the trampoline's parameters while a CPU starts.
+ * Locks:  none: one CPU is started at a time.
+ * Holds:  SM1  a bit of cpu_online_map is set only when the CPU answers requests (arch_poll).
+ * Tests:  tests/linux with several CPUs
+ */
+#include <hv/acpi.h>
+#include <hv/debug.h>
+#include <hv/domain.h>
+#include <hv/memory.h>
+#include <hv/string.h>
+#include <hv/timer.h>
+#include <hv/trampoline.h>
+#include "context.h"
+#include "cpu.h"
+#include "machine.h"
+#include "paging.h"
+
+cpumask_t cpu_online_map = 1;
+unsigned int nr_cpus_present = 1;
+
+static u32 cpu_started;			/* number of the CPU that has reached C, 0: none yet */
+static bool cpu_refused;
+
+/* This CPU's APIC id, before its APIC is mapped. */
+static u32 initial_apic_id(void)
+{
+	u32 a, b, c, d;
+
+	if (cpu_feat.max_leaf >= 0xb) {
+		cpuid(0xb, 0, &a, &b, &c, &d);
+		if (b)
+			return d;
+	}
+	cpuid(1, 0, &a, &b, &c, &d);
+	return b >> 24;
+}
+
+/* CPU 0 is the one that booted; the others in ACPI's order. */
+void smp_init(void)
+{
+	unsigned int i, limit = opt_maxcpus ? min(opt_maxcpus, (unsigned int)NR_CPUS) : NR_CPUS;
+
+	cpu_apicid[0] = initial_apic_id();
+	for (i = 0; i < acpi_info.nr_cpus; i++) {
+		const struct acpi_cpu *c = &acpi_info.cpus[i];
+
+		if (c->apic_id == cpu_apicid[0]) {
+			cpu_acpi_id[0] = c->acpi_id;
+		} else if (nr_cpus_present < limit) {
+			cpu_apicid[nr_cpus_present] = c->apic_id;
+			cpu_acpi_id[nr_cpus_present++] = c->acpi_id;
+		}
+	}
+}
+
+/* A page of conventional memory for real-mode code: the last whole one that the map calls RAM. */
+static u64 trampoline_page(void)
+{
+	u64 best = 0, end;
+	unsigned int i;
+
+	for (i = 0; i < nr_machine_e820; i++) {
+		if (machine_e820[i].type != 1 || machine_e820[i].addr >= 0xa0000)
+			continue;
+		end = ROUND_DOWN(min(machine_e820[i].addr + machine_e820[i].size, 0x9f000UL),
+				 PAGE_SIZE);
+		if (end >= machine_e820[i].addr + PAGE_SIZE && end > PAGE_SIZE)
+			best = max(best, end - PAGE_SIZE);
+	}
+	return best;
+}
+
+/* Wait up to a second of reference time; emulators with few host CPUs need a good part of it. */
+static bool wait_for_start(unsigned int cpu, unsigned int ms)
+{
+	for (; ms; ms--) {
+		if (__atomic_load_n(&cpu_started, __ATOMIC_ACQUIRE) == cpu)
+			return true;
+		delay_us(1000);
+	}
+	return false;
+}
+
+static bool boot_cpu(unsigned int cpu, u64 page, struct trampoline_params *p)
+{
+	u32 id = cpu_apicid[cpu];
+
+	if (percpu_setup(cpu) || start_prepare_cpu(cpu)) {
+		log_err("CPU %u: no memory\n", cpu);
+		return false;
+	}
+	if (trace_init_cpu(cpu))
+		log_warn("CPU %u: no memory for its trace\n", cpu);
+	cpu_info_of(cpu)->cpu = cpu;
+	cpu_info_of(cpu)->current = idle_vcpu[cpu];
+	p->stack = (u64)cpu_info_of(cpu);
+	cpu_started = 0;
+	cpu_refused = false;
+	smp_mb();
+	apic_send_init(id);
+	delay_us(10000);
+	apic_send_startup(id, page >> PAGE_SHIFT);
+	if (!wait_for_start(cpu, 1))
+		apic_send_startup(id, page >> PAGE_SHIFT);
+	if (!wait_for_start(cpu, 3000) || cpu_refused) {
+		log_err("CPU %u (APIC id %u) %s\n", cpu, id,
+			cpu_refused ? "lacks features of the first" : "does not start");
+		apic_send_init(id);
+		return false;
+	}
+	tsc_sync_boot_cpu(cpu);
+	while (!(READ_ONCE(cpu_online_map) & BIT(cpu)))
+		cpu_relax();
+	return true;
+}
+
+void smp_boot_others(void)
+{
+	u64 page = trampoline_page();
+	struct trampoline_params *p;
+	unsigned int cpu;
+	u8 *code;
+
+	if (nr_cpus_present == 1)
+		return;
+	if (!page) {
+		log_err("No page below 640 KiB to start the other CPUs from\n");
+		return;
+	}
+	code = maddr_to_virt(page);
+	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
+	p = (struct trampoline_params *)(code + (trampoline_params - trampoline_start));
+	trampoline_fill(p, page);
+	p->cr3 = mfn_x(virt_to_mfn(hv_root)) << PAGE_SHIFT;
+	p->entry = (u64)smp_start_secondary;
+	for (cpu = 1; cpu < nr_cpus_present; cpu++)
+		boot_cpu(cpu, page, p);
+	log_info("CPUs: %u of %u are up\n", (unsigned int)__builtin_popcountl(cpu_online_map),
+		 nr_cpus_present);
+}
+
+/* On the new CPU, its own stack, paging on with the hypervisor's tables. */
+void smp_start_secondary(void)
+{
+	unsigned int cpu = this_cpu();
+
+	cpu_setup();
+	cpu_load_tables(cpu);
+	if (!cpu_check_same()) {
+		cpu_refused = true;
+		__atomic_store_n(&cpu_started, cpu, __ATOMIC_RELEASE);
+		cpu_stop();
+	}
+	apic_init_cpu();
+	__atomic_store_n(&cpu_started, cpu, __ATOMIC_RELEASE);
+	tsc_sync_new_cpu(cpu);
+	tlb_enter_hv_root();
+	flush_tlb_local();
+	atomic_or(&cpu_online_map, BIT(cpu));
+	start_secondary(cpu);
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * System time from the time-stamp counter, and the CMOS clock.
+ *
+ * Job:    find the TSC's rate (against the ACPI PM timer, else the PIT); nanoseconds since boot by
+ *         the formula that guests use on their pvclock pages; agreement of the CPUs' counters.
+ * Enter:  now_ns() everywhere; core/clock.c takes arch_time_scale(); apic.c ns_to_tsc().
+ * State:  scale[cpu]: equal on all CPUs unless the counters differ, then tsc_base does.
+ * Locks:  none; the scales do not change once a CPU is up.
+ * Holds:  TS1  now_ns() and a guest's reading of its pvclock page are the same function of the TSC.
+ * Tests:  tests/guests/timer.c
+ */
+#include <hv/acpi.h>
+#include <hv/debug.h>
+#include "cpu.h"
+#include "io.h"
+#include "machine.h"
+
+#define PM_TIMER_HZ 3579545UL
+#define PIT_HZ 1193182UL
+#define NS_PER_SEC 1000000000UL
+
+static struct time_scale scale[NR_CPUS];
+static u64 tsc_hz;
+static u64 tsc_per_ns;			/* 32.32 fixed point */
+static bool tsc_differs;
+
+/* Some time without memory or port accesses: emulators run such loops at full speed. */
+static void spin_some(void)
+{
+	unsigned long n = 2000;
+
+	__asm__ __volatile__("1: dec %0; jnz 1b" : "+r"(n) : : "cc");
+}
+
+/* a * 2^32 / b for a < b * 2^32; libgcc's 128-bit division is not linked. */
+static u64 div_shift32(u64 a, u64 b)
+{
+	u64 quot, rem;
+
+	__asm__("divq %4" : "=a"(quot), "=d"(rem) : "a"(a << 32), "d"(a >> 32), "rm"(b) : "cc");
+	return quot;
+}
+
+/* a * b / c without overflow as long as the result fits. */
+static u64 mul_div(u64 a, u64 b, u64 c)
+{
+	u64 rem;
+
+	__asm__("mulq %2; divq %3" : "+a"(a), "=&d"(rem) : "r"(b), "r"(c) : "cc");
+	return a;
+}
+
+/* --- calibration --- */
+
+static u32 pm_read(void)
+{
+	return inl(acpi_info.pm_timer_port) & 0xffffff;
+}
+
+/* Wait for the PM timer's next step; its new value and the TSC at that moment. */
+static bool pm_edge(u32 *pm, u64 *tsc)
+{
+	u32 old = pm_read();
+	unsigned int i;
+
+	for (i = 0; i < 100000; i++) {
+		*pm = pm_read();
+		*tsc = rdtsc_now();
+		if (*pm != old)
+			return true;
+	}
+	return false;			/* it stands still */
+}
+
+static u64 measure_pm(void)
+{
+	u32 pm0, pm1;
+	u64 t0, t1;
+
+	if (!pm_edge(&pm0, &t0))
+		return 0;
+	do {
+		spin_some();
+	} while (((pm_read() - pm0) & 0xffffff) < PM_TIMER_HZ / 40);
+	if (!pm_edge(&pm1, &t1))
+		return 0;
+	return mul_div(t1 - t0, PM_TIMER_HZ, (pm1 - pm0) & 0xffffff);
+}
+
+/* Channel 2 counts down once with the speaker off; bit 5 of port 61 tells when it is through. */
+static u64 measure_pit(void)
+{
+	const u32 count = PIT_HZ / 40;
+	u8 old = inb(0x61);
+	u64 t0, t1, spins = 0;
+
+	outb(0x61, (old & ~2) | 1);
+	outb(0x43, 0xb0);
+	outb(0x42, count & 0xff);
+	outb(0x42, count >> 8);
+	t0 = rdtsc_now();
+	while (!(inb(0x61) & 0x20) && ++spins < 10000000)
+		spin_some();
+	t1 = rdtsc_now();
+	outb(0x61, old);
+	return spins < 10000000 ? mul_div(t1 - t0, PIT_HZ, count) : 0;
+}
+
+/* CPUID leaf 15h: crystal and ratio; 0 where it does not say. */
+static u64 rate_by_cpuid(void)
+{
+	u32 a, b, c, d;
+
+	if (cpu_feat.max_leaf < 0x15)
+		return 0;
+	cpuid(0x15, 0, &a, &b, &c, &d);
+	return a && b && c ? mul_div(c, b, a) : 0;
+}
+
+static u64 median(u64 a, u64 b, u64 c)
+{
+	u64 low = min(a, b), high = max(a, b), rest = min(high, c);
+
+	return max(low, rest);
+}
+
+static u64 calibrate(void)
+{
+	u64 (*measure)(void) = acpi_info.pm_timer_port ? measure_pm : measure_pit;
+	u64 hz = median(measure(), measure(), measure()), exact = rate_by_cpuid();
+
+	if (!hz && measure == measure_pm)
+		hz = median(measure_pit(), measure_pit(), measure_pit());
+	if (exact && (!hz || (hz > exact ? hz - exact : exact - hz) < exact / 1000))
+		return exact;
+	return hz;
+}
+
+/* mul and shift such that ns = ((tsc << shift) * mul) >> 32, mul as large as fits in 32 bits. */
+static void set_scale(struct time_scale *s, u64 hz)
+{
+	u64 num = NS_PER_SEC;
+
+	s->shift = 0;
+	while (num >= hz) {
+		hz <<= 1;
+		s->shift++;
+	}
+	while (num << 1 <= hz) {
+		num <<= 1;
+		s->shift--;
+	}
+	s->mul = div_shift32(num, hz);
+}
+
+void tsc_init(void)
+{
+	unsigned int cpu;
+
+	tsc_hz = calibrate();
+	if (!tsc_hz)
+		panic("No timer to calibrate the TSC with: neither ACPI PM timer nor PIT counts");
+	set_scale(&scale[0], tsc_hz);
+	tsc_per_ns = div_shift32(tsc_hz, NS_PER_SEC);
+	scale[0].tsc_base = rdtsc_now();
+	for (cpu = 1; cpu < NR_CPUS; cpu++)
+		scale[cpu] = scale[0];
+	log_info("TSC: %lu.%03lu MHz\n", tsc_hz / 1000000, tsc_hz / 1000 % 1000);
+}
+
+/* --- reading --- */
+
+static u64 scaled(const struct time_scale *s, u64 tsc)
+{
+	u64 delta = tsc - s->tsc_base;
+
+	delta = s->shift < 0 ? delta >> -s->shift : delta << s->shift;
+	return s->ns_base + (u64)(((unsigned __int128)delta * s->mul) >> 32);
+}
+
+u64 now_ns(void)
+{
+	return scaled(&scale[this_cpu()], rdtsc_now());
+}
+
+u64 tsc_to_ns(u64 tsc)
+{
+	return scaled(&scale[this_cpu()], tsc);
+}
+
+/*
+ * Not before ns: rounded up, so that a timer set to it is due when it fires. By the distance from
+ * now: the fixed-point rate would be off by more and more over the uptime.
+ */
+u64 ns_to_tsc(u64 ns)
+{
+	u64 tsc = rdtsc_now(), now = tsc_to_ns(tsc);
+
+	if (ns <= now)
+		return tsc;
+	return tsc + 2 + (u64)(((unsigned __int128)(ns - now) * tsc_per_ns) >> 32);
+}
+
+const struct time_scale *arch_time_scale(void)
+{
+	return &scale[this_cpu()];
+}
+
+u32 arch_tsc_khz(void)
+{
+	return (u32)((tsc_hz + 500) / 1000);
+}
+
+bool arch_tsc_stable(void)
+{
+	return !tsc_differs && (cpu_feat.tsc_invariant || cpu_feat.hypervisor);
+}
+
+void delay_us(u64 us)
+{
+	u64 end = rdtsc_now() + us * (tsc_hz / 1000000);
+
+	if (!tsc_hz) {			/* a panic before tsc_init(): guess high */
+		end = rdtsc_now() + us * 3000;
+	}
+	while ((s64)(rdtsc_now() - end) < 0)
+		spin_some();
+}
+
+/* --- do all CPUs count alike? --- */
+
+#define SYNC_ROUNDS 16
+static u32 sync_turn;			/* odd: the new CPU waits for an answer; even: answered */
+static u64 sync_answer;
+
+/* On the boot CPU while `cpu` runs tsc_sync_new_cpu(): answer its questions. */
+void tsc_sync_boot_cpu(unsigned int cpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < SYNC_ROUNDS; i++) {
+		while (__atomic_load_n(&sync_turn, __ATOMIC_ACQUIRE) != 2 * i + 1)
+			cpu_relax();
+		sync_answer = rdtsc_now();
+		__atomic_store_n(&sync_turn, 2 * i + 2, __ATOMIC_RELEASE);
+	}
+	while (__atomic_load_n(&sync_turn, __ATOMIC_ACQUIRE))
+		cpu_relax();
+}
+
+/*
+ * Ask the boot CPU for its counter and see whether the answer lies between question and receipt.
+ * If it never can, take the offset that the quickest round trip shows.
+ */
+void tsc_sync_new_cpu(unsigned int cpu)
+{
+	u64 t0, t1, best = ~0UL;
+	s64 offset = 0;
+	bool outside = false;
+	unsigned int i;
+
+	for (i = 0; i < SYNC_ROUNDS; i++) {
+		t0 = rdtsc_now();
+		__atomic_store_n(&sync_turn, 2 * i + 1, __ATOMIC_SEQ_CST);
+		while (__atomic_load_n(&sync_turn, __ATOMIC_ACQUIRE) != 2 * i + 2)
+			cpu_relax();
+		smp_mb();
+		t1 = rdtsc_now();
+		if ((s64)(sync_answer - t0) < 0 || (s64)(t1 - sync_answer) < 0)
+			outside = true;
+		if (t1 - t0 < best) {
+			best = t1 - t0;
+			offset = (s64)(sync_answer - t0) - (s64)(best / 2);
+		}
+	}
+	if (outside) {
+		tsc_differs = true;
+		scale[cpu].tsc_base = scale[0].tsc_base - offset;
+		log_warn("CPU %u: its TSC differs by %ld ticks from the boot CPU's\n", cpu, offset);
+	}
+	__atomic_store_n(&sync_turn, 0, __ATOMIC_RELEASE);
+}
+
+/* --- CMOS --- */
+
+static u8 cmos(u8 reg)
+{
+	outb(0x70, reg);
+	return inb(0x71);
+}
+
+static unsigned int bcd(unsigned int v, bool binary)
+{
+	return binary ? v : (v >> 4) * 10 + (v & 15);
+}
+
+/* Days from 1970-01-01 to a Gregorian date (years begin in March, leap days come last). */
+static u64 days_since_1970(unsigned int y, unsigned int m, unsigned int d)
+{
+	y -= m <= 2;
+	m = m <= 2 ? m + 9 : m - 3;
+	return y * 365UL + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + d - 1 - 719468;
+}
+
+u64 arch_read_wallclock(void)
+{
+	u8 now[7], again[7], status, hour;
+	static const u8 regs[7] = { 0, 2, 4, 7, 8, 9, 0x0b };
+	unsigned int i, tries, h, year;
+	bool binary;
+
+	/* Two equal readings without an update in between. */
+	for (tries = 0; tries < 1000; tries++) {
+		if (cmos(0x0a) & 0x80)
+			continue;
+		for (i = 0; i < 7; i++)
+			now[i] = cmos(regs[i]);
+		for (i = 0; i < 7; i++)
+			again[i] = cmos(regs[i]);
+		for (i = 0; i < 7 && now[i] == again[i]; i++)
+			;
+		if (i == 7)
+			break;
+	}
+	status = now[6];
+	binary = status & 4;
+	hour = now[2];
+	h = bcd(hour & 0x7f, binary);
+	if (!(status & 2))		/* 12-hour clock: bit 7 is PM */
+		h = h % 12 + (hour & 0x80 ? 12 : 0);
+	year = 2000 + bcd(now[5], binary);
+	return days_since_1970(year, bcd(now[4], binary), bcd(now[3], binary)) * 86400 +
+		h * 3600UL + bcd(now[1], binary) * 60UL + bcd(now[0], binary);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Claims about core/timer.c: deadlines, order, few register accesses, moving, killing.
+ *
+ * Job:    run it as tests/host/run timer
+ * Tests:  core/timer.c (TM1, TM2)
+ */
+#include "host.h"
+
+#define N 200
+#define CPUS 3
+
+struct probe {
+	struct timer t;
+	u64 fired_at;
+	unsigned int fired, fired_cpu;
+	u64 rearm;			/* in the callback: again after so many ns */
+	bool armed;			/* the model */
+	u64 deadline;
+};
+
+static struct probe p[N];
+static u64 last_deadline[CPUS];
+
+static void fire(void *arg)
+{
+	struct probe *x = arg;
+
+	assert_false(x->t.active);
+	assert_int_equal(locks_held(), 0);
+	x->fired++;
+	x->fired_at = now_ns();
+	x->fired_cpu = this_cpu();
+	assert_true(x->t.deadline <= now_ns());
+	x->armed = false;
+	if (x->rearm) {
+		x->armed = true;
+		x->deadline = now_ns() + x->rearm;
+		timer_set(&x->t, x->deadline);
+	}
+}
+
+static void reset(void)
+{
+	host_init(16, CPUS);
+	timers_init();
+	for (unsigned int c = 0; c < CPUS; c++) {
+		assert_int_equal(timers_init_cpu(c), 0);
+		last_deadline[c] = 0;
+	}
+	host_run_softirqs();
+	memset(p, 0, sizeof(p));
+	for (unsigned int i = 0; i < N; i++)
+		timer_init(&p[i].t, fire, &p[i], i % CPUS);
+}
+
+static void test_one(void **state)
+{
+	reset();
+	timer_set(&p[0].t, now_ns() + 1000);
+	assert_int_equal(host_timer[0], now_ns() + 1000);
+	assert_true(p[0].t.active);
+	host_run_until(now_ns() + 999);
+	assert_int_equal(p[0].fired, 0);
+	host_run_until(now_ns() + 1);
+	assert_int_equal(p[0].fired, 1);
+	assert_false(p[0].t.active);
+	assert_int_equal(host_timer[0], 0);
+	/* in the past: at once */
+	timer_set(&p[0].t, now_ns() - 5);
+	host_run_until(now_ns());
+	assert_int_equal(p[0].fired, 2);
+	timer_stop(&p[0].t);			/* not active: nothing happens */
+}
+
+/* Stopping and moving later leave the hardware alone; only an earlier deadline programs it. */
+static void test_lazy_hardware(void **state)
+{
+	u64 base, writes;
+
+	reset();
+	base = now_ns();
+	timer_set(&p[0].t, base + 1000);
+	writes = host_log.timer_programs;
+	for (int i = 0; i < 100; i++)
+		timer_set(&p[0].t, base + 2000 + i);
+	timer_stop(&p[0].t);
+	timer_set(&p[0].t, base + 5000);
+	assert_int_equal(host_log.timer_programs, writes);
+	host_run_until(base + 1000);			/* the early interrupt: nothing to run */
+	assert_int_equal(p[0].fired, 0);
+	assert_int_equal(host_timer[0], base + 5000);	/* programmed right now */
+	timer_set(&p[3].t, base + 3000);
+	assert_int_equal(host_timer[0], base + 3000);
+	host_run_until(base + 10000);
+	assert_int_equal(p[0].fired_at, base + 5000);
+	assert_int_equal(p[3].fired_at, base + 3000);
+}
+
+/* Arming a timer of another CPU interrupts it, but only for a new first deadline. */
+static void test_remote(void **state)
+{
+	u64 base;
+
+	reset();
+	base = now_ns();
+	host_log.ipis = 0;
+	timer_set(&p[1].t, base + 1000);
+	assert_int_equal(host_log.ipis, 1);
+	assert_int_equal(host_log.ipi_mask & BIT(1), BIT(1));
+	host_run_softirqs();
+	assert_int_equal(host_timer[1], base + 1000);
+	timer_set(&p[4].t, base + 2000);
+	assert_int_equal(host_log.ipis, 1);
+	host_run_until(base + 3000);
+	assert_int_equal(p[1].fired_at, base + 1000);
+	assert_int_equal(p[1].fired_cpu, 1);
+	assert_int_equal(p[4].fired_at, base + 2000);
+}
+
+static void test_kill(void **state)
+{
+	reset();
+	timer_set(&p[0].t, now_ns() + 10);
+	timer_kill(&p[0].t);
+	assert_false(p[0].t.active);
+	timer_set(&p[0].t, now_ns() + 20);	/* dead: stays so */
+	assert_false(p[0].t.active);
+	host_run_until(now_ns() + 100);
+	assert_int_equal(p[0].fired, 0);
+	struct timer never = { 0 };
+
+	timer_kill(&never);			/* never initialised: harmless */
+}
+
+static struct timer *killed;
+static bool in_callback, was_waited_for;
+
+static void long_callback(void *arg)
+{
+	/* meanwhile CPU 1 kills the timer: it must wait until we are done */
+	in_callback = true;
+	host_set_cpu(1);
+	host_log.polls = 0;
+	timer_kill(killed);
+	host_set_cpu(0);
+	in_callback = false;
+}
+
+static void poll_hook(void)
+{
+	was_waited_for = true;
+	if (host_log.polls > 2)
+		panic("waits for the callback");	/* we cannot return to it in one thread */
+}
+
+static void run_all(void *arg)
+{
+	host_run_until(now_ns() + 100);
+}
+
+static void test_kill_waits(void **state)
+{
+	static struct timer t;
+
+	reset();
+	killed = &t;
+	timer_init(&t, long_callback, NULL, 0);
+	timer_set(&t, now_ns() + 10);
+	host_poll_hook = poll_hook;
+	was_waited_for = false;
+	assert_true(host_panics(run_all, NULL));
+	assert_true(in_callback && was_waited_for);
+}
+
+static void test_migrate(void **state)
+{
+	u64 base;
+
+	reset();
+	base = now_ns();
+	timer_set(&p[0].t, base + 1000);
+	timer_migrate(&p[0].t, 2);
+	timer_migrate(&p[0].t, 2);
+	assert_true(p[0].t.active);
+	assert_int_equal(timer_next_deadline(0), 0);
+	assert_int_equal(timer_next_deadline(2), base + 1000);
+	timer_migrate(&p[1].t, 0);		/* not active */
+	host_run_until(base + 1000);
+	assert_int_equal(p[0].fired_cpu, 2);
+	timer_set(&p[1].t, base + 2000);
+	host_run_until(base + 2000);
+	assert_int_equal(p[1].fired_cpu, 0);
+}
+
+/* Random set, stop, migrate, re-arming callbacks, against a model of deadlines. */
+static void test_random(void **state)
+{
+	reset();
+	for (int step = 0; step < 30000; step++) {
+		struct probe *x = &p[host_random_below(N)];
+		u64 next;
+
+		host_set_cpu(host_random_below(CPUS));
+		switch (host_random_below(6)) {
+		case 0:
+		case 1:
+		case 2:
+			x->deadline = now_ns() + host_random_below(5000);
+			x->armed = true;
+			timer_set(&x->t, x->deadline);
+			break;
+		case 3:
+			timer_stop(&x->t);
+			x->armed = false;
+			break;
+		case 4:
+			timer_migrate(&x->t, host_random_below(CPUS));
+			break;
+		case 5:
+			x->rearm = host_random_below(4) ? 0 : 1 + host_random_below(3000);
+			host_run_until(now_ns() + host_random_below(300));
+			break;
+		}
+		/* nothing is late, and what the model says is what is there */
+		if (step % 16)
+			continue;
+		host_run_softirqs();
+		next = ~0UL;
+		for (unsigned int i = 0; i < N; i++) {
+			assert_int_equal(p[i].t.active, p[i].armed);
+			if (!p[i].armed)
+				continue;
+			assert_int_equal(p[i].t.deadline, p[i].deadline);
+			assert_true(p[i].deadline > now_ns());
+			next = min(next, p[i].deadline);
+		}
+		u64 first = ~0UL;
+
+		for (unsigned int c = 0; c < CPUS; c++) {
+			u64 d = timer_next_deadline(c);
+
+			if (!d)
+				continue;
+			first = min(first, d);
+			assert_true(host_timer[c] && host_timer[c] <= d);	/* TM2 */
+		}
+		assert_int_equal(first, next);
+	}
+}
+
+static u64 last_fired;
+
+static void in_order(void *arg)
+{
+	struct probe *x = arg;
+
+	assert_true(x->deadline >= last_fired);
+	last_fired = x->deadline;
+	x->fired++;
+}
+
+static void test_sorted(void **state)
+{
+	reset();
+	last_fired = 0;
+	for (unsigned int i = 0; i < N; i++) {
+		timer_init(&p[i].t, in_order, &p[i], 0);
+		p[i].deadline = now_ns() + host_random_below(100000);
+		timer_set(&p[i].t, p[i].deadline);
+	}
+	host_advance(200000);			/* all at once */
+	host_run_softirqs();
+	for (unsigned int i = 0; i < N; i++)
+		assert_int_equal(p[i].fired, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one),
+		cmocka_unit_test(test_lazy_hardware),
+		cmocka_unit_test(test_remote),
+		cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_migrate),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_sorted),
+		cmocka_unit_test(test_kill_waits),	/* last: it leaves its queue inside a callback */
+	};
+
+	return host_main(tests);
+}
