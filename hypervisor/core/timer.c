@@ -170,7 +170,7 @@ void timer_set(struct timer *t, u64 deadline_ns)
 	if (t->active)
 		heap_remove(q, t);
 	if (!t->dead) {
-		t->deadline = deadline_ns;
+		t->deadline = max(deadline_ns, 1UL);	/* programmed 0 would pass for "already fires" */
 		heap_insert(q, t);
 		if (q->first == t)
 			first_changed(q);

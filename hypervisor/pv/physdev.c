@@ -305,7 +305,9 @@ static long mmcfg_reserved(gva_t arg)
 		return -EFAULT;
 	if (!(op.flags & XEN_PCI_MMCFG_RESERVED))
 		return 0;
-	return pci_add_mmconfig(op.address, op.segment, op.start_bus, op.end_bus);
+	if (!pci_mmcfg_known(op.address, op.segment, op.start_bus, op.end_bus))
+		return refuse(-ENODEV, "MMCFG at %lx: not in ACPI's table", op.address);
+	return 0;
 }
 
 /* The operations for the owner of the hardware. */

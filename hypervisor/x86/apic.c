@@ -186,17 +186,16 @@ void apic_init_cpu(void)
 	setup_this_cpu();
 }
 
-/* One interrupt (VEC_TIMER) at or shortly after the deadline; far ones come early and are set anew. */
+/*
+ * One interrupt (VEC_TIMER) at or shortly after the deadline, at once when it is past; far ones
+ * come early and are set anew.
+ */
 void arch_set_timer(u64 deadline_ns)
 {
 	u64 now, count;
 
 	if (deadline_mode) {
-		wrmsr(MSR_TSC_DEADLINE, deadline_ns ? ns_to_tsc(min(deadline_ns, 1UL << 60)) : 0);
-		return;
-	}
-	if (!deadline_ns) {
-		apic_write(APIC_TIMER_INIT, 0);
+		wrmsr(MSR_TSC_DEADLINE, ns_to_tsc(min(deadline_ns, 1UL << 60)));
 		return;
 	}
 	now = now_ns();

@@ -6,13 +6,14 @@
  * Enter:  msi.c; pv/privop.c for dom0's own cf8/cfc cycles; physdev_op pci_mmcfg_reserved.
  * State:  mmcfg[] with one mapping per bus, made at its first use.
  * Locks:  cf8_lock (RANK_LEAF) around an address and data cycle.
- * Tests:  tests/linux
+ * Tests:  tests/linux, tests/guests/abuse_physdev.c
  */
 #include <hv/acpi.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
+#include <hv/frame.h>
 #include <hv/lock.h>
 #include <hv/page_alloc.h>
+#include "cpu.h"
 #include "io.h"
 #include "machine.h"
 #include "paging.h"
@@ -25,49 +26,41 @@ struct mmcfg {
 };
 
 static struct mmcfg mmcfg[ACPI_MAX_MCFG];
-static unsigned int nr_mmcfg;
+static unsigned int nr_mmcfg;		/* neither changes after boot */
 static spinlock_t cf8_lock = SPINLOCK_INIT(RANK_LEAF);
-static spinlock_t mmcfg_lock = SPINLOCK_INIT(RANK_IRQ + 1);	/* under irq.c's or msi.c's */
+static spinlock_t mmcfg_lock = SPINLOCK_INIT(RANK_IRQ + 1);	/* bus[]; under irq.c's or msi.c's */
 
-/* Known twice is fine: ACPI's table and then dom0. -ENOSPC -ENOMEM -EINVAL. */
-int pci_add_mmconfig(u64 base, u16 seg, u8 start_bus, u8 end_bus)
-{
-	struct mmcfg *m;
-	unsigned int i;
-	int err = 0;
-
-	if (end_bus < start_bus || base & (MiB(1) - 1))
-		return -EINVAL;
-	spin_lock(&mmcfg_lock);
-	for (i = 0; i < nr_mmcfg; i++)
-		if (mmcfg[i].base == base && mmcfg[i].seg == seg && mmcfg[i].start == start_bus)
-			goto out;
-	m = &mmcfg[nr_mmcfg];
-	if (nr_mmcfg == ACPI_MAX_MCFG) {
-		err = -ENOSPC;
-	} else {
-		*m = (struct mmcfg){ .base = base, .seg = seg, .start = start_bus,
-				     .end = end_bus, .bus = hv_new_array(u8 *, 256) };
-		if (m->bus)
-			nr_mmcfg++;
-		else
-			err = -ENOMEM;
-	}
-out:
-	spin_unlock(&mmcfg_lock);
-	return err;
-}
-
+/* Of firmware's areas those that can be: whole buses, addressable, not RAM. */
 void pci_init(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < acpi_info.nr_mcfg; i++) {
 		const struct acpi_mcfg *m = &acpi_info.mcfg[i];
+		u64 first = m->base + ((u64)m->start_bus << 20);
+		u64 end = m->base + ((u64)(m->end_bus + 1) << 20);
+		u8 **bus = NULL;
 
-		if (pci_add_mmconfig(m->base, m->segment, m->start_bus, m->end_bus))
+		if (m->base && !(m->base & (MiB(1) - 1)) && first < end &&
+		    end <= 1UL << cpu_feat.phys_bits && !mfn_is_ram(_mfn(PFN_DOWN(first))) &&
+		    !mfn_is_ram(_mfn(PFN_DOWN(end - 1))))
+			bus = hv_new_array(u8 *, 256);
+		if (bus)
+			mmcfg[nr_mmcfg++] = (struct mmcfg){ m->base, m->segment, m->start_bus, m->end_bus, bus };
+		else
 			log_warn("MMCFG at %lx is not usable\n", m->base);
 	}
+}
+
+bool pci_mmcfg_known(u64 base, u16 seg, u8 start_bus, u8 end_bus)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_mmcfg; i++)
+		if (mmcfg[i].base == base && mmcfg[i].seg == seg && mmcfg[i].start <= start_bus &&
+		    mmcfg[i].end >= end_bus)
+			return true;
+	return false;
 }
 
 bool pci_mmcfg_covers(u64 maddr)

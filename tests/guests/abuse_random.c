@@ -5,7 +5,7 @@
  * Claim:  the hypervisor survives any sequence, goes on answering, and its books balance afterwards.
  * Broken: a crash, a hang, an audit that fails. Seed and count are printed; repeat with args
  *         "seed=N count=N" (and `trace=1`: every call is printed before it is made).
- * Run:    manual smp=2 args="count=10000" timeout=600 hv="guest_loglvl=none"
+ * Run:    smp=2 args="count=10000" timeout=600 hv="guest_loglvl=none"
  *
  * Frames are those of a playground of 48 pages, frames that are not ours, and nonsense; addresses are
  * in the playground, in a second mapping of it, in the hypervisor, and nowhere. What would end the

@@ -168,6 +168,7 @@ const struct time_scale *arch_time_scale(void)
 
 void arch_set_timer(u64 deadline_ns)
 {
+	assert_true(deadline_ns);
 	host_timer[host_cpu] = deadline_ns;
 	host_log.timer_programs++;
 }

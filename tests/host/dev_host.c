@@ -215,9 +215,9 @@ void pci_conf_write(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned int size, u32 v
 {
 }
 
-int pci_add_mmconfig(u64 base, u16 seg, u8 start_bus, u8 end_bus)
+bool pci_mmcfg_known(u64 base, u16 seg, u8 start_bus, u8 end_bus)
 {
-	return 0;
+	return false;
 }
 
 /* --- what domains, vcpu_op and platform_op ask of the machine --- */

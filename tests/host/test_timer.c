@@ -70,6 +70,14 @@ static void test_one(void **state)
 	timer_set(&p[0].t, now_ns() - 5);
 	host_run_until(now_ns());
 	assert_int_equal(p[0].fired, 2);
+	/* guests may ask for 0, the far past: it fires, and what comes after it is programmed */
+	timer_set(&p[0].t, 0);
+	timer_set(&p[0].t, now_ns() + 10);
+	host_run_until(now_ns() + 10);
+	assert_int_equal(p[0].fired, 3);
+	timer_set(&p[0].t, 0);
+	host_run_until(now_ns());
+	assert_int_equal(p[0].fired, 4);
 	timer_stop(&p[0].t);			/* not active: nothing happens */
 }
 

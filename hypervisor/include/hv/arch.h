@@ -75,7 +75,7 @@ extern unsigned int nr_cpus_present;
 /* --- time --- */
 u64 now_ns(void);			/* system time: nanoseconds since boot, monotonic per system */
 u64 tsc_to_ns(u64 tsc);
-void arch_set_timer(u64 deadline_ns);	/* program this CPU's interrupt; 0 = none */
+void arch_set_timer(u64 deadline_ns);	/* program this CPU's interrupt; past: now; never 0 */
 struct time_scale { u64 tsc_base, ns_base; u32 mul; s8 shift; };
 const struct time_scale *arch_time_scale(void);	/* for pvclock: of this CPU */
 u32 arch_tsc_khz(void);
