@@ -125,7 +125,7 @@ static inline u64 host_random_below(u64 n)
 	return host_random() % n;
 }
 
-/* Run the tests; prints the seed. Use as: return host_main(tests, ARRAY_SIZE(tests)); */
+/* Run the tests; prints the seed. use as: return host_main(tests); */
 #define host_main(tests) \
 	(printf("seed %llu\n", (unsigned long long)host_seed()), \
 	 cmocka_run_group_tests(tests, NULL, NULL))
