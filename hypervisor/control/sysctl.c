@@ -2,20 +2,24 @@
 /*
  * sysctl: the toolstack's calls about the whole machine.
  *
- * Job:    the log, the machine's size, the list of domains, debug keys.
+ * Job:    the log, the machine's size and shape, the list of domains, the scheduler's parameters.
  * Enter:  the hypercall table.
  * State:  none of its own.
  * Locks:  none.
- * Caveat: topology, CPU pools, scheduler parameters and CPU policies are missing: -ENOSYS.
- * Tests:  tests/host/test_sysctl.c
+ * Tests:  tests/host/test_sysctl.c, tests/guests/domains.c
  */
 #include <sysctl.h>
+#include <hv/continue.h>
 #include <hv/control.h>
 #include <hv/debug.h>
 #include <hv/errno.h>
-#include <hv/hypercall.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
+
+static u32 nr_cpus_online(void)
+{
+	return (u32)__builtin_popcountl(cpu_online_map);
+}
 
 static long read_console(struct xen_sysctl_readconsole *r)
 {
@@ -44,16 +48,14 @@ static void physinfo(struct xen_sysctl_physinfo *p)
 	struct cpuid_leaf l1, e1, l7, e7;
 	struct domain *d;
 
-	memset(p, 0, sizeof(*p));
-	p->threads_per_core = 1;
-	p->nr_cpus = p->cores_per_socket = (u32)__builtin_popcountl(cpu_online_map);
-	p->max_cpu_id = nr_cpus_present - 1;
-	p->nr_nodes = 1;
-	p->cpu_khz = arch_tsc_khz();
-	p->capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1;
-	p->total_pages = total_pages;
-	p->free_pages = free_page_count();
-	p->max_mfn = max_page - 1;
+	*p = (struct xen_sysctl_physinfo){
+		.threads_per_core = 1, .nr_cpus = nr_cpus_online(),
+		.cores_per_socket = nr_cpus_online(), .max_cpu_id = nr_cpus_present - 1,
+		.nr_nodes = 1, .cpu_khz = arch_tsc_khz(),
+		.capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1,
+		.total_pages = total_pages, .free_pages = free_page_count(),
+		.max_mfn = max_page - 1,
+	};
 	for (d = domain_next(NULL); d; d = domain_next(d))
 		p->outstanding_pages += d->outstanding_pages;
 	arch_cpuid(1, 0, &l1);
@@ -73,23 +75,23 @@ static long list_domains(struct xen_sysctl_getdomaininfolist *l)
 {
 	struct xen_domctl_getdomaininfo i;
 	struct domain *d;
+	long rc = 0;
 
 	l->num_domains = 0;
 	for (d = domain_next(NULL); d; d = domain_next(d)) {
 		if (d->id < l->first_domain)
 			continue;
-		if (l->num_domains == l->max_domains) {
+		if (l->num_domains < l->max_domains) {
+			describe_domain(d, &i);
+			rc = copy_to_guest(_gva(l->buffer + l->num_domains * sizeof(i)), &i, sizeof(i));
+		}
+		if (rc || l->num_domains == l->max_domains) {
 			domain_put(d);
 			break;
 		}
-		describe_domain(d, &i);
-		if (copy_to_guest(_gva(l->buffer + l->num_domains * sizeof(i)), &i, sizeof(i))) {
-			domain_put(d);
-			return -EFAULT;
-		}
 		l->num_domains++;
 	}
-	return 0;
+	return rc ? -EFAULT : 0;
 }
 
 static long debug_keys(const struct xen_sysctl_debug_keys *k)
@@ -107,11 +109,125 @@ static long debug_keys(const struct xen_sysctl_debug_keys *k)
 	return 0;
 }
 
+/* Every CPU is a core of one socket and one node; CPUs that are absent have no place. */
+static long cpu_topology(struct xen_sysctl_cputopoinfo *t)
+{
+	struct xen_sysctl_cputopo c;
+	u32 i;
+
+	for (i = 0; t->cputopo && i < nr_cpus_present && i < t->num_cpus; i++) {
+		c = cpu_online_map & BIT(i) ? (struct xen_sysctl_cputopo){ i, 0, 0 } :
+			(struct xen_sysctl_cputopo){ XEN_INVALID_CORE_ID, XEN_INVALID_SOCKET_ID,
+						     XEN_INVALID_NODE_ID };
+		if (copy_to_guest(_gva(t->cputopo + i * sizeof(c)), &c, sizeof(c)))
+			return -EFAULT;
+	}
+	t->num_cpus = t->cputopo ? i : nr_cpus_present;
+	return 0;
+}
+
+static long numa(struct xen_sysctl_numainfo *n)
+{
+	struct xen_sysctl_meminfo m = { total_pages << PAGE_SHIFT, free_page_count() << PAGE_SHIFT };
+	u32 distance = 10;
+
+	if (n->num_nodes && n->meminfo && copy_to_guest(_gva(n->meminfo), &m, sizeof(m)))
+		return -EFAULT;
+	if (n->num_nodes && n->distance &&
+	    copy_to_guest(_gva(n->distance), &distance, sizeof(distance)))
+		return -EFAULT;
+	n->num_nodes = 1;
+	return 0;
+}
+
+/* There is pool 0, which has all CPUs and domains. */
+static long cpupool(struct xen_sysctl_cpupool_op *p)
+{
+	struct domain *d;
+
+	switch (p->op) {
+	case XEN_SYSCTL_CPUPOOL_OP_INFO:
+		if (p->cpupool_id && p->cpupool_id != XEN_SYSCTL_CPUPOOL_PAR_ANY)
+			return -ENOENT;
+		p->cpupool_id = p->n_dom = 0;
+		p->sched_id = XEN_SCHEDULER_CREDIT2;
+		for (d = domain_next(NULL); d; d = domain_next(d))
+			p->n_dom++;
+		return write_bitmap(&p->cpumap, cpu_online_map);
+	case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:
+		return write_bitmap(&p->cpumap, 0);
+	case XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN:
+		return p->cpupool_id ? -ENOENT : 0;
+	}
+	return refuse(-EOPNOTSUPP, "CPU pool operation %u: there is one pool", p->op);
+}
+
+static long scheduler(struct xen_sysctl_scheduler_op *s)
+{
+	if (s->sched_id != XEN_SCHEDULER_CREDIT2 || s->cpupool_id)
+		return -EINVAL;
+	if (s->cmd == XEN_SYSCTL_SCHEDOP_putinfo)
+		return sched_set_min_slice(s->u.sched_credit2.ratelimit_us);
+	if (s->cmd != XEN_SYSCTL_SCHEDOP_getinfo)
+		return -EINVAL;
+	s->u.sched_credit2.ratelimit_us = sched_min_slice();
+	return 0;
+}
+
+static long cpu_times(struct xen_sysctl_getcpuinfo *g)
+{
+	struct xen_sysctl_cpuinfo c;
+	u32 i;
+
+	for (i = 0; i < nr_cpus_present && i < g->max_cpus; i++) {
+		c.idletime = vcpu_cpu_time(idle_vcpu[i]);
+		if (copy_to_guest(_gva(g->info + i * sizeof(c)), &c, sizeof(c)))
+			return -EFAULT;
+	}
+	g->nr_cpus = i;
+	return 0;
+}
+
+static long run(struct xen_sysctl *op)
+{
+	switch (op->cmd) {
+	case XEN_SYSCTL_readconsole:
+		return read_console(&op->u.readconsole);
+	case XEN_SYSCTL_physinfo:
+		physinfo(&op->u.physinfo);
+		return 0;
+	case XEN_SYSCTL_sched_id:
+		op->u.sched_id.sched_id = XEN_SCHEDULER_CREDIT2;	/* its parameters are ours */
+		return 0;
+	case XEN_SYSCTL_getdomaininfolist:
+		return list_domains(&op->u.getdomaininfolist);
+	case XEN_SYSCTL_debug_keys:
+		return debug_keys(&op->u.debug_keys);
+	case XEN_SYSCTL_getcpuinfo:
+		return cpu_times(&op->u.getcpuinfo);
+	case XEN_SYSCTL_availheap:
+		op->u.availheap.avail_bytes = free_page_count() << PAGE_SHIFT;
+		return 0;
+	case XEN_SYSCTL_cputopoinfo:
+		return cpu_topology(&op->u.cputopoinfo);
+	case XEN_SYSCTL_numainfo:
+		return numa(&op->u.numainfo);
+	case XEN_SYSCTL_cpupool_op:
+		return cpupool(&op->u.cpupool_op);
+	case XEN_SYSCTL_scheduler_op:
+		return scheduler(&op->u.scheduler_op);
+	case XEN_SYSCTL_get_cpu_featureset:
+		return cpu_featureset(&op->u.cpu_featureset);
+	case XEN_SYSCTL_get_cpu_policy:
+		return system_cpu_policy(&op->u.cpu_policy);
+	}
+	return refuse(-ENOSYS, "sysctl %u", op->cmd);
+}
+
 /* a1: struct xen_sysctl; it goes back whole when the operation succeeds */
 HYPERCALL(sysctl)
 {
 	struct xen_sysctl op;
-	long rc = 0;
 
 	if (!current_vcpu()->domain->is_privileged)
 		return -EPERM;
@@ -119,24 +235,5 @@ HYPERCALL(sysctl)
 		return -EFAULT;
 	if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
 		return -EACCES;
-	switch (op.cmd) {
-	case XEN_SYSCTL_readconsole:
-		rc = read_console(&op.u.readconsole);
-		break;
-	case XEN_SYSCTL_physinfo:
-		physinfo(&op.u.physinfo);
-		break;
-	case XEN_SYSCTL_sched_id:
-		op.u.sched_id.sched_id = XEN_SCHEDULER_CREDIT2;	/* its parameters are ours */
-		break;
-	case XEN_SYSCTL_getdomaininfolist:
-		rc = list_domains(&op.u.getdomaininfolist);
-		break;
-	case XEN_SYSCTL_debug_keys:
-		rc = debug_keys(&op.u.debug_keys);
-		break;
-	default:
-		return refuse(-ENOSYS, "sysctl %u", op.cmd);
-	}
-	return rc ?: copy_to_guest(_gva(a1), &op, sizeof(op));
+	return run(&op) ?: copy_to_guest(_gva(a1), &op, sizeof(op));
 }

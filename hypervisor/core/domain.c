@@ -138,7 +138,7 @@ static struct domain *alloc_domain(domid_t id, unsigned int max_vcpus)
 	d->id = id;
 	d->refs = 1;
 	d->max_vcpus = max_vcpus;
-	d->max_pages = ~0U;
+	d->max_pages = d->max_evtchn_port = ~0U;
 	d->sched.weight = 256;
 	d->page_list = d->cached_tables = (struct frame_list){ FRAME_NIL, FRAME_NIL, 0 };
 	d->pirq_eoi_mfn = d->shared_info_mfn = INVALID_MFN;
@@ -456,7 +456,7 @@ void domain_crash(struct domain *d, const char *fmt, ...)
 
 /* --- the end --- */
 
-enum kill_stage { KILL_start, KILL_stop, KILL_vcpus, KILL_unpin, KILL_tables, KILL_pages,
+enum kill_stage { KILL_start, KILL_stop, KILL_vcpus, KILL_grants, KILL_unpin, KILL_tables, KILL_pages,
 		  KILL_done };
 
 #define KILL_STEP 64
@@ -546,6 +546,9 @@ static bool kill_step(struct domain *d)
 		break;
 	case KILL_vcpus:
 		kill_vcpus(d);
+		break;
+	case KILL_grants:
+		done = grant_release_all(d, KILL_STEP);
 		d->kill_left = d->page_list.count;
 		break;
 	case KILL_unpin:

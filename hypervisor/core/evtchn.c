@@ -188,7 +188,7 @@ static int free_port(struct domain *d)
 
 	if (d->state >= DOM_dying)
 		return -EINVAL;
-	for (port = d->evtchn_hint; port < MAX_EVTCHNS; port++) {
+	for (port = d->evtchn_hint; port < MAX_EVTCHNS && port <= d->max_evtchn_port; port++) {
 		if (!d->evtchn[port / BUCKET]) {
 			d->evtchn[port / BUCKET] = hv_new_array(struct evtchn, BUCKET);
 			if (!d->evtchn[port / BUCKET])

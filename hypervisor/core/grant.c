@@ -1,38 +1,62 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Grant tables, version 1.
+ * Grant tables, version 1: tables, pins, handles, copies. Mapping is pv/grant_map.c.
  *
- * Job:    the shared table of a domain: its frames, its size, its version.
- * Enter:  the hypercall table; core/domain.c (life of d->grant).
- * State:  struct grant_table: the shared frames.
- * Locks:  g->lock (RANK_GRANT).
+ * Job:    the shared table of a domain; who uses which entry; copying between granted frames.
+ * Enter:  the hypercall table; core/domain.c (life of d->grant); pv/grant_map.c.
+ * State:  struct grant_table.
+ * Locks:  g->lock (RANK_GRANT), one at a time: the granter's for pins, the mapper's for handles.
  * Holds:  G0  frames 0..nr_frames exist and are shared with the domain; the number only grows.
- * Caveat: nothing can be mapped or copied yet: map, unmap, copy and the like return -ENOSYS.
- * Tests:  tests/host/test_grant.c
+ *         G1  an entry with pins has GTF_reading, and GTF_writing if one is for writing; its frame
+ *             and type stay what they were at the first pin, whatever the granter writes.
+ *         G2  each pin holds the frame: a reference, and the writable type if for writing.
+ *         G3  each handle in use holds one pin and a reference on the granter.
+ * Tests:  tests/host/test_grant.c, tests/guests/grants.c
  */
-#include <grant_table.h>
 #include <hv/continue.h>
 #include <hv/debug.h>
 #include <hv/errno.h>
 #include <hv/grant.h>
 #include <hv/page_alloc.h>
+#include <hv/string.h>
+
+#define ENTRIES ((u32)(PAGE_SIZE / sizeof(struct grant_entry_v1)))
+#define TRACKS ((u32)(PAGE_SIZE / sizeof(struct maptrack)))
+#define NO_HANDLE (~0U)
+
+struct active {				/* the pins of an entry */
+	mfn_t mfn;
+	u16 readers, writers;
+};
 
 struct grant_table {
 	spinlock_t lock;
 	u32 nr_frames, max_frames;
-	struct grant_entry_v1 *frame[GRANT_FRAMES_DEFAULT];
+	struct grant_entry_v1 *frame[GRANT_FRAMES_MAX];
+	struct active *active[GRANT_FRAMES_MAX];
+	u32 nr_tracks, max_tracks;	/* pages of handles */
+	struct maptrack **track;
+	u32 free_handle;
+	u32 released;			/* grant_release_all() is so far */
 };
 
 /* g's lock held, or nobody else knows g. */
 static bool grow(struct domain *d, struct grant_table *g, u32 nr)
 {
+	struct active *a;
 	void *page;
 
 	while (g->nr_frames < nr) {
 		page = alloc_hv_pages(0);
-		if (!page)
+		a = hv_new_array(struct active, ENTRIES);
+		if (!page || !a) {
+			if (page)
+				free_hv_pages(page, 0);
+			hv_free(a);
 			return false;
+		}
 		share_hv_page(d, page, true);
+		g->active[g->nr_frames] = a;
 		g->frame[g->nr_frames++] = page;
 	}
 	return true;
@@ -45,9 +69,19 @@ int grant_init(struct domain *d)
 	if (!g)
 		return -ENOMEM;
 	spin_lock_init(&g->lock, RANK_GRANT);
-	g->max_frames = GRANT_FRAMES_DEFAULT;
+	g->max_frames = GRANT_FRAMES_MAX;
+	g->max_tracks = MAPTRACK_FRAMES_MAX;
+	g->free_handle = NO_HANDLE;
 	d->grant = g;
 	return grow(d, g, 1) ? 0 : -ENOMEM;
+}
+
+void grant_set_limits(struct domain *d, int frames, int maptrack_frames)
+{
+	if (frames >= 0)
+		d->grant->max_frames = max((u32)frames, 1U);
+	if (maptrack_frames >= 0)
+		d->grant->max_tracks = (u32)maptrack_frames;
 }
 
 void grant_destroy(struct domain *d)
@@ -57,11 +91,198 @@ void grant_destroy(struct domain *d)
 
 	if (!g)
 		return;
-	for (i = 0; i < g->nr_frames; i++)
+	for (i = 0; i < g->nr_frames; i++) {
 		unshare_hv_page(g->frame[i]);
+		hv_free(g->active[i]);
+	}
+	for (i = 0; i < g->nr_tracks; i++)
+		hv_free(g->track[i]);
+	hv_free(g->track);
 	hv_free(g);
 	d->grant = NULL;
 }
+
+u32 grant_max_frames(const struct domain *d)
+{
+	return d->grant->max_frames;
+}
+
+void *grant_frame(struct domain *d, u64 n)
+{
+	struct grant_table *g = d->grant;
+	bool ok;
+
+	if (n >= g->max_frames)
+		return NULL;
+	spin_lock(&g->lock);
+	ok = grow(d, g, (u32)n + 1);
+	spin_unlock(&g->lock);
+	return ok ? g->frame[n] : NULL;
+}
+
+/* --- pins --- */
+
+/* Set the bits of a use in an entry of rd's, if it permits it; g's lock held. */
+static s16 mark_entry(struct grant_entry_v1 *e, const struct domain *rd, u32 ref, bool write)
+{
+	struct domain *ld = current_vcpu()->domain;
+	u32 *word = (u32 *)e, old = READ_ONCE(*word), new;	/* flags, and domid above */
+
+	do {
+		if ((old & GTF_type_mask) != GTF_permit_access || old >> 16 != ld->id ||
+		    (old & (GTF_PWT | GTF_PCD | GTF_PAT | GTF_sub_page)))
+			return refuse(GNTST_general_error, "d%u's grant %u is not for d%u (%x)",
+				      rd->id, ref, ld->id, old);
+		if (write && (old & GTF_readonly))
+			return refuse(GNTST_general_error, "d%u's grant %u is read-only", rd->id,
+				      ref);
+		new = old | GTF_reading | (write ? GTF_writing : 0);
+	} while (!atomic_cas(word, &old, new));
+	return GNTST_okay;
+}
+
+static bool hold_frame(struct domain *rd, mfn_t mfn, bool write)
+{
+	return mfn_is_ram(mfn) && (write ? get_page_writable(mfn_to_page(mfn), rd) :
+				   get_page(mfn_to_page(mfn), rd));
+}
+
+static void let_go_frame(mfn_t mfn, bool write)
+{
+	if (write)
+		put_page_writable(mfn_to_page(mfn));
+	else
+		put_page(mfn_to_page(mfn));
+}
+
+/* One use less, which takes its bits away if it was the last. */
+static void unmark(struct grant_table *g, u32 ref, bool write)
+{
+	struct active *a = &g->active[ref / ENTRIES][ref % ENTRIES];
+	u16 gone;
+
+	spin_lock(&g->lock);
+	*(write ? &a->writers : &a->readers) -= 1;
+	gone = (a->writers ? 0 : GTF_writing) | (a->readers || a->writers ? 0 : GTF_reading);
+	if (gone)
+		__atomic_and_fetch(&g->frame[ref / ENTRIES][ref % ENTRIES].flags, (u16)~gone,
+				   __ATOMIC_SEQ_CST);
+	spin_unlock(&g->lock);
+}
+
+s16 grant_pin(struct domain *rd, u32 ref, bool write, mfn_t *mfn)
+{
+	struct grant_table *g = rd->grant;
+	struct grant_entry_v1 *e;
+	struct active *a;
+	u16 *uses;
+	s16 rc;
+
+	if (ref >= READ_ONCE(g->nr_frames) * ENTRIES)
+		return refuse(GNTST_bad_gntref, "d%u has no grant %u", rd->id, ref);
+	e = &g->frame[ref / ENTRIES][ref % ENTRIES];
+	a = &g->active[ref / ENTRIES][ref % ENTRIES];
+	uses = write ? &a->writers : &a->readers;
+	spin_lock(&g->lock);
+	rc = *uses == 0xffff ? GNTST_no_space : mark_entry(e, rd, ref, write);
+	if (!rc && !a->readers && !a->writers)
+		a->mfn = _mfn(READ_ONCE(e->frame));
+	if (!rc)
+		++*uses;
+	*mfn = a->mfn;
+	spin_unlock(&g->lock);
+	if (rc)
+		return rc;
+	/* without the lock: the frame may have to stop being an unused page table first */
+	if (hold_frame(rd, *mfn, write))
+		return GNTST_okay;
+	unmark(g, ref, write);
+	return refuse(GNTST_bad_page, "d%u's grant %u: frame %lx is not its memory, or is a page table",
+		      rd->id, ref, mfn_x(*mfn));
+}
+
+void grant_unpin(struct domain *rd, u32 ref, bool write, mfn_t mfn)
+{
+	unmark(rd->grant, ref, write);
+	let_go_frame(mfn, write);
+}
+
+/* --- handles --- */
+
+static bool grow_tracks(struct grant_table *g)
+{
+	struct maptrack *page;
+	u32 i;
+
+	if (g->nr_tracks == g->max_tracks)
+		return false;
+	if (!g->track)
+		g->track = hv_new_array(struct maptrack *, g->max_tracks);
+	page = g->track ? hv_new_array(struct maptrack, TRACKS) : NULL;
+	if (!page)
+		return false;
+	for (i = 0; i < TRACKS; i++)
+		page[i].next_free = i + 1 < TRACKS ? g->nr_tracks * TRACKS + i + 1 : g->free_handle;
+	g->free_handle = g->nr_tracks * TRACKS;
+	g->track[g->nr_tracks++] = page;
+	return true;
+}
+
+struct maptrack *maptrack_get(struct domain *d, u32 handle)
+{
+	struct grant_table *g = d->grant;
+
+	return handle / TRACKS < READ_ONCE(g->nr_tracks) ? &g->track[handle / TRACKS][handle % TRACKS] :
+		NULL;
+}
+
+u32 maptrack_new(struct domain *d)
+{
+	struct grant_table *g = d->grant;
+	u32 handle = NO_HANDLE;
+
+	spin_lock(&g->lock);
+	if (g->free_handle != NO_HANDLE || grow_tracks(g)) {
+		handle = g->free_handle;
+		g->free_handle = maptrack_get(d, handle)->next_free;
+	}
+	spin_unlock(&g->lock);
+	return handle;
+}
+
+void maptrack_free(struct domain *d, u32 handle)
+{
+	struct grant_table *g = d->grant;
+	struct maptrack *t = maptrack_get(d, handle);
+
+	spin_lock(&g->lock);
+	t->next_free = g->free_handle;
+	g->free_handle = handle;
+	spin_unlock(&g->lock);
+}
+
+/* Its vcpus are gone; what its tables still map they hold for themselves. */
+bool grant_release_all(struct domain *d, unsigned int max)
+{
+	struct grant_table *g = d->grant;
+	struct domain *rd;
+	struct maptrack *t;
+
+	for (; g->released < g->nr_tracks * TRACKS; g->released++) {
+		if (!max--)
+			return false;
+		t = maptrack_get(d, g->released);
+		if (!(t->flags & (GNTMAP_host_map | GNTMAP_device_map)))
+			continue;
+		rd = domain_lookup(t->dom);
+		grant_unpin(rd, t->ref, !(t->flags & GNTMAP_readonly), _mfn(t->mfn));
+		t->flags = 0;
+		domain_put(rd);
+	}
+	return true;
+}
+
+/* --- the table's own calls --- */
 
 /* The domain whose table is meant, held; GNTST_*. */
 static s16 target(domid_t id, struct domain **out)
@@ -84,34 +305,27 @@ static s16 target(domid_t id, struct domain **out)
 
 static s16 setup_frames(struct domain *d, const struct gnttab_setup_table *op)
 {
-	struct grant_table *g = d->grant;
-	bool ok;
 	u64 mfn;
 	u32 i;
 
-	if (op->nr_frames > g->max_frames)
+	if (op->nr_frames > d->grant->max_frames)
 		return refuse(GNTST_general_error, "%u grant frames of at most %u", op->nr_frames,
-			      g->max_frames);
-	spin_lock(&g->lock);
-	ok = grow(d, g, op->nr_frames);
-	spin_unlock(&g->lock);
-	if (!ok)
+			      d->grant->max_frames);
+	if (op->nr_frames && !grant_frame(d, op->nr_frames - 1))
 		return GNTST_general_error;
 	for (i = 0; i < op->nr_frames; i++) {
-		mfn = mfn_x(virt_to_mfn(g->frame[i]));
+		mfn = mfn_x(virt_to_mfn(d->grant->frame[i]));
 		if (copy_to_guest(_gva(op->frame_list + i * sizeof(mfn)), &mfn, sizeof(mfn)))
 			return GNTST_bad_virt_addr;
 	}
 	return GNTST_okay;
 }
 
-static long setup_table(gva_t arg, u64 count)
+static long setup_table(gva_t arg)
 {
 	struct gnttab_setup_table op;
 	struct domain *d;
 
-	if (count != 1)
-		return -EINVAL;
 	if (copy_from_guest(&op, arg, sizeof(op)))
 		return -EFAULT;
 	op.status = target(op.dom, &d);
@@ -122,13 +336,11 @@ static long setup_table(gva_t arg, u64 count)
 	return copy_field_to_guest(arg, struct gnttab_setup_table, status, &op.status);
 }
 
-static long query_size(gva_t arg, u64 count)
+static long query_size(gva_t arg)
 {
 	struct gnttab_query_size op;
 	struct domain *d;
 
-	if (count != 1)
-		return -EINVAL;
 	if (copy_from_guest(&op, arg, sizeof(op)))
 		return -EFAULT;
 	op.status = target(op.dom, &d);
@@ -140,12 +352,10 @@ static long query_size(gva_t arg, u64 count)
 	return copy_to_guest(arg, &op, sizeof(op));
 }
 
-static long set_version(gva_t arg, u64 count)
+static long set_version(gva_t arg)
 {
 	struct gnttab_set_version op;
 
-	if (count != 1)
-		return -EINVAL;
 	if (copy_from_guest(&op, arg, sizeof(op)))
 		return -EFAULT;
 	if (op.version == 2)
@@ -155,14 +365,12 @@ static long set_version(gva_t arg, u64 count)
 	return copy_to_guest(arg, &op, sizeof(op));
 }
 
-static long get_version(gva_t arg, u64 count)
+static long get_version(gva_t arg)
 {
 	struct gnttab_get_version op;
 	struct domain *d;
 	s16 rc;
 
-	if (count != 1)
-		return -EINVAL;
 	if (copy_from_guest(&op, arg, sizeof(op)))
 		return -EFAULT;
 	rc = target(op.dom, &d);
@@ -173,21 +381,140 @@ static long get_version(gva_t arg, u64 count)
 	return copy_to_guest(arg, &op, sizeof(op));
 }
 
+/* --- copies --- */
+
+struct side { struct domain *rd; mfn_t mfn; };	/* rd: the granter, or NULL for a frame by number */
+
+static s16 take_side(struct side *s, const struct gnttab_copy_ptr *p, bool gref, bool write)
+{
+	struct domain *ld = current_vcpu()->domain;
+	s16 rc;
+
+	s->rd = NULL;
+	if (gref) {
+		s->rd = domain_get(p->domid == DOMID_SELF ? ld->id : p->domid);
+		if (!s->rd)
+			return GNTST_bad_domain;
+		rc = grant_pin(s->rd, p->u.ref, write, &s->mfn);
+		if (rc)
+			domain_put(s->rd);
+		return rc;
+	}
+	if (p->domid != DOMID_SELF)
+		return refuse(GNTST_permission_denied, "copy by frame number of d%u", p->domid);
+	s->mfn = _mfn(p->u.gmfn);
+	if (!hold_frame(ld, s->mfn, write))
+		return refuse(GNTST_bad_page, "copy: frame %lx is not d%u's memory", p->u.gmfn, ld->id);
+	return GNTST_okay;
+}
+
+static void drop_side(const struct side *s, const struct gnttab_copy_ptr *p, bool write)
+{
+	if (s->rd) {
+		grant_unpin(s->rd, p->u.ref, write, s->mfn);
+		domain_put(s->rd);
+	} else {
+		let_go_frame(s->mfn, write);
+	}
+}
+
+static s16 copy_one(const struct gnttab_copy *c)
+{
+	struct side from, to;
+	s16 rc;
+
+	if (c->source.offset + c->len > (int)PAGE_SIZE || c->dest.offset + c->len > (int)PAGE_SIZE)
+		return GNTST_bad_copy_arg;
+	rc = take_side(&from, &c->source, c->flags & GNTCOPY_source_gref, false);
+	if (rc)
+		return rc;
+	rc = take_side(&to, &c->dest, c->flags & GNTCOPY_dest_gref, true);
+	if (!rc) {
+		memcpy((char *)mfn_to_virt(to.mfn) + c->dest.offset,
+		       (const char *)mfn_to_virt(from.mfn) + c->source.offset, c->len);
+		drop_side(&to, &c->dest, true);
+	}
+	drop_side(&from, &c->source, false);
+	return rc;
+}
+
+static long copy(gva_t arg)
+{
+	struct gnttab_copy c;
+	s16 rc;
+
+	if (copy_from_guest(&c, arg, sizeof(c)))
+		return -EFAULT;
+	rc = copy_one(&c);
+	return copy_field_to_guest(arg, struct gnttab_copy, status, &rc);
+}
+
+static bool in_use(const struct grant_table *g, u32 ref)
+{
+	const struct active *a = &g->active[ref / ENTRIES][ref % ENTRIES];
+
+	return a->readers || a->writers;
+}
+
+/* Exchange two of the caller's own entries that nobody uses. */
+static s16 swap_entries(struct domain *d, u32 a, u32 b)
+{
+	struct grant_table *g = d->grant;
+	struct grant_entry_v1 *ea, *eb, e;
+	s16 rc = GNTST_okay;
+	u32 n = READ_ONCE(g->nr_frames) * ENTRIES;
+
+	if (a >= n || b >= n)
+		return GNTST_bad_gntref;
+	spin_lock(&g->lock);
+	ea = &g->frame[a / ENTRIES][a % ENTRIES];
+	eb = &g->frame[b / ENTRIES][b % ENTRIES];
+	if (in_use(g, a) || in_use(g, b)) {
+		rc = GNTST_eagain;
+	} else {
+		e = *ea;
+		*ea = *eb;
+		*eb = e;
+	}
+	spin_unlock(&g->lock);
+	return rc;
+}
+
+static long swap_refs(gva_t arg)
+{
+	struct gnttab_swap_grant_ref op;
+
+	if (copy_from_guest(&op, arg, sizeof(op)))
+		return -EFAULT;
+	op.status = swap_entries(current_vcpu()->domain, op.ref_a, op.ref_b);
+	return copy_field_to_guest(arg, struct gnttab_swap_grant_ref, status, &op.status);
+}
+
 /* a1: GNTTABOP_*, a2: array of arguments, a3: how many */
 HYPERCALL(grant_table_op)
 {
-	gva_t arg = _gva(a2);
-	u32 count = (u32)a3;
+	static const struct { long (*fn)(gva_t arg); u32 size; } ops[] = {
+		[GNTTABOP_setup_table] = { setup_table, 0 },
+		[GNTTABOP_query_size] = { query_size, 0 },
+		[GNTTABOP_set_version] = { set_version, 0 },
+		[GNTTABOP_get_version] = { get_version, 0 },
+		[GNTTABOP_copy] = { copy, sizeof(struct gnttab_copy) },
+		[GNTTABOP_swap_grant_ref] = { swap_refs, sizeof(struct gnttab_swap_grant_ref) },
+	};
+	u32 count = (u32)a3, i;
+	long rc = 0;
 
-	switch (a1) {
-	case GNTTABOP_setup_table:
-		return setup_table(arg, count);
-	case GNTTABOP_query_size:
-		return query_size(arg, count);
-	case GNTTABOP_set_version:
-		return set_version(arg, count);
-	case GNTTABOP_get_version:
-		return get_version(arg, count);
+	if (a1 == GNTTABOP_map_grant_ref || a1 == GNTTABOP_unmap_grant_ref)
+		return grant_map_op((unsigned int)a1, a2, count);
+	if (a1 >= ARRAY_SIZE(ops) || !ops[a1].fn)
+		return refuse(a1 == GNTTABOP_transfer ? -EOPNOTSUPP : -ENOSYS, "grant_table_op %lu", a1);
+	if (!ops[a1].size)
+		return count == 1 ? ops[a1].fn(_gva(a2)) : -EINVAL;
+	for (i = 0; !rc && i < count; i++) {
+		if (i && !(i & 15) && hypercall_preempt())
+			return hypercall_continue(__HYPERVISOR_grant_table_op, a1, a2 + i * ops[a1].size,
+						  count - i, a4, a5);
+		rc = ops[a1].fn(_gva(a2 + i * ops[a1].size));
 	}
-	return refuse(-ENOSYS, "grant_table_op %lu", a1);
+	return rc;
 }

@@ -20,6 +20,7 @@
 #include <hv/debug.h>
 #include <hv/domain.h>
 #include <hv/errno.h>
+#include <hv/grant.h>
 #include <hv/layout.h>
 #include <hv/memory.h>
 #include <hv/page_alloc.h>
@@ -556,6 +557,43 @@ static long machphys_list(gva_t arg)
 	return copy_to_guest(arg, &l, sizeof(l));
 }
 
+/* Frames of d that the hypervisor made, for the toolstack to map: the grant table's. */
+static long acquire_resource(gva_t arg)
+{
+	struct xen_mem_acquire_resource r;
+	struct domain *d;
+	long rc;
+	u64 mfn;
+	void *page;
+	u32 i;
+
+	if (copy_from_guest(&r, arg, sizeof(r)))
+		return -EFAULT;
+	if (r.pad || (r.type == XENMEM_resource_grant_table && r.frame + r.nr_frames < r.frame))
+		return -EINVAL;
+	if (r.type != XENMEM_resource_grant_table ||
+	    r.id != XENMEM_resource_grant_table_id_shared)
+		return refuse(-EOPNOTSUPP, "resource %u, id %u", r.type, r.id);
+	if (!current_vcpu()->domain->is_privileged || r.domid == current_vcpu()->domain->id)
+		return -EPERM;
+	rc = target(r.domid, &d);
+	if (rc)
+		return rc;
+	if (!r.frame_list) {
+		rc = r.nr_frames || r.frame ? -EINVAL : 0;
+		r.nr_frames = grant_max_frames(d);
+		domain_put(d);
+		return rc ?: copy_to_guest(arg, &r, sizeof(r));
+	}
+	for (i = 0; !rc && i < r.nr_frames; i++) {
+		page = grant_frame(d, r.frame + i);
+		mfn = page ? mfn_x(virt_to_mfn(page)) : 0;
+		rc = !page ? -EINVAL : copy_to_guest(_gva(r.frame_list + i * 8), &mfn, sizeof(mfn));
+	}
+	domain_put(d);
+	return rc;
+}
+
 /* --- numbers --- */
 
 static long count_of(u32 op, gva_t arg)
@@ -622,8 +660,9 @@ HYPERCALL(memory_op)
 	case XENMEM_add_to_physmap_batch:
 	case XENMEM_remove_from_physmap:
 		return -EACCES;		/* a PV domain has no physmap of ours */
-	case XENMEM_get_vnumainfo:
 	case XENMEM_acquire_resource:
+		return acquire_resource(arg);
+	case XENMEM_get_vnumainfo:
 		return -EOPNOTSUPP;
 	}
 	return refuse(-ENOSYS, "memory_op %u", op);

@@ -20,6 +20,7 @@
  * Tests:  tests/host/test_sched.c
  * Next:   core/vcpu.c (events, runstates), core/cap.c, core/timer.c, x86/context.c
  */
+#include <sysctl.h>
 #include <hv/clock.h>
 #include <hv/debug.h>
 #include <hv/domain.h>
@@ -30,7 +31,7 @@
 
 #define US(x) ((u64)(x) * 1000)
 #define SLICE		US(5000)	/* turn of a vcpu while others wait */
-#define MIN_SLICE	US(200)		/* nobody is preempted earlier by a wake-up */
+static u64 min_slice = US(200);	/* nobody is preempted earlier by a wake-up */
 #define WAKE_GAIN	US(500)		/* virtual time by which a woken vcpu must be behind */
 #define SLEEP_BONUS	US(2000)	/* a sleeper comes back at most so far behind the queue */
 #define MAX_LEAD	US(1500000)	/* more than one slice at weight 1 is never held against it */
@@ -178,7 +179,7 @@ static void check_preempt(struct runqueue *rq, struct vcpu *v, u64 now)
 	}
 	at = curr->sched.since + SLICE;
 	if (before(v->sched.vruntime + WAKE_GAIN, live_vruntime(curr, now))) {
-		at = curr->sched.since + MIN_SLICE;
+		at = curr->sched.since + min_slice;
 		if (!before(now, at)) {
 			softirq_raise_cpu(rq_cpu(rq), SOFTIRQ_SCHED);
 			return;
@@ -633,6 +634,19 @@ int sched_set_params(struct domain *d, u16 weight, u16 cap)
 		if (d->vcpu[i])
 			rescale(d->vcpu[i], old, weight);
 	cap_set(d, cap);
+	return 0;
+}
+
+u32 sched_min_slice(void)
+{
+	return (u32)(min_slice / US(1));
+}
+
+int sched_set_min_slice(u32 us)
+{
+	if (us && (us < XEN_SYSCTL_SCHED_RATELIMIT_MIN || us > XEN_SYSCTL_SCHED_RATELIMIT_MAX))
+		return refuse(-EINVAL, "a rate limit of %u us", us);
+	min_slice = us * US(1);
 	return 0;
 }
 

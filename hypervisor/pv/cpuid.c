@@ -305,4 +305,14 @@ void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out
 			break;
 		}
 	special(v, leaf, sub, out);
+	for (i = 0; i < CPUID_WORDS; i++)
+		if (cpuid_words[i].leaf == leaf && (cpuid_words[i].sub == sub || cpuid_words[i].any_sub))
+			(&out->a)[cpuid_words[i].reg] &= ~v->domain->cpuid_hidden[i];
 }
+
+/* In the order of the toolstack's feature sets: 1d 1c e1d e1c Da1 7b0 7c0 e7d e8b 7d0 7a1 e21a. */
+const struct cpuid_word cpuid_words[CPUID_WORDS] = {
+	{ 1, 0, 3, true }, { 1, 0, 2, true }, { 0x80000001, 0, 3, true }, { 0x80000001, 0, 2, true },
+	{ 0xd, 1, 0, false }, { 7, 0, 1, false }, { 7, 0, 2, false }, { 0x80000007, 0, 3, true },
+	{ 0x80000008, 0, 1, true }, { 7, 0, 3, false }, { 7, 1, 0, false }, { 0x80000021, 0, 0, true },
+};

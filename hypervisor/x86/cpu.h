@@ -101,6 +101,13 @@ static inline void invlpg(u64 va)
 	__asm__ __volatile__("invlpg (%0)" : : "r"(va) : "memory");
 }
 
+static inline void invpcid(u64 type, u64 tag, u64 va)
+{
+	struct { u64 tag, va; } d = { tag, va };
+
+	__asm__ __volatile__("invpcid %0, %1" : : "m"(d), "r"(type) : "memory");
+}
+
 static inline void xsetbv(u32 reg, u64 val)
 {
 	__asm__ __volatile__("xsetbv" : : "c"(reg), "a"((u32)val), "d"((u32)(val >> 32))

@@ -88,6 +88,13 @@ void smp_boot_others(void);
 int start_prepare_cpu(unsigned int cpu);
 void __noreturn start_secondary(unsigned int cpu);	/* boot/start.c: the idle loop */
 void __noreturn smp_start_secondary(void);	/* where the trampoline leads */
+extern bool tlb_tags;			/* tags.c: PCIDs are in use */
+u64 tags_cr3(u64 root, bool user);
+u64 tags_copy_cr3(u64 root, bool user);
+void tags_flush(void);
+void tags_flush_va(u64 va);
+void tags_switch(u64 cr3);
+void tags_new_root(u64 cr3, bool user, bool load);
 void tlb_note_flush(void);		/* right before a CR3 write that drops all guest entries */
 void tlb_enter_hv_root(void);		/* after CR3 went to hv_root (idle) ... */
 void tlb_leave_hv_root(void);		/* ... before it goes to a guest's root again */

@@ -225,6 +225,11 @@ bool pci_mmcfg_known(u64 base, u16 seg, u8 start_bus, u8 end_bus)
 bool opt_noreboot;
 u32 cpu_apicid[NR_CPUS], cpu_acpi_id[NR_CPUS];
 
+void arch_get_fpu(struct vcpu *v, void *fxsave_image)
+{
+	memset(fxsave_image, 0, 512);
+}
+
 void arch_set_fpu(struct vcpu *v, const void *fxsave_image)
 {
 }

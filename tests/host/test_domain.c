@@ -67,7 +67,7 @@ static void allocation_failures(void **state)
 			break;
 		assert_int_equal(rc, -ENOMEM);
 		assert_null(domain_lookup(0));
-		assert_int_equal(free_page_count(), world_free);
+		assert_int_equal(world_free_pages(), world_free);
 	}
 	heap_fail_after(0);
 	assert_int_equal(rc, 0);

@@ -178,7 +178,7 @@ static void grant_set_up(void **state)
 	memcpy(&q, host_arg_ptr(g), sizeof(q));
 	assert_int_equal(q.status, GNTST_okay);
 	assert_int_equal(q.nr_frames, 1);
-	assert_int_equal(q.max_nr_frames, GRANT_FRAMES_DEFAULT);
+	assert_int_equal(q.max_nr_frames, GRANT_FRAMES_MAX);
 	g = host_arg(&sv, sizeof(sv));
 	assert_int_equal(do_grant_table_op(GNTTABOP_set_version, g, 1, 0, 0, 0), -ENOSYS);
 	sv.version = 1;
@@ -195,7 +195,7 @@ static void grant_set_up(void **state)
 		assert_true(get_page_writable(mfn_to_page(_mfn(mfns[i])), dom1));
 		put_page_writable(mfn_to_page(_mfn(mfns[i])));
 	}
-	s.nr_frames = GRANT_FRAMES_DEFAULT + 1;
+	s.nr_frames = GRANT_FRAMES_MAX + 1;
 	g = host_arg(&s, sizeof(s));
 	assert_int_equal(do_grant_table_op(GNTTABOP_setup_table, g, 1, 0, 0, 0), 0);
 	memcpy(&s, host_arg_ptr(g), sizeof(s));

@@ -114,6 +114,7 @@ int arch_set_xcr0(struct vcpu *v, u64 xcr0);	/* -EINVAL */
 void arch_toggle_guest_mode(struct vcpu *v);
 /* A 512-byte FXSAVE image from a guest: what hardware would refuse is cleared. v is not loaded. */
 void arch_set_fpu(struct vcpu *v, const void *fxsave_image);
+void arch_get_fpu(struct vcpu *v, void *fxsave_image);	/* the same the other way */
 /* Print what is known of a guest that crashed, current or not. */
 void show_guest_crash(struct vcpu *v, const struct cpu_user_regs *r);
 /* Fill the 4 KiB hypercall page (an RAM page of the guest). */

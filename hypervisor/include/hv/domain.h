@@ -103,6 +103,8 @@ struct vcpu {
 #define VW_zombies	BIT(2)
 #define VW_time		BIT(3)	/* refresh the pvclock page */
 
+#define CPUID_WORDS 12			/* see control/cpu_policy.c */
+
 struct iorange { u64 first, last; };
 #define MAX_IORANGES 32
 struct ioranges { u32 count; struct iorange r[MAX_IORANGES]; };
@@ -143,6 +145,7 @@ struct domain {
 	struct evtchn **evtchn;		/* buckets, see evtchn.h */
 	u32 nr_evtchns;			/* ports allocated */
 	u32 evtchn_hint;		/* no free port below it */
+	u32 max_evtchn_port;		/* the toolstack's limit */
 	u64 poll_mask;			/* vcpus that may be in SCHEDOP_poll */
 	struct list_head pirqs;
 	struct pirq *pirq[256];		/* by pirq number; see hv/irq.h */
@@ -166,6 +169,7 @@ struct domain {
 	struct { u32 nr; struct { u64 addr, size; u32 type; } map[64]; } *e820;	/* set_memory_map */
 	u32 outstanding_pages;		/* XENMEM_claim_pages */
 	bool vga_console;
+	u32 cpuid_hidden[CPUID_WORDS];	/* feature bits that the toolstack took away */
 	struct timer watchdog[2];	/* SCHEDOP_watchdog */
 	u32 watchdog_inuse;
 	u32 nr_pirqs;

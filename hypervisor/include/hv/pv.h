@@ -120,6 +120,7 @@ int emulate_store(struct cpu_user_regs *regs, const struct insn *in, u64 old, u6
 bool emulate_privop(struct vcpu *v, struct cpu_user_regs *regs);	/* #GP: done? else inject */
 bool emulate_forced(struct vcpu *v, struct cpu_user_regs *regs);	/* #UD: ud2a "xen" cpuid */
 void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out);
+extern const struct cpuid_word { u32 leaf, sub; u8 reg; bool any_sub; } cpuid_words[CPUID_WORDS];
 int guest_rdmsr(struct vcpu *v, u32 msr, u64 *val);	/* -EACCES: inject #GP */
 int guest_wrmsr(struct vcpu *v, u32 msr, u64 val);
 bool guest_io_allowed(struct vcpu *v, const struct cpu_user_regs *regs, u16 port,

@@ -62,6 +62,8 @@ void vcpu_unblock(struct vcpu *v);	/* clear VPF_blocked and VPF_polling, wake */
 void vcpu_kick(struct vcpu *v);		/* it has a new event: unblock, or IPI if it runs elsewhere */
 int sched_set_affinity(struct vcpu *v, cpumask_t hard, cpumask_t soft);	/* -EINVAL */
 int sched_set_params(struct domain *d, u16 weight, u16 cap);
+u32 sched_min_slice(void);			/* us: credit2's rate limit */
+int sched_set_min_slice(u32 us);		/* 0 or 100-500000; -EINVAL */
 bool sched_need_resched(void);		/* a softirq wants this CPU */
 
 /* S2: the only place where current changes; called from exit work and idle (SOFTIRQ_SCHED). */
