@@ -206,7 +206,7 @@ static void grant_set_up(void **state)
 	memcpy(&s, host_arg_ptr(g), sizeof(s));
 	assert_int_equal(s.status, GNTST_permission_denied);
 	assert_int_equal(do_grant_table_op(GNTTABOP_setup_table, g, 2, 0, 0, 0), -EINVAL);
-	assert_int_equal(do_grant_table_op(GNTTABOP_map_grant_ref, g, 1, 0, 0, 0), -ENOSYS);
+	assert_int_equal(do_grant_table_op(GNTTABOP_get_status_frames, g, 1, 0, 0, 0), -ENOSYS);
 	world_end();
 }
 
@@ -292,7 +292,7 @@ static void domain_lists(void **state)
 	assert_int_equal(do_domctl(host_arg(&c, sizeof(c)), 0, 0, 0, 0, 0), 0);
 	c.domain = DOMID_SELF;
 	assert_int_equal(do_domctl(host_arg(&c, sizeof(c)), 0, 0, 0, 0, 0), -EINVAL);
-	c.cmd = XEN_DOMCTL_max_mem;
+	c.cmd = 500;
 	assert_int_equal(do_domctl(host_arg(&c, sizeof(c)), 0, 0, 0, 0, 0), -ENOSYS);
 	host_set_current(dom1->vcpu[0]);
 	assert_int_equal(do_domctl(host_arg(&c, sizeof(c)), 0, 0, 0, 0, 0), -EPERM);
