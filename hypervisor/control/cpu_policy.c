@@ -15,14 +15,7 @@
 #include <hv/pv.h>
 #include <hv/string.h>
 
-/* Leaves that a policy has, in the order in which they are listed; n subleaves. */
-static const struct { u32 leaf, n; } listed[] = {
-	{ 0, 0 }, { 1, 0 }, { 2, 0 }, { 4, 8 }, { 7, 2 }, { 0xd, 63 }, { 0x80000000, 0 },
-	{ 0x80000001, 0 }, { 0x80000002, 0 }, { 0x80000003, 0 }, { 0x80000004, 0 },
-	{ 0x80000005, 0 }, { 0x80000006, 0 }, { 0x80000007, 0 }, { 0x80000008, 0 },
-	{ 0x80000021, 0 },
-};
-
+#define MAX_LEAVES 120
 #define WORD_1C 1		/* of cpuid_words */
 #define DYNAMIC_1C ((u32)(BIT(27) | BIT(31)))	/* OSXSAVE, hypervisor: policies lack them */
 
@@ -39,27 +32,37 @@ static void one_leaf(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf 
 	}
 }
 
-/* v: whose policy; NULL: the machine's. *nr: room, then how many there are. */
+static u32 subleaves(u32 leaf)
+{
+	return leaf == 4 ? 6 : leaf == 7 || leaf == 0xb ? 2 : leaf == 0xd ? 63 : 1;
+}
+
+/*
+ * v: whose policy; NULL: the machine's. *nr: room, then how many there are. The list has each leaf
+ * that an x86 policy can have, empty or not, and then the last one again up to a round number:
+ * libxenguest writes its own list into as much room as it got leaves from here.
+ */
 static long list_leaves(const struct vcpu *v, u64 buffer, u32 *nr)
 {
+	u32 leaf = 0, sub = 0, n;
 	struct xen_cpuid_leaf x;
 	struct cpuid_leaf l;
-	u32 i, sub, n = 0;
 
-	for (i = 0; i < ARRAY_SIZE(listed); i++)
-		for (sub = 0; sub < (listed[i].n ?: 1); sub++) {
-			one_leaf(v, listed[i].leaf, sub, &l);
-			if (sub && !(l.a | l.b | l.c | l.d))
-				continue;
-			x = (struct xen_cpuid_leaf){ listed[i].leaf,
-				listed[i].n ? sub : XEN_CPUID_NO_SUBLEAF, l.a, l.b, l.c, l.d };
-			if (buffer && n >= *nr)
-				return -ENOBUFS;
-			if (buffer && copy_to_guest(_gva(buffer + n * sizeof(x)), &x, sizeof(x)))
-				return -EFAULT;
-			n++;
-		}
-	*nr = n;
+	if (buffer && *nr < MAX_LEAVES)
+		return -ENOBUFS;
+	for (n = 0; buffer && n < MAX_LEAVES; n++) {
+		one_leaf(v, leaf, sub, &l);
+		x = (struct xen_cpuid_leaf){ leaf, subleaves(leaf) > 1 ? sub : XEN_CPUID_NO_SUBLEAF,
+					     l.a, l.b, l.c, l.d };
+		if (copy_to_guest(_gva(buffer + n * sizeof(x)), &x, sizeof(x)))
+			return -EFAULT;
+		if (++sub < subleaves(leaf))
+			continue;
+		sub = 0;
+		if (leaf != 0x80000021)
+			leaf = leaf == 0xd ? 0x80000000 : leaf + 1;
+	}
+	*nr = MAX_LEAVES;
 	return 0;
 }
 
