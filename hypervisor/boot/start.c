@@ -252,6 +252,7 @@ static void __noreturn __used boot_cpu_main(void)
 	clock_update_wallclock(d);
 	free_init_sections();
 	report();
+	vga_init(NULL);			/* it is dom0's now */
 	domain_unpause(d);
 	softirq_raise(SOFTIRQ_SCHED);
 	enter_guest();

@@ -20,7 +20,6 @@
 #include "paging.h"
 #include "vectors.h"
 
-#define APIC_ID		0x020
 #define APIC_VERSION	0x030
 #define APIC_TPR	0x080
 #define APIC_EOI	0x0b0
@@ -32,7 +31,6 @@
 #define APIC_ICR	0x300
 #define APIC_ICR2	0x310
 #define APIC_LVT_TIMER	0x320
-#define APIC_LVT_THERMAL 0x330
 #define APIC_LVT_PERF	0x340
 #define APIC_LVT_LINT0	0x350
 #define APIC_LVT_LINT1	0x360
@@ -45,10 +43,10 @@
 #define LVT_EXTINT	0x700
 #define LVT_TSC_DEADLINE 0x40000
 #define ICR_BUSY	0x1000
-#define ICR_ASSERT	0x4000
-#define ICR_NMI		0x400
-#define ICR_INIT	0x500
-#define ICR_STARTUP	0x600
+#define ICR_FIXED	0x4000		/* these all with the "assert" level */
+#define ICR_NMI		0x4400
+#define ICR_INIT	0x4500
+#define ICR_STARTUP	0x4600
 
 u32 cpu_apicid[NR_CPUS];
 u32 cpu_acpi_id[NR_CPUS];
@@ -76,29 +74,18 @@ void apic_eoi(void)
 	apic_write(APIC_EOI, 0);
 }
 
-u32 apic_id(void)
-{
-	u32 id = apic_read(APIC_ID);
-
-	return x2apic ? id : id >> 24;
-}
-
-u32 apic_version(void)
-{
-	return apic_read(APIC_VERSION);
-}
-
-/* Registers of this CPU's APIC: all sources masked but errors and the NMI pin. */
-static void setup_this_cpu(void)
+/* All sources of this CPU's APIC masked but errors, the NMI pin and the timer. */
+void apic_init_cpu(void)
 {
 	u64 base = rdmsr(MSR_APIC_BASE);
-	unsigned int i, maxlvt;
+	unsigned int i, maxlvt, tries = 256;
+	u32 pending;
 
 	if (!(base & APIC_BASE_ENABLE))
 		wrmsr(MSR_APIC_BASE, base |= APIC_BASE_ENABLE);
 	if (x2apic && !(base & APIC_BASE_EXTD))
 		wrmsr(MSR_APIC_BASE, base | APIC_BASE_EXTD);
-	maxlvt = (apic_version() >> 16) & 0xff;
+	maxlvt = (apic_read(APIC_VERSION) >> 16) & 0xff;
 	apic_write(APIC_TPR, 0);
 	apic_write(APIC_SPIV, SPIV_ENABLE | VEC_SPURIOUS);
 	apic_write(APIC_LVT_TIMER, LVT_MASKED);
@@ -110,16 +97,12 @@ static void setup_this_cpu(void)
 		apic_write(APIC_LVT_CMCI, LVT_MASKED);
 	apic_write(APIC_LVT_ERROR, VEC_APIC_ERROR);
 	/* What firmware left in service would block everything of lower priority for ever. */
-	for (i = 0; i < 256; i++) {
-		u32 pending = 0;
-		unsigned int w;
-
-		for (w = 0; w < 8; w++)
-			pending |= apic_read(APIC_ISR + w * 16);
-		if (!pending)
-			break;
-		apic_eoi();
-	}
+	do {
+		for (i = 0, pending = 0; i < 8; i++)
+			pending |= apic_read(APIC_ISR + i * 16);
+		if (pending)
+			apic_eoi();
+	} while (pending && --tries);
 	if (!x2apic)
 		apic_write(APIC_ESR, 0);
 	if (deadline_mode) {
@@ -165,25 +148,19 @@ void apic_init(void)
 	/* Switch to x2APIC only where asked to or needed: the IO-APIC's 8-bit destinations stay. */
 	x2apic = base & APIC_BASE_EXTD || (cpu_feat.x2apic && opt_x2apic);
 	for (i = 0; i < nr_cpus_present; i++)
-		if (cpu_apicid[i] > 0xfe && cpu_feat.x2apic)
-			x2apic = true;
+		x2apic |= cpu_apicid[i] > 0xfe && cpu_feat.x2apic;
 	if (!x2apic) {
-		regs = ioremap(acpi_info.lapic_maddr ? acpi_info.lapic_maddr : base & ~0xfffUL &
-			       ((1UL << cpu_feat.phys_bits) - 1), PAGE_SIZE);
+		base &= ((1UL << cpu_feat.phys_bits) - 1) & PAGE_MASK;
+		regs = ioremap(acpi_info.lapic_maddr ?: base, PAGE_SIZE);
 		if (!regs)
 			panic("Cannot map the local APIC");
 	}
 	deadline_mode = cpu_feat.tsc_deadline;
-	setup_this_cpu();
+	apic_init_cpu();
 	if (!deadline_mode)
 		calibrate_timer();
 	log_info("APIC: %s, version %x, timer by %s\n", x2apic ? "x2APIC" : "xAPIC",
-		 apic_version() & 0xff, deadline_mode ? "TSC deadline" : "count");
-}
-
-void apic_init_cpu(void)
-{
-	setup_this_cpu();
+		 apic_read(APIC_VERSION) & 0xff, deadline_mode ? "TSC deadline" : "count");
 }
 
 /*
@@ -218,32 +195,36 @@ static void send_command(u32 apicid, u32 command)
 	mmio_write32(regs + APIC_ICR, command);
 }
 
+static void send_to_mask(cpumask_t mask, u32 command)
+{
+	for (; mask; mask &= mask - 1)
+		send_command(cpu_apicid[__builtin_ctzl(mask)], command);
+}
+
 void apic_send_ipi(unsigned int cpu, u8 vector)
 {
-	send_command(cpu_apicid[cpu], ICR_ASSERT | vector);
+	send_command(cpu_apicid[cpu], ICR_FIXED | vector);
 }
 
 void apic_send_ipi_mask(cpumask_t mask, u8 vector)
 {
-	for (; mask; mask &= mask - 1)
-		apic_send_ipi(__builtin_ctzl(mask), vector);
+	send_to_mask(mask, ICR_FIXED | vector);
 }
 
 void apic_send_nmi(cpumask_t mask)
 {
-	for (; mask; mask &= mask - 1)
-		send_command(cpu_apicid[__builtin_ctzl(mask)], ICR_ASSERT | ICR_NMI);
+	send_to_mask(mask, ICR_NMI);
 }
 
 void apic_send_init(u32 apicid)
 {
-	send_command(apicid, ICR_ASSERT | ICR_INIT);
+	send_command(apicid, ICR_INIT);
 }
 
 /* The processor begins at page:0000 in real mode. */
 void apic_send_startup(u32 apicid, u8 page)
 {
-	send_command(apicid, ICR_ASSERT | ICR_STARTUP | page);
+	send_command(apicid, ICR_STARTUP | page);
 }
 
 u64 apic_msi_address(unsigned int cpu)

@@ -22,17 +22,15 @@ extern bool opt_x2apic;			/* x2apic=: use it although firmware did not switch to
 /* com1=, com2=: "115200,8n1,0x3f8,4" (each part may be missing); port 1 or 2. False: not understood. */
 bool uart_parse(unsigned int port, const char *arg);
 bool console_parse(const char *arg);	/* console=: com1,com2,vga,none */
+extern bool opt_vga;			/* console= names it, or there is no such option */
 void reboot_parse(const char *arg);	/* reboot=: a(cpi), p(ci), k(bd), t(riple); n(o) */
 
 /* --- consoles (uart.c, vga.c) --- */
 void uart_init(void);			/* before paging is final; port I/O only */
 void uart_init_irq(void);		/* after irq_init(): receive interrupts */
 bool arch_port_is_ours(u16 port);	/* dom0 must not touch it */
-void uart_putc(char c);
-void vga_init(void *text);		/* mapping of 0xb8000, or NULL: there is no text screen */
-void vga_release(void);			/* dom0 takes the screen */
+void vga_init(void *text);		/* mapping of 0xb8000; NULL: none, or dom0 takes the screen */
 void vga_putc(char c);
-bool vga_in_use(void);
 
 /* --- time (tsc.c), after ACPI --- */
 void tsc_init(void);			/* calibrate; now_ns() counts from here */
@@ -46,8 +44,6 @@ void delay_us(u64 us);			/* after tsc_init() */
 void apic_init(void);			/* boot CPU; calibrates the timer. After tsc_init() */
 void apic_init_cpu(void);		/* each other CPU */
 void apic_eoi(void);
-u32 apic_id(void);			/* of this CPU */
-u32 apic_version(void);
 void apic_send_ipi(unsigned int cpu, u8 vector);
 void apic_send_ipi_mask(cpumask_t mask, u8 vector);
 void apic_send_nmi(cpumask_t mask);
@@ -70,7 +66,6 @@ int ioapic_route(u32 gsi, u8 vector, unsigned int cpu, bool level, bool active_l
 void ioapic_mask(u32 gsi, bool mask);
 void ioapic_set_cpu(u32 gsi, unsigned int cpu);
 void ioapic_dump(void);
-bool pci_mmcfg_covers(u64 maddr);	/* is the frame configuration space? */
 void pci_init(void);			/* MCFG */
 void msi_write(unsigned int slot, u8 vector, unsigned int cpu);	/* slot: irq - nr_gsis */
 void msi_mask(unsigned int slot, bool mask);

@@ -10,7 +10,7 @@
  * Tests:  every boot
  */
 #include <hv/debug.h>
-#include <hv/errno.h>
+#include <hv/string.h>
 #include "io.h"
 #include "machine.h"
 
@@ -24,41 +24,25 @@
 #define LSR_DATA	0x01
 #define LSR_THRE	0x20
 
-struct uart {
-	u16 port;			/* 0: no such port */
+/* The console: first what console= names; com1 and the screen when there is no such option. */
+static struct uart {
+	u16 port;
 	u8 irq;				/* ISA interrupt, 0: input is not used */
 	u8 lcr;
 	u32 baud;			/* 0: leave the rate as firmware set it */
+	bool console;
 	bool wanted;			/* named by com1= or com2= */
 	bool alive;
-};
-
-static struct uart uarts[2] = {
-	{ .port = 0x3f8, .irq = 4, .lcr = 3, .baud = 115200 },
+} uarts[2] = {
+	{ .port = 0x3f8, .irq = 4, .lcr = 3, .baud = 115200, .console = true },
 	{ .port = 0x2f8, .irq = 3, .lcr = 3, .baud = 115200 },
 };
-/* The console: first what console= names; com1 and the screen when there is no such option. */
-static bool use_uart[2] = { true, false }, use_vga = true, console_given;
 
-static u32 number(const char **s)
+static void number_after_comma(const char **s, unsigned long *val)
 {
-	unsigned int base = 10, digit;
-	u32 n = 0;
-
-	if ((*s)[0] == '0' && ((*s)[1] | 0x20) == 'x') {
-		base = 16;
-		*s += 2;
-	}
-	for (;; (*s)++) {
-		char c = **s | 0x20;
-
-		if (c >= '0' && c <= '9')
-			digit = c - '0';
-		else if (base == 16 && c >= 'a' && c <= 'f')
-			digit = c - 'a' + 10;
-		else
-			return n;
-		n = n * base + digit;
+	if (**s == ',') {
+		++*s;
+		parse_number(s, 0, val);
 	}
 }
 
@@ -66,95 +50,77 @@ static u32 number(const char **s)
 bool uart_parse(unsigned int which, const char *arg)
 {
 	struct uart *u = &uarts[which - 1];
-	u8 parity;
+	unsigned long baud = u->baud, port = u->port, irq = u->irq, clock;
+	u8 lcr = u->lcr;
 
-	if (which < 1 || which > 2)
-		return false;
 	u->wanted = true;
-	if (*arg == 'a') {
-		u->baud = 0;
-		while (*arg && *arg != ',')
-			arg++;
-	} else if (*arg && *arg != ',') {
-		u->baud = number(&arg);
-		if (*arg == '/') {	/* clock rate: only the usual one is known */
-			arg++;
-			number(&arg);
-		}
+	if (!strncmp(arg, "auto", 4)) {
+		baud = 0;
+		arg += 4;
+	} else if (parse_number(&arg, 10, &baud) && *arg == '/') {
+		arg++;			/* clock rate: only the usual one is known */
+		parse_number(&arg, 10, &clock);
 	}
-	if (*arg != ',')
-		return !*arg;
-	arg++;
-	if (*arg && *arg != ',') {
-		parity = arg[1] == 'o' ? 0x08 : arg[1] == 'e' ? 0x18 : 0;
-		if (arg[0] < '5' || arg[0] > '8' || !arg[1] || !arg[2])
-			return false;
-		u->lcr = (arg[0] - '5') | parity | (arg[2] == '2' ? 4 : 0);
-		arg += 3;
+	if (arg[0] == ',' && arg[1] >= '5' && arg[1] <= '8' && arg[2] && arg[3]) {
+		lcr = (arg[1] - '5') | (arg[2] == 'o' ? 0x08 : arg[2] == 'e' ? 0x18 : 0) |
+			(arg[3] == '2' ? 4 : 0);
+		arg += 4;
+	} else if (*arg == ',') {
+		arg++;
 	}
-	if (*arg != ',')
-		return !*arg;
-	arg++;
-	if (*arg && *arg != ',')
-		u->port = number(&arg);
-	if (*arg != ',')
-		return !*arg;
-	arg++;
-	u->irq = number(&arg);
-	return u->irq < 16;
+	number_after_comma(&arg, &port);
+	number_after_comma(&arg, &irq);
+	if (*arg || baud > 115200 || port > 0xfff8 || irq > 15)
+		return false;
+	u->lcr = lcr;
+	u->baud = baud;
+	u->port = port;
+	u->irq = irq;
+	return true;
 }
 
 static bool word(const char **s, const char *w)
 {
-	const char *p = *s;
+	size_t len = strlen(w);
 
-	while (*w && *p == *w)
-		p++, w++;
-	if (*w)
+	if (strncmp(*s, w, len))
 		return false;
-	*s = p;
+	*s += len;
 	return true;
 }
 
 bool console_parse(const char *arg)
 {
-	if (!console_given)
-		use_uart[0] = use_uart[1] = use_vga = false;
-	console_given = true;
+	static bool again;
+
+	if (!again)
+		uarts[0].console = uarts[1].console = opt_vga = false;
+	again = true;
 	while (*arg) {
 		if (word(&arg, "com1"))
-			use_uart[0] = true;
+			uarts[0].console = true;
 		else if (word(&arg, "com2"))
-			use_uart[1] = true;
+			uarts[1].console = true;
 		else if (word(&arg, "vga"))
-			use_vga = true;
+			opt_vga = true;
 		else if (!word(&arg, "none"))
 			return false;
-		if (*arg == ',')
-			arg++;
+		arg += *arg == ',';
 	}
 	return true;
 }
 
-bool vga_in_use(void)
-{
-	return use_vga;
-}
-
 static void uart_setup(struct uart *u)
 {
-	u16 divisor;
-
 	outb(u->port + UART_SCR, 0x5a);
 	u->alive = inb(u->port + UART_SCR) == 0x5a;
 	if (!u->alive)
 		return;
 	outb(u->port + UART_IER, 0);
 	if (u->baud) {
-		divisor = 115200 / u->baud;
 		outb(u->port + UART_LCR, u->lcr | 0x80);
-		outb(u->port + UART_DATA, divisor & 0xff);
-		outb(u->port + UART_IER, divisor >> 8);
+		outb(u->port + UART_DATA, 115200 / u->baud);
+		outb(u->port + UART_IER, 115200 / u->baud >> 8);
 	}
 	outb(u->port + UART_LCR, u->lcr);
 	outb(u->port + UART_IIR, 0x07);		/* FIFOs on and empty */
@@ -163,11 +129,11 @@ static void uart_setup(struct uart *u)
 
 void uart_init(void)
 {
-	unsigned int i;
+	struct uart *u;
 
-	for (i = 0; i < 2; i++)
-		if ((use_uart[i] || uarts[i].wanted) && uarts[i].port)
-			uart_setup(&uarts[i]);
+	for (u = uarts; u < uarts + 2; u++)
+		if ((u->console || u->wanted) && u->port)
+			uart_setup(u);
 }
 
 static void uart_send(struct uart *u, u8 c)
@@ -184,24 +150,18 @@ static void uart_send(struct uart *u, u8 c)
 	outb(u->port + UART_DATA, c);
 }
 
-void uart_putc(char c)
-{
-	unsigned int i;
-
-	for (i = 0; i < 2; i++) {
-		if (!use_uart[i] || !uarts[i].alive)
-			continue;
-		if (c == '\n')
-			uart_send(&uarts[i], '\r');
-		uart_send(&uarts[i], c);
-	}
-}
-
 void arch_console_putc(char c)
 {
-	uart_putc(c);
-	if (use_vga)
-		vga_putc(c);
+	struct uart *u;
+
+	for (u = uarts; u < uarts + 2; u++) {
+		if (!u->console || !u->alive)
+			continue;
+		if (c == '\n')
+			uart_send(u, '\r');
+		uart_send(u, c);
+	}
+	vga_putc(c);
 }
 
 static void uart_interrupt(void *arg)
@@ -218,20 +178,17 @@ static void uart_interrupt(void *arg)
 void uart_init_irq(void)
 {
 	bool level, low;
-	unsigned int i;
+	struct uart *u;
 	u32 gsi;
 
-	for (i = 0; i < 2; i++) {
-		struct uart *u = &uarts[i];
-
-		if (!use_uart[i] || !u->alive || !u->irq)
+	for (u = uarts; u < uarts + 2; u++) {
+		if (!u->console || !u->alive || !u->irq)
 			continue;
 		gsi = isa_irq_to_gsi(u->irq, &level, &low);
 		if (irq_request_hv(gsi, level, low, uart_interrupt, u)) {
-			log_warn("com%u: no interrupt, input is not read\n", i + 1);
+			log_warn("com%d: no interrupt, input is not read\n", (int)(u - uarts) + 1);
 			continue;
 		}
-		inb(u->port + UART_LSR);
 		while (inb(u->port + UART_LSR) & LSR_DATA)
 			inb(u->port + UART_DATA);
 		outb(u->port + UART_IER, 1);
@@ -241,11 +198,10 @@ void uart_init_irq(void)
 /* Ports that the machine layer uses; dom0 gets "nothing there" on them. */
 bool arch_port_is_ours(u16 port)
 {
-	unsigned int i;
+	struct uart *u;
 
-	for (i = 0; i < 2; i++)
-		if (use_uart[i] && uarts[i].alive && port >= uarts[i].port &&
-		    port < uarts[i].port + 8)
+	for (u = uarts; u < uarts + 2; u++)
+		if (u->console && u->alive && port >= u->port && port < u->port + 8)
 			return true;
 	return (port & ~0x81) == 0x20;		/* 20 21 a0 a1: the 8259s */
 }

@@ -4,7 +4,7 @@
  *
  * Job:    80x25 characters at 0xb8000, until dom0 takes the screen.
  * Enter:  arch_console_putc()
- * State:  the cursor.
+ * State:  the screen, NULL: not ours; the cursor.
  * Locks:  none: printk orders the output.
  * Tests:  by eye; serial tests run without it
  */
@@ -14,6 +14,7 @@
 #define COLS 80
 #define ROWS 25
 
+bool opt_vga = true;
 static volatile u16 *screen;
 static unsigned int row, col;
 
@@ -21,10 +22,8 @@ static void scroll(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < (ROWS - 1) * COLS; i++)
-		screen[i] = screen[i + COLS];
-	for (; i < ROWS * COLS; i++)
-		screen[i] = 0x0720;
+	for (i = 0; i < ROWS * COLS; i++)
+		screen[i] = i < (ROWS - 1) * COLS ? screen[i + COLS] : 0x0720;
 	row = ROWS - 1;
 }
 
@@ -40,17 +39,9 @@ static void put_cursor(void)
 
 void vga_init(void *text)
 {
-	screen = vga_in_use() ? text : NULL;
-	if (!screen)
-		return;
-	row = ROWS;
-	col = 0;
-	scroll();
-}
-
-void vga_release(void)
-{
-	screen = NULL;
+	screen = opt_vga ? text : NULL;
+	if (screen)
+		scroll();
 }
 
 void vga_putc(char c)
@@ -62,17 +53,15 @@ void vga_putc(char c)
 	} else if (c == '\b') {
 		col -= col > 0;
 	} else if (c == '\n') {
-		col = 0;
-		row++;
+		col = COLS;
 	} else if ((u8)c >= ' ') {
-		screen[row * COLS + col] = 0x0700 | (u8)c;
-		if (++col == COLS) {
-			col = 0;
-			row++;
-		}
+		screen[row * COLS + col++] = 0x0700 | (u8)c;
 	}
-	if (row == ROWS)
-		scroll();
+	if (col == COLS) {
+		col = 0;
+		if (++row == ROWS)
+			scroll();
+	}
 	if (c == '\n' || c == '\b')
 		put_cursor();
 }

@@ -206,12 +206,12 @@ void irq_dump(void)
 {
 }
 
-u32 pci_conf_read(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned int size)
+u32 pci_conf_read(u16 seg, u8 bus, u8 devfn, u8 reg, unsigned int size)
 {
 	return ~0U;
 }
 
-void pci_conf_write(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned int size, u32 val)
+void pci_conf_write(u16 seg, u8 bus, u8 devfn, u8 reg, unsigned int size, u32 val)
 {
 }
 

@@ -54,8 +54,8 @@ void pirq_show_eoi(struct domain *d, const struct pirq *p);	/* in the guest's EO
 #define NR_PIRQS 256
 
 /* PCI configuration space by port cf8 (x86/pci.c) */
-u32 pci_conf_read(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned int size);
-void pci_conf_write(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned int size, u32 val);
+u32 pci_conf_read(u16 seg, u8 bus, u8 devfn, u8 reg, unsigned int size);
+void pci_conf_write(u16 seg, u8 bus, u8 devfn, u8 reg, unsigned int size, u32 val);
 bool pci_mmcfg_known(u64 base, u16 seg, u8 start_bus, u8 end_bus);	/* firmware named it */
 
 #endif
