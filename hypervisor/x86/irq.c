@@ -16,7 +16,6 @@
 #include <hv/acpi.h>
 #include <hv/debug.h>
 #include <hv/errno.h>
-#include <hv/irq.h>
 #include <hv/page_alloc.h>
 #include "io.h"
 #include "machine.h"
@@ -25,14 +24,11 @@
 #define MAX_SHARE 8			/* guests on one line */
 
 struct irq_desc {
-	u8 vector;			/* 0: none yet */
+	u8 vector;			/* 0: none yet; an MSI that is free */
 	u8 cpu;
 	bool set_up;			/* trigger and polarity come from dom0, not from a guess */
-	bool level, active_low;
-	bool taken;			/* MSI slot in use */
-	bool pending_eoi;		/* masked since its last delivery */
-	u8 in_flight;			/* guests that have not said EOI */
-	u8 nr_guests;
+	bool level, active_low;		/* never of an MSI */
+	u8 nr_guests, in_flight;	/* in_flight: have not said EOI; the line is masked meanwhile */
 	struct pirq *guests;
 	void (*fn)(void *);		/* the hypervisor's own */
 	void *arg;
@@ -64,18 +60,15 @@ static struct irq_desc *desc_of(int irq)
 /* ISA interrupts are 1:1, edge, active high, but where MADT overrides it. */
 u32 isa_irq_to_gsi(unsigned int isa, bool *level, bool *active_low)
 {
-	unsigned int i;
+	const struct acpi_override *o;
 
+	for (o = acpi_info.overrides; o < acpi_info.overrides + acpi_info.nr_overrides; o++)
+		if (o->irq == isa) {
+			*level = o->level;
+			*active_low = o->active_low;
+			return o->gsi;
+		}
 	*level = *active_low = false;
-	for (i = 0; i < acpi_info.nr_overrides; i++) {
-		const struct acpi_override *o = &acpi_info.overrides[i];
-
-		if (o->irq != isa)
-			continue;
-		*level = o->level;
-		*active_low = o->active_low;
-		return o->gsi;
-	}
 	return isa;
 }
 
@@ -101,6 +94,7 @@ void i8259_mask(void)
 void irq_init(void)
 {
 	unsigned int i;
+	bool level, low;
 	u32 gsi;
 
 	descs = hv_new_array(struct irq_desc, nr_gsis + NR_MSIS);
@@ -109,8 +103,6 @@ void irq_init(void)
 	for (i = 16; i < nr_gsis; i++)		/* PCI: level, active low */
 		descs[i].level = descs[i].active_low = true;
 	for (i = 0; i < 16; i++) {
-		bool level, low;
-
 		gsi = isa_irq_to_gsi(i, &level, &low);
 		if (gsi < nr_gsis) {
 			descs[gsi].level = level;
@@ -139,58 +131,56 @@ static u8 find_vectors(unsigned int nvec)
 	return 0;
 }
 
-static int give_vector(struct irq_desc *d)
-{
-	if (d->vector)
-		return 0;
-	d->vector = find_vectors(1);
-	if (!d->vector)
-		return -ENOSPC;
-	vector_irq[d->vector] = irq_of(d) + 1;
-	return 0;
-}
-
-static void mask(struct irq_desc *d, bool m)
+static void mask(const struct irq_desc *d, bool m)
 {
 	if (is_msi(d))
 		msi_mask(irq_of(d) - nr_gsis, m);
 	else
-		ioapic_mask(irq_of(d), m);
+		ioapic_set_pin(irq_of(d), d->vector, d->level, d->active_low, m);
 }
 
+static int route(const struct irq_desc *d)
+{
+	if (!is_msi(d))
+		return ioapic_set_cpu(irq_of(d), d->cpu);
+	msi_write(irq_of(d) - nr_gsis, d->vector, d->cpu);
+	return 0;
+}
+
+/* Let it come, now that d has an owner. -ENOSPC: no vector, -ENXIO: no such line. */
 static int start(struct irq_desc *d)
 {
-	int err = give_vector(d);
+	int err;
 
-	if (err)
-		return err;
-	if (!is_msi(d))
-		return ioapic_route(irq_of(d), d->vector, d->cpu, d->level, d->active_low, false);
-	msi_write(irq_of(d) - nr_gsis, d->vector, d->cpu);
-	msi_mask(irq_of(d) - nr_gsis, false);
-	return 0;
+	if (!d->vector)
+		d->vector = find_vectors(1);
+	if (!d->vector)
+		return -ENOSPC;
+	vector_irq[d->vector] = irq_of(d) + 1;
+	err = route(d);
+	if (!err)
+		mask(d, false);
+	return err;
 }
 
 int irq_request_hv(u32 gsi, bool level, bool active_low, void (*fn)(void *), void *arg)
 {
 	struct irq_desc *d;
-	int err;
+	int err = -EBUSY;
 
 	if (gsi >= nr_gsis)
 		return -EINVAL;
 	d = &descs[gsi];
 	spin_lock(&irq_lock);
-	if (d->fn || d->guests) {
-		spin_unlock(&irq_lock);
-		return -EBUSY;
+	if (!d->fn && !d->guests) {
+		d->level = level;
+		d->active_low = active_low;
+		d->arg = arg;
+		d->fn = fn;
+		err = start(d);
+		if (err)
+			d->fn = NULL;
 	}
-	d->level = level;
-	d->active_low = active_low;
-	d->arg = arg;
-	d->fn = fn;
-	err = start(d);
-	if (err)
-		d->fn = NULL;
 	spin_unlock(&irq_lock);
 	return err;
 }
@@ -232,33 +222,24 @@ int irq_bind_pirq(struct pirq *p, bool will_share)
 	if (!d)
 		return -ENXIO;
 	spin_lock(&irq_lock);
-	if (is_msi(d) && !d->taken)
+	if (is_msi(d) && !d->vector) {
 		err = -ENXIO;
-	else if (d->fn || d->nr_guests == MAX_SHARE ||
-		 (d->guests && !(will_share && d->guests->shared)))
+	} else if (d->fn || d->nr_guests == MAX_SHARE ||
+		   (d->guests && !(will_share && d->guests->shared))) {
 		err = -EBUSY;
-	if (err)
-		goto out;
-	p->level = d->level && !is_msi(d);
-	p->shared = will_share;
-	p->masked = false;
-	if (!d->guests) {
-		d->in_flight = 0;
-		d->pending_eoi = false;
-		/* linked first: it may fire at once */
-		p->next = NULL;
-		d->guests = p;
-		err = start(d);
+	} else {
+		p->level = d->level;
+		p->shared = will_share;
+		p->masked = false;
+		p->next = d->guests;
+		d->guests = p;		/* first: it may fire at once */
+		if (!p->next)
+			err = start(d);
 		if (err)
 			d->guests = NULL;
 		else
-			d->nr_guests = 1;
-	} else {
-		p->next = d->guests;
-		d->guests = p;
-		d->nr_guests++;
+			d->nr_guests++;
 	}
-out:
 	spin_unlock(&irq_lock);
 	return err;
 }
@@ -268,10 +249,8 @@ static void guest_eoi_locked(struct irq_desc *d, struct pirq *p)
 	if (!p->masked)
 		return;
 	p->masked = false;
-	if (--d->in_flight == 0 && d->pending_eoi && d->guests) {
-		d->pending_eoi = false;
+	if (--d->in_flight == 0 && d->guests)
 		mask(d, false);
-	}
 }
 
 void irq_unbind_pirq(struct pirq *p)
@@ -308,67 +287,55 @@ void irq_guest_eoi(struct pirq *p)
 
 bool irq_needs_eoi(const struct pirq *p)
 {
-	const struct irq_desc *d = desc_of(p->irq);
-
-	return d && d->level && !is_msi(d);
+	return p->level;
 }
 
-/* Deliver to another CPU from now on. -ENXIO; -EINVAL: no such CPU. */
-int irq_set_affinity_vcpu(struct pirq *p, unsigned int cpu)
+/* Deliver to another CPU from now on. */
+void irq_set_affinity_vcpu(struct pirq *p, unsigned int cpu)
 {
 	struct irq_desc *d = desc_of(p->irq);
 
 	if (!d)
-		return -ENXIO;
-	if (cpu >= NR_CPUS || !(cpu_online_map & BIT(cpu)))
-		return -EINVAL;
+		return;
 	spin_lock(&irq_lock);
 	if (d->cpu != cpu) {
 		d->cpu = cpu;
-		if (d->vector && d->guests && is_msi(d))
-			msi_write(irq_of(d) - nr_gsis, d->vector, cpu);
-		else if (d->vector && d->guests)
-			ioapic_set_cpu(irq_of(d), cpu);
+		if (d->guests)
+			route(d);
 	}
 	spin_unlock(&irq_lock);
-	return 0;
 }
 
 /* --- MSIs --- */
 
 int irq_reserve_msis(unsigned int nvec)
 {
-	unsigned int slot, i;
-	int ret = -ENOSPC;
-	u8 v;
+	unsigned int i, run = 0;
+	struct irq_desc *d = descs + nr_gsis;
+	u8 v = 0;
 
 	spin_lock(&irq_lock);
-	for (slot = 0; slot + nvec <= NR_MSIS; slot++) {
-		for (i = 0; i < nvec && !descs[nr_gsis + slot + i].taken; i++)
-			;
-		if (i == nvec)
-			break;
-	}
-	v = slot + nvec <= NR_MSIS ? find_vectors(nvec) : 0;
+	for (; run < nvec && d < descs + nr_gsis + NR_MSIS; d++)
+		run = d->vector ? 0 : run + 1;
+	if (run == nvec)
+		v = find_vectors(nvec);
+	d -= nvec;
 	for (i = 0; v && i < nvec; i++) {
-		descs[nr_gsis + slot + i] = (struct irq_desc){
-			.vector = v + i, .taken = true, .cpu = this_cpu() };
-		vector_irq[v + i] = nr_gsis + slot + i + 1;
-		ret = slot;
+		d[i] = (struct irq_desc){ .vector = v + i, .cpu = this_cpu() };
+		vector_irq[v + i] = irq_of(&d[i]) + 1;
 	}
 	spin_unlock(&irq_lock);
-	return ret;
+	return v ? (int)(irq_of(d) - nr_gsis) : -ENOSPC;
 }
 
 void irq_release_msis(unsigned int slot, unsigned int nvec)
 {
-	unsigned int i;
+	struct irq_desc *d = &descs[nr_gsis + slot];
 
 	spin_lock(&irq_lock);
-	for (i = slot; i < slot + nvec; i++) {
-		vector_irq[descs[nr_gsis + i].vector] = 0;
-		descs[nr_gsis + i].taken = false;
-		descs[nr_gsis + i].vector = 0;
+	for (; nvec; d++, nvec--) {
+		vector_irq[d->vector] = 0;
+		d->vector = 0;
 	}
 	spin_unlock(&irq_lock);
 }
@@ -384,13 +351,6 @@ void irq_reapply_msi(unsigned int slot)
 	spin_unlock(&irq_lock);
 }
 
-bool irq_in_use(int irq)
-{
-	struct irq_desc *d = desc_of(irq);
-
-	return d && READ_ONCE(d->guests);
-}
-
 /* --- delivery --- */
 
 /* To every guest on the line. The lists are read under the lock, the events raised after it. */
@@ -401,12 +361,10 @@ static void deliver_to_guests(struct irq_desc *d)
 	struct pirq *p;
 
 	spin_lock(&irq_lock);
-	if (d->level && !is_msi(d)) {
+	if (d->level)
 		mask(d, true);
-		d->pending_eoi = true;
-	}
-	for (p = d->guests; p && n < MAX_SHARE; p = p->next) {
-		if (p->level && !p->masked) {
+	for (p = d->guests; p; p = p->next) {
+		if (d->level && !p->masked) {
 			p->masked = true;
 			d->in_flight++;
 		}
@@ -477,21 +435,19 @@ void do_irq(struct cpu_user_regs *regs, unsigned int vector)
 
 void irq_dump(void)
 {
+	const struct irq_desc *d;
+	const struct pirq *p;
 	char text[48];
-	unsigned int i;
-	struct pirq *p;
 
 	printk("interrupts: irq vector cpu count, owner; %lu spurious\n", spurious);
-	for (i = 0; i < nr_gsis + NR_MSIS; i++) {
-		struct irq_desc *d = &descs[i];
-
+	for (d = descs; d < descs + nr_gsis + NR_MSIS; d++) {
 		if (!d->vector)
 			continue;
 		snprintf(text, sizeof(text), "%s", d->level ? "level" : "edge");
 		if (is_msi(d))
-			msi_describe(i - nr_gsis, text, sizeof(text));
-		printk("  %3u %02x cpu%u %8lu %s%s%s\n", i, d->vector, d->cpu, d->count, text,
-		       d->pending_eoi ? " masked" : "", d->fn ? " hypervisor" : "");
+			msi_describe(irq_of(d) - nr_gsis, text, sizeof(text));
+		printk("  %3u %02x cpu%u %8lu %s%s%s\n", irq_of(d), d->vector, d->cpu, d->count,
+		       text, d->in_flight ? " masked" : "", d->fn ? " hypervisor" : "");
 		spin_lock(&irq_lock);
 		for (p = d->guests; p; p = p->next)
 			printk("      d%u pirq %u port %u%s\n", p->domain->id, p->pirq, p->port,

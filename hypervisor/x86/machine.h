@@ -62,15 +62,13 @@ void do_irq(struct cpu_user_regs *regs, unsigned int vector);	/* entry.S, vector
 int irq_request_hv(u32 gsi, bool level, bool active_low, void (*fn)(void *), void *arg);
 /* gsi of an ISA interrupt, with the trigger and polarity that ACPI's overrides give it */
 u32 isa_irq_to_gsi(unsigned int isa, bool *level, bool *active_low);
-int ioapic_route(u32 gsi, u8 vector, unsigned int cpu, bool level, bool active_low, bool masked);
-void ioapic_mask(u32 gsi, bool mask);
-void ioapic_set_cpu(u32 gsi, unsigned int cpu);
+int ioapic_set_cpu(u32 gsi, unsigned int cpu);	/* where it goes; -ENXIO: no such line */
+void ioapic_set_pin(u32 gsi, u8 vector, bool level, bool active_low, bool masked);	/* after it */
 void ioapic_dump(void);
 void pci_init(void);			/* MCFG */
 void msi_write(unsigned int slot, u8 vector, unsigned int cpu);	/* slot: irq - nr_gsis */
 void msi_mask(unsigned int slot, bool mask);
 void msi_describe(unsigned int slot, char *buf, size_t size);
-bool irq_in_use(int irq);		/* bound to a guest */
 void irq_reapply_msi(unsigned int slot);
 int irq_reserve_msis(unsigned int nvec);	/* first slot: contiguous aligned vectors; -ENOSPC */
 void irq_release_msis(unsigned int slot, unsigned int nvec);

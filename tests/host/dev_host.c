@@ -197,9 +197,8 @@ int ioapic_guest_reg_ok(u64 base, u32 reg)
 	return base == 0xfec00000 ? 0 : -EINVAL;
 }
 
-int irq_set_affinity_vcpu(struct pirq *p, unsigned int cpu)
+void irq_set_affinity_vcpu(struct pirq *p, unsigned int cpu)
 {
-	return 0;
 }
 
 void irq_dump(void)
