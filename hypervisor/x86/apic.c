@@ -6,8 +6,7 @@
  *         where there is one.
  * Enter:  arch_set_timer() from core/timer.c; IPIs from smp.c and flush.c; EOI from irq.c.
  * State:  mode and timer rate, the same on all CPUs.
- * Locks:  none: registers are per CPU and interrupts are off; the NMI handler sends nothing unless
- *         it does not return.
+ * Locks:  none: registers are per CPU, interrupts off; an NMI handler that sends does not return.
  * Holds:  A2  physical destination mode only; each CPU is addressed by cpu_apicid[].
  * Tests:  every boot
  */
@@ -120,20 +119,16 @@ void apic_init_cpu(void)
 /* The counter's rate against the TSC: one run of 20 ms with the interrupt masked. */
 static void calibrate_timer(void)
 {
-	u64 t0, t1, ns;
-	u32 c0, c1;
+	u64 start, count;
 
 	apic_write(APIC_LVT_TIMER, LVT_MASKED);
 	apic_write(APIC_TIMER_INIT, ~0U);
-	c0 = apic_read(APIC_TIMER_NOW);
-	t0 = rdtsc_now();
+	start = now_ns();
 	delay_us(20000);
-	c1 = apic_read(APIC_TIMER_NOW);
-	t1 = rdtsc_now();
+	count = ~0U - apic_read(APIC_TIMER_NOW);
+	timer_per_ns = (count << 32) / (now_ns() - start);
 	apic_write(APIC_TIMER_INIT, 0);
 	apic_write(APIC_LVT_TIMER, VEC_TIMER);
-	ns = tsc_to_ns(t1) - tsc_to_ns(t0);
-	timer_per_ns = ns ? ((u64)(c0 - c1) << 32) / ns : 0;
 	if (!timer_per_ns)
 		panic("The local APIC's timer does not count");
 	log_info("APIC timer: %lu kHz\n", timer_per_ns * 1000000 >> 32);
@@ -163,10 +158,7 @@ void apic_init(void)
 		 apic_read(APIC_VERSION) & 0xff, deadline_mode ? "TSC deadline" : "count");
 }
 
-/*
- * One interrupt (VEC_TIMER) at or shortly after the deadline, at once when it is past; far ones
- * come early and are set anew.
- */
+/* At or shortly after the deadline, at once when it is past; far ones come early, to be set anew. */
 void arch_set_timer(u64 deadline_ns)
 {
 	u64 now, count;

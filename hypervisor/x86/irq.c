@@ -2,8 +2,8 @@
 /*
  * Machine interrupts: vectors, owners, delivery.
  *
- * Job:    one descriptor per interrupt (GSIs, then MSIs); vectors; dispatch to the hypervisor's own
- *         handlers or to guests' event channels; when to acknowledge.
+ * Job:    one descriptor per interrupt (GSIs, then MSIs); vectors; dispatch to our own handlers or
+ *         to guests' event channels; when to acknowledge.
  * Enter:  do_irq() from entry.S; pv/physdev.c and core/evtchn.c through hv/irq.h.
  * State:  descs[], vector_irq[]: a vector means the same on every CPU.
  * Locks:  irq_lock (RANK_IRQ). Event channels are raised after it is released; a reference keeps
@@ -50,27 +50,7 @@ static bool is_msi(const struct irq_desc *d)
 	return irq_of(d) >= nr_gsis;
 }
 
-static struct irq_desc *desc_of(int irq)
-{
-	return irq >= 0 && (unsigned int)irq < nr_gsis + NR_MSIS ? &descs[irq] : NULL;
-}
-
 /* --- set-up --- */
-
-/* ISA interrupts are 1:1, edge, active high, but where MADT overrides it. */
-u32 isa_irq_to_gsi(unsigned int isa, bool *level, bool *active_low)
-{
-	const struct acpi_override *o;
-
-	for (o = acpi_info.overrides; o < acpi_info.overrides + acpi_info.nr_overrides; o++)
-		if (o->irq == isa) {
-			*level = o->level;
-			*active_low = o->active_low;
-			return o->gsi;
-		}
-	*level = *active_low = false;
-	return isa;
-}
 
 /*
  * Both 8259s: moved away from the exceptions (for spurious interrupts) and masked. Before the local
@@ -80,8 +60,8 @@ void i8259_mask(void)
 {
 	static const u8 seq[][2] = {
 		{ 0x20, 0x11 }, { 0xa0, 0x11 }, { 0x21, VEC_LEGACY_FIRST },
-		{ 0xa1, VEC_LEGACY_FIRST + 8 }, { 0x21, 4 }, { 0xa1, 2 }, { 0x21, 1 },
-		{ 0xa1, 1 }, { 0x21, 0xff }, { 0xa1, 0xff },
+		{ 0xa1, VEC_LEGACY_FIRST + 8 }, { 0x21, 4 }, { 0xa1, 2 }, { 0x21, 1 }, { 0xa1, 1 },
+		{ 0x21, 0xff }, { 0xa1, 0xff },
 	};
 	unsigned int i;
 
@@ -93,22 +73,19 @@ void i8259_mask(void)
 
 void irq_init(void)
 {
+	const struct acpi_override *o;
 	unsigned int i;
-	bool level, low;
-	u32 gsi;
 
 	descs = hv_new_array(struct irq_desc, nr_gsis + NR_MSIS);
 	if (!descs)
 		panic("No memory for %u interrupts", nr_gsis + NR_MSIS);
-	for (i = 16; i < nr_gsis; i++)		/* PCI: level, active low */
+	for (i = 16; i < nr_gsis; i++)		/* PCI: level, active low; ISA: edge, high */
 		descs[i].level = descs[i].active_low = true;
-	for (i = 0; i < 16; i++) {
-		gsi = isa_irq_to_gsi(i, &level, &low);
-		if (gsi < nr_gsis) {
-			descs[gsi].level = level;
-			descs[gsi].active_low = low;
+	for (o = acpi_info.overrides; o < acpi_info.overrides + acpi_info.nr_overrides; o++)
+		if (o->gsi < nr_gsis) {
+			descs[o->gsi].level = o->level;
+			descs[o->gsi].active_low = o->active_low;
 		}
-	}
 }
 
 /* A free vector, or the first of nvec free ones aligned to nvec (a power of two); 0: none. */
@@ -122,9 +99,8 @@ static u8 find_vectors(unsigned int nvec)
 		next = next >= VEC_DEVICE_LAST ? VEC_DEVICE_FIRST : next + 1;
 		if (v & (nvec - 1) || v + nvec - 1 > VEC_DEVICE_LAST)
 			continue;
-		for (i = 0; i < nvec; i++)
-			if (vector_irq[v + i] || v + i == VEC_INT80)
-				break;
+		for (i = 0; i < nvec && !vector_irq[v + i] && v + i != VEC_INT80; i++)
+			;
 		if (i == nvec)
 			return v;
 	}
@@ -163,18 +139,21 @@ static int start(struct irq_desc *d)
 	return err;
 }
 
-int irq_request_hv(u32 gsi, bool level, bool active_low, void (*fn)(void *), void *arg)
+int irq_request_isa(unsigned int isa, void (*fn)(void *), void *arg)
 {
+	const struct acpi_override *o = acpi_info.overrides;
 	struct irq_desc *d;
+	u32 gsi = isa;
 	int err = -EBUSY;
 
+	for (; o < acpi_info.overrides + acpi_info.nr_overrides; o++)
+		if (o->irq == isa)
+			gsi = o->gsi;
 	if (gsi >= nr_gsis)
 		return -EINVAL;
 	d = &descs[gsi];
 	spin_lock(&irq_lock);
 	if (!d->fn && !d->guests) {
-		d->level = level;
-		d->active_low = active_low;
 		d->arg = arg;
 		d->fn = fn;
 		err = start(d);
@@ -187,7 +166,7 @@ int irq_request_hv(u32 gsi, bool level, bool active_low, void (*fn)(void *), voi
 
 /*
  * dom0 knows from ACPI's _PRT how a line is wired. It may say so again, but not differently in use.
- * A line of the hypervisor's own is set up already, as far as dom0 is concerned.
+ * A line of ours is set up already, as far as it is concerned.
  */
 int irq_setup_gsi(u32 gsi, bool level, bool active_low)
 {
@@ -213,13 +192,13 @@ int irq_setup_gsi(u32 gsi, bool level, bool active_low)
 
 /* --- guests --- */
 
-/* Let p's domain have the interrupt p->irq. p->port is set already. -ENXIO -EBUSY -ENOSPC. */
+/* p->port is set already. */
 int irq_bind_pirq(struct pirq *p, bool will_share)
 {
-	struct irq_desc *d = desc_of(p->irq);
+	struct irq_desc *d = &descs[p->irq];
 	int err = 0;
 
-	if (!d)
+	if (p->irq < 0)
 		return -ENXIO;
 	spin_lock(&irq_lock);
 	if (is_msi(d) && !d->vector) {
@@ -244,6 +223,7 @@ int irq_bind_pirq(struct pirq *p, bool will_share)
 	return err;
 }
 
+/* irq_lock held. */
 static void guest_eoi_locked(struct irq_desc *d, struct pirq *p)
 {
 	if (!p->masked)
@@ -255,33 +235,26 @@ static void guest_eoi_locked(struct irq_desc *d, struct pirq *p)
 
 void irq_unbind_pirq(struct pirq *p)
 {
-	struct irq_desc *d = desc_of(p->irq);
-	struct pirq **link;
+	struct irq_desc *d = &descs[p->irq];
+	struct pirq **link = &d->guests;
 
-	if (!d)
-		return;
 	spin_lock(&irq_lock);
-	for (link = &d->guests; *link && *link != p; link = &(*link)->next)
-		;
-	if (*link) {
-		*link = p->next;
-		p->next = NULL;
-		d->nr_guests--;
-		guest_eoi_locked(d, p);
-		if (!d->guests)
-			mask(d, true);
-	}
+	while (*link != p)
+		link = &(*link)->next;
+	*link = p->next;
+	d->nr_guests--;
+	guest_eoi_locked(d, p);
+	if (!d->guests)
+		mask(d, true);
 	spin_unlock(&irq_lock);
 }
 
 void irq_guest_eoi(struct pirq *p)
 {
-	struct irq_desc *d = desc_of(p->irq);
-
-	if (!d || !READ_ONCE(p->masked))
+	if (!READ_ONCE(p->masked))
 		return;
 	spin_lock(&irq_lock);
-	guest_eoi_locked(d, p);
+	guest_eoi_locked(&descs[p->irq], p);
 	spin_unlock(&irq_lock);
 }
 
@@ -290,18 +263,14 @@ bool irq_needs_eoi(const struct pirq *p)
 	return p->level;
 }
 
-/* Deliver to another CPU from now on. */
 void irq_set_affinity_vcpu(struct pirq *p, unsigned int cpu)
 {
-	struct irq_desc *d = desc_of(p->irq);
+	struct irq_desc *d = &descs[p->irq];
 
-	if (!d)
-		return;
 	spin_lock(&irq_lock);
 	if (d->cpu != cpu) {
 		d->cpu = cpu;
-		if (d->guests)
-			route(d);
+		route(d);
 	}
 	spin_unlock(&irq_lock);
 }
@@ -394,15 +363,12 @@ static void device_irq(unsigned int vector)
 	d = &descs[irq - 1];
 	d->count++;
 	trace(IRQ, vector, irq - 1);
-	if (!d->fn) {
+	if (d->fn) {
+		d->fn(d->arg);
+		apic_eoi();
+	} else {
 		deliver_to_guests(d);
-		return;
 	}
-	if (!d->level)
-		apic_eoi();
-	d->fn(d->arg);
-	if (d->level)
-		apic_eoi();
 }
 
 /* Every interrupt comes here, with interrupts off and no lock held by this CPU. */
@@ -425,7 +391,6 @@ void do_irq(struct cpu_user_regs *regs, unsigned int vector)
 		break;
 	case VEC_APIC_ERROR:
 		apic_eoi();
-		spurious++;
 		log_warn("CPU %u: APIC error\n", this_cpu());
 		break;
 	default:
@@ -437,22 +402,22 @@ void irq_dump(void)
 {
 	const struct irq_desc *d;
 	const struct pirq *p;
-	char text[48];
 
 	printk("interrupts: irq vector cpu count, owner; %lu spurious\n", spurious);
 	for (d = descs; d < descs + nr_gsis + NR_MSIS; d++) {
 		if (!d->vector)
 			continue;
-		snprintf(text, sizeof(text), "%s", d->level ? "level" : "edge");
+		printk("  %3u %02x cpu%u %8lu%s%s%s", irq_of(d), d->vector, d->cpu, d->count,
+		       d->level ? " level" : "", d->in_flight ? " masked" : "",
+		       d->fn ? " hypervisor" : "");
 		if (is_msi(d))
-			msi_describe(irq_of(d) - nr_gsis, text, sizeof(text));
-		printk("  %3u %02x cpu%u %8lu %s%s%s\n", irq_of(d), d->vector, d->cpu, d->count,
-		       text, d->in_flight ? " masked" : "", d->fn ? " hypervisor" : "");
+			msi_describe(irq_of(d) - nr_gsis);
 		spin_lock(&irq_lock);
 		for (p = d->guests; p; p = p->next)
-			printk("      d%u pirq %u port %u%s\n", p->domain->id, p->pirq, p->port,
+			printk(" d%u pirq %u port %u%s", p->domain->id, p->pirq, p->port,
 			       p->masked ? " in flight" : "");
 		spin_unlock(&irq_lock);
+		printk("\n");
 	}
 	ioapic_dump();
 }

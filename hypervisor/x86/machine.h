@@ -2,7 +2,7 @@
 /*
  * What the files of x86/ offer each other and boot/start.c.
  *
- * Job:    declarations of uart.c vga.c apic.c tsc.c ioapic.c irq.c msi.c pci.c smp.c flush.c fpu.c
+ * Job:    declarations of console.c apic.c tsc.c ioapic.c irq.c msi.c pci.c smp.c flush.c fpu.c
  *         crash.c shutdown.c; the order in which start.c calls the *_init() functions is the order
  *         in which they stand here, cpu_identify() and cpu_setup() of cpu.h first.
  * Locks:  none to call an init function: one CPU runs.
@@ -22,15 +22,13 @@ extern bool opt_x2apic;			/* x2apic=: use it although firmware did not switch to
 /* com1=, com2=: "115200,8n1,0x3f8,4" (each part may be missing); port 1 or 2. False: not understood. */
 bool uart_parse(unsigned int port, const char *arg);
 bool console_parse(const char *arg);	/* console=: com1,com2,vga,none */
-extern bool opt_vga;			/* console= names it, or there is no such option */
 void reboot_parse(const char *arg);	/* reboot=: a(cpi), p(ci), k(bd), t(riple); n(o) */
 
-/* --- consoles (uart.c, vga.c) --- */
+/* --- consoles (console.c) --- */
 void uart_init(void);			/* before paging is final; port I/O only */
 void uart_init_irq(void);		/* after irq_init(): receive interrupts */
 bool arch_port_is_ours(u16 port);	/* dom0 must not touch it */
 void vga_init(void *text);		/* mapping of 0xb8000; NULL: none, or dom0 takes the screen */
-void vga_putc(char c);
 
 /* --- time (tsc.c), after ACPI --- */
 void tsc_init(void);			/* calibrate; now_ns() counts from here */
@@ -58,17 +56,15 @@ void ioapic_init(void);			/* masks every pin; sets nr_gsis */
 void irq_init(void);			/* after ioapic_init() */
 void i8259_mask(void);
 void do_irq(struct cpu_user_regs *regs, unsigned int vector);	/* entry.S, vectors 0x20-0xff */
-/* An interrupt of the hypervisor's own. fn runs with interrupts off and no lock held. -EBUSY. */
-int irq_request_hv(u32 gsi, bool level, bool active_low, void (*fn)(void *), void *arg);
-/* gsi of an ISA interrupt, with the trigger and polarity that ACPI's overrides give it */
-u32 isa_irq_to_gsi(unsigned int isa, bool *level, bool *active_low);
+/* An interrupt of the hypervisor's own. fn runs with interrupts off and no lock held. -EBUSY ... */
+int irq_request_isa(unsigned int isa, void (*fn)(void *), void *arg);
 int ioapic_set_cpu(u32 gsi, unsigned int cpu);	/* where it goes; -ENXIO: no such line */
 void ioapic_set_pin(u32 gsi, u8 vector, bool level, bool active_low, bool masked);	/* after it */
 void ioapic_dump(void);
 void pci_init(void);			/* MCFG */
 void msi_write(unsigned int slot, u8 vector, unsigned int cpu);	/* slot: irq - nr_gsis */
 void msi_mask(unsigned int slot, bool mask);
-void msi_describe(unsigned int slot, char *buf, size_t size);
+void msi_describe(unsigned int slot);
 void irq_reapply_msi(unsigned int slot);
 int irq_reserve_msis(unsigned int nvec);	/* first slot: contiguous aligned vectors; -ENOSPC */
 void irq_release_msis(unsigned int slot, unsigned int nvec);

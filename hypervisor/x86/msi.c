@@ -212,13 +212,13 @@ void msi_mask(unsigned int slot, bool mask)
 		change_msi_flags(d, 0, MSI_ENABLE);
 }
 
-void msi_describe(unsigned int slot, char *buf, size_t size)
+void msi_describe(unsigned int slot)
 {
 	const struct msi_slot *s = &slots[slot];
 	u32 a = s->dev ? s->dev->sbdf : 0;
 
-	snprintf(buf, size, "%s %04x:%02x:%02x.%u entry %u", s->msix ? "MSI-X" : "MSI", a >> 16,
-		 a >> 8 & 0xff, a >> 3 & 31, a & 7, s->entry);
+	printk(" %s %04x:%02x:%02x.%u entry %u", s->msix ? "MSI-X" : "MSI", a >> 16, a >> 8 & 0xff,
+	       a >> 3 & 31, a & 7, s->entry);
 }
 
 /* --- allocation --- */

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Serial ports and the choice of console devices.
+ * The console's devices: serial ports and the text screen.
  *
- * Job:    two 16550 ports: polled output, input by interrupt; arch_console_putc().
- * Enter:  printk (any context); uart_interrupt() from irq.c.
- * State:  uarts[]; which devices the console has.
+ * Job:    two 16550 ports: polled output, input by interrupt; 80x25 characters at 0xb8000 until
+ *         dom0 takes the screen; the choice among them.
+ * Enter:  printk (any context) by arch_console_putc(); uart_interrupt() from irq.c.
+ * State:  uarts[]; the screen and its cursor.
  * Locks:  none: printk orders the output; input is read by one CPU's interrupt.
  * Holds:  U1  waiting for the transmitter is bounded: a dead port is given up.
- * Tests:  every boot
+ * Tests:  every boot; the screen by eye
  */
 #include <hv/debug.h>
 #include <hv/string.h>
@@ -24,6 +25,9 @@
 #define LSR_DATA	0x01
 #define LSR_THRE	0x20
 
+#define COLS 80
+#define ROWS 25
+
 /* The console: first what console= names; com1 and the screen when there is no such option. */
 static struct uart {
 	u16 port;
@@ -37,6 +41,12 @@ static struct uart {
 	{ .port = 0x3f8, .irq = 4, .lcr = 3, .baud = 115200, .console = true },
 	{ .port = 0x2f8, .irq = 3, .lcr = 3, .baud = 115200 },
 };
+
+static bool use_vga = true;
+static volatile u16 *screen;		/* NULL: none, or not ours */
+static unsigned int row, col;
+
+/* --- options --- */
 
 static void number_after_comma(const char **s, unsigned long *val)
 {
@@ -94,7 +104,7 @@ bool console_parse(const char *arg)
 	static bool again;
 
 	if (!again)
-		uarts[0].console = uarts[1].console = opt_vga = false;
+		uarts[0].console = uarts[1].console = use_vga = false;
 	again = true;
 	while (*arg) {
 		if (word(&arg, "com1"))
@@ -102,13 +112,15 @@ bool console_parse(const char *arg)
 		else if (word(&arg, "com2"))
 			uarts[1].console = true;
 		else if (word(&arg, "vga"))
-			opt_vga = true;
+			use_vga = true;
 		else if (!word(&arg, "none"))
 			return false;
 		arg += *arg == ',';
 	}
 	return true;
 }
+
+/* --- serial ports --- */
 
 static void uart_setup(struct uart *u)
 {
@@ -150,20 +162,6 @@ static void uart_send(struct uart *u, u8 c)
 	outb(u->port + UART_DATA, c);
 }
 
-void arch_console_putc(char c)
-{
-	struct uart *u;
-
-	for (u = uarts; u < uarts + 2; u++) {
-		if (!u->console || !u->alive)
-			continue;
-		if (c == '\n')
-			uart_send(u, '\r');
-		uart_send(u, c);
-	}
-	vga_putc(c);
-}
-
 static void uart_interrupt(void *arg)
 {
 	struct uart *u = arg;
@@ -177,15 +175,12 @@ static void uart_interrupt(void *arg)
 /* Input from the ports that are consoles. */
 void uart_init_irq(void)
 {
-	bool level, low;
 	struct uart *u;
-	u32 gsi;
 
 	for (u = uarts; u < uarts + 2; u++) {
 		if (!u->console || !u->alive || !u->irq)
 			continue;
-		gsi = isa_irq_to_gsi(u->irq, &level, &low);
-		if (irq_request_hv(gsi, level, low, uart_interrupt, u)) {
+		if (irq_request_isa(u->irq, uart_interrupt, u)) {
 			log_warn("com%d: no interrupt, input is not read\n", (int)(u - uarts) + 1);
 			continue;
 		}
@@ -204,4 +199,68 @@ bool arch_port_is_ours(u16 port)
 		if (u->console && u->alive && port >= u->port && port < u->port + 8)
 			return true;
 	return (port & ~0x81) == 0x20;		/* 20 21 a0 a1: the 8259s */
+}
+
+/* --- the screen --- */
+
+static void scroll(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ROWS * COLS; i++)
+		screen[i] = i < (ROWS - 1) * COLS ? screen[i + COLS] : 0x0720;
+	row = ROWS - 1;
+}
+
+static void put_cursor(void)
+{
+	unsigned int pos = row * COLS + col;
+
+	outb(0x3d4, 0x0e);
+	outb(0x3d5, pos >> 8);
+	outb(0x3d4, 0x0f);
+	outb(0x3d5, pos & 0xff);
+}
+
+void vga_init(void *text)
+{
+	screen = use_vga ? text : NULL;
+	if (screen)
+		scroll();
+}
+
+static void vga_putc(char c)
+{
+	if (!screen)
+		return;
+	if (c == '\r') {
+		col = 0;
+	} else if (c == '\b') {
+		col -= col > 0;
+	} else if (c == '\n') {
+		col = COLS;
+	} else if ((u8)c >= ' ') {
+		screen[row * COLS + col++] = 0x0700 | (u8)c;
+	}
+	if (col == COLS) {
+		col = 0;
+		if (++row == ROWS)
+			scroll();
+	}
+	if (c == '\n' || c == '\b')
+		put_cursor();
+}
+
+void arch_console_putc(char c)
+{
+	struct uart *u;
+
+	for (u = uarts; u < uarts + 2; u++) {
+		if (!u->console || !u->alive)
+			continue;
+		if (c == '\n')
+			uart_send(u, '\r');
+		uart_send(u, c);
+	}
+	vga_putc(c);
 }
