@@ -35,8 +35,7 @@ static struct uart {
 	u8 lcr;
 	u32 baud;			/* 0: leave the rate as firmware set it */
 	bool console;
-	bool wanted;			/* named by com1= or com2= */
-	bool alive;
+	bool alive;			/* and a console */
 } uarts[2] = {
 	{ .port = 0x3f8, .irq = 4, .lcr = 3, .baud = 115200, .console = true },
 	{ .port = 0x2f8, .irq = 3, .lcr = 3, .baud = 115200 },
@@ -63,7 +62,6 @@ bool uart_parse(unsigned int which, const char *arg)
 	unsigned long baud = u->baud, port = u->port, irq = u->irq, clock;
 	u8 lcr = u->lcr;
 
-	u->wanted = true;
 	if (!strncmp(arg, "auto", 4)) {
 		baud = 0;
 		arg += 4;
@@ -82,10 +80,7 @@ bool uart_parse(unsigned int which, const char *arg)
 	number_after_comma(&arg, &irq);
 	if (*arg || baud > 115200 || port > 0xfff8 || irq > 15)
 		return false;
-	u->lcr = lcr;
-	u->baud = baud;
-	u->port = port;
-	u->irq = irq;
+	*u = (struct uart){ port, irq, lcr, baud, u->console, false };
 	return true;
 }
 
@@ -122,30 +117,27 @@ bool console_parse(const char *arg)
 
 /* --- serial ports --- */
 
-static void uart_setup(struct uart *u)
-{
-	outb(u->port + UART_SCR, 0x5a);
-	u->alive = inb(u->port + UART_SCR) == 0x5a;
-	if (!u->alive)
-		return;
-	outb(u->port + UART_IER, 0);
-	if (u->baud) {
-		outb(u->port + UART_LCR, u->lcr | 0x80);
-		outb(u->port + UART_DATA, 115200 / u->baud);
-		outb(u->port + UART_IER, 115200 / u->baud >> 8);
-	}
-	outb(u->port + UART_LCR, u->lcr);
-	outb(u->port + UART_IIR, 0x07);		/* FIFOs on and empty */
-	outb(u->port + UART_MCR, 0x0b);		/* DTR, RTS, and OUT2: the interrupt's gate */
-}
-
 void uart_init(void)
 {
 	struct uart *u;
 
-	for (u = uarts; u < uarts + 2; u++)
-		if ((u->console || u->wanted) && u->port)
-			uart_setup(u);
+	for (u = uarts; u < uarts + 2; u++) {
+		if (!u->console || !u->port)
+			continue;
+		outb(u->port + UART_SCR, 0x5a);
+		u->alive = inb(u->port + UART_SCR) == 0x5a;
+		if (!u->alive)
+			continue;
+		outb(u->port + UART_IER, 0);
+		if (u->baud) {
+			outb(u->port + UART_LCR, u->lcr | 0x80);
+			outb(u->port + UART_DATA, 115200 / u->baud);
+			outb(u->port + UART_IER, 115200 / u->baud >> 8);
+		}
+		outb(u->port + UART_LCR, u->lcr);
+		outb(u->port + UART_IIR, 0x07);		/* FIFOs on and empty */
+		outb(u->port + UART_MCR, 0x0b);		/* DTR, RTS, and OUT2: the interrupt's gate */
+	}
 }
 
 static void uart_send(struct uart *u, u8 c)
@@ -172,13 +164,12 @@ static void uart_interrupt(void *arg)
 		console_input(inb(u->port + UART_DATA));
 }
 
-/* Input from the ports that are consoles. */
 void uart_init_irq(void)
 {
 	struct uart *u;
 
 	for (u = uarts; u < uarts + 2; u++) {
-		if (!u->console || !u->alive || !u->irq)
+		if (!u->alive || !u->irq)
 			continue;
 		if (irq_request_isa(u->irq, uart_interrupt, u)) {
 			log_warn("com%d: no interrupt, input is not read\n", (int)(u - uarts) + 1);
@@ -196,7 +187,7 @@ bool arch_port_is_ours(u16 port)
 	struct uart *u;
 
 	for (u = uarts; u < uarts + 2; u++)
-		if (u->console && u->alive && port >= u->port && port < u->port + 8)
+		if (u->alive && port >= u->port && port < u->port + 8)
 			return true;
 	return (port & ~0x81) == 0x20;		/* 20 21 a0 a1: the 8259s */
 }
@@ -256,7 +247,7 @@ void arch_console_putc(char c)
 	struct uart *u;
 
 	for (u = uarts; u < uarts + 2; u++) {
-		if (!u->console || !u->alive)
+		if (!u->alive)
 			continue;
 		if (c == '\n')
 			uart_send(u, '\r');

@@ -42,14 +42,12 @@ struct msi_dev {
 	u8 *table;			/* mapped when first needed, kept */
 };
 
-struct msi_slot {
+static struct msi_slot {
 	struct msi_dev *dev;		/* NULL: free */
 	bool msix;
 	u16 entry;			/* MSI-X: of the table; MSI: number of the message */
 	u8 first, nvec;			/* MSI: the group */
-};
-
-static struct msi_slot slots[NR_MSIS];
+} slots[NR_MSIS];
 static LIST_HEAD(devices);
 static spinlock_t msi_lock = SPINLOCK_INIT(RANK_IRQ);
 

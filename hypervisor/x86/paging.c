@@ -7,7 +7,7 @@
  * Enter:  boot/start.c (paging_init), desc.c, apic.c ... (map_hv_page, ioremap).
  * State:  hv_root and what hangs below it; every guest L4 copies its slots 256-271, so L3 tables
  *         that exist after paging_init() are all there will ever be.
- * Locks:  boot runs alone; map_hv_page() and ioremap() afterwards under hv_map_lock.
+ * Locks:  boot runs alone; map_hv_page() afterwards under hv_map_lock.
  * Holds:  M2  only slot 256 (M2P) has user-accessible entries, and they are read-only.
  *         M3  frames without RAM behind them have owner DOMID_IO in the frame table, M2P ~0.
  * Tests:  boot of every machine type in tests/linux; tests/guests/abuse_l4slots.c
@@ -25,6 +25,9 @@
 #define TABLE_FLAGS (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D)
 #define HV_FLAGS (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)
 #define CHUNK MiB(2)
+#define for_each_ram(m, bi) \
+	for (m = (bi)->mem; m < (bi)->mem + (bi)->nr_mem; m++) \
+		if (m->type == MEM_RAM)
 
 extern char _end[], _stext[], _etext[], _srodata[], _erodata[], _sinit[], _einittext[], _einit[];
 
@@ -109,12 +112,9 @@ u64 lookup_hv_page(u64 va)
 void *ioremap(u64 maddr, size_t len)
 {
 	static u64 next = IOREMAP_VIRT_START;
-	u64 off, va, size = (PFN_UP(maddr + len) - PFN_DOWN(maddr)) * PAGE_SIZE;
+	u64 off, size = (PFN_UP(maddr + len) - PFN_DOWN(maddr)) * PAGE_SIZE;
+	u64 va = atomic_add(&next, size + PAGE_SIZE) - size;	/* a hole before each mapping */
 
-	spin_lock(&hv_map_lock);
-	va = next;
-	next += size + PAGE_SIZE;		/* a hole after each mapping */
-	spin_unlock(&hv_map_lock);
 	if (va + size > IOREMAP_VIRT_END)
 		return NULL;
 	for (off = 0; off < size; off += PAGE_SIZE)
@@ -208,9 +208,8 @@ static bool chunk_used(const struct boot_info *bi, const struct frame_array *a, 
 	u64 first = off / (8 * a->words), last = DIV_ROUND_UP(off + CHUNK, 8 * a->words);
 	const struct mem_range *m;
 
-	for (m = bi->mem; m < bi->mem + bi->nr_mem; m++)
-		if (m->type == MEM_RAM && PFN_DOWN(m->base) < last &&
-		    PFN_UP(m->base + m->len) > first)
+	for_each_ram(m, bi)
+		if (PFN_DOWN(m->base) < last && PFN_UP(m->base + m->len) > first)
 			return true;
 	return false;
 }
@@ -247,15 +246,13 @@ static void map_array(const struct boot_info *bi, const struct frame_array *a)
 
 static void init_ram_frames(const struct boot_info *bi)
 {
-	const struct mem_range *r;
-	u64 m, last;
+	const struct mem_range *m;
+	u64 mfn, last;
 
-	for (r = bi->mem; r < bi->mem + bi->nr_mem; r++) {
-		last = min(PFN_DOWN(r->base + r->len), max_page);
-		for (m = max(PFN_UP(r->base), PFN_DOWN(MiB(1))); r->type == MEM_RAM && m < last; m++) {
-			frame_table[m] = (struct page_info){ .owner = DOMID_INVALID, .word = 1 };
-			total_pages++;
-		}
+	for_each_ram(m, bi) {
+		last = min(PFN_DOWN(m->base + m->len), max_page);
+		for (mfn = PFN_UP(max(m->base, MiB(1))); mfn < last; mfn++, total_pages++)
+			frame_table[mfn] = (struct page_info){ .owner = DOMID_INVALID, .word = 1 };
 	}
 }
 
@@ -288,11 +285,10 @@ static void free_memory(const struct boot_info *bi)
 
 	for (i = 0; i < bi->nr_modules; i++)
 		res[4 + i] = (struct range){ bi->modules[i].start, bi->modules[i].end };
-	for (m = bi->mem; m < bi->mem + bi->nr_mem; m++)
-		if (m->type == MEM_RAM)
-			add_free(ROUND_UP(m->base, PAGE_SIZE),
-				 min(ROUND_DOWN(m->base + m->len, PAGE_SIZE), max_page << PAGE_SHIFT),
-				 res, 4 + i);
+	for_each_ram(m, bi)
+		add_free(ROUND_UP(m->base, PAGE_SIZE),
+			 min(ROUND_DOWN(m->base + m->len, PAGE_SIZE), max_page << PAGE_SHIFT),
+			 res, 4 + i);
 }
 
 static bool reserve(struct boot_area *area, const struct boot_info *bi, u64 size, u64 from, u64 limit)
@@ -306,11 +302,10 @@ static bool reserve(struct boot_area *area, const struct boot_info *bi, u64 size
 void paging_init(const struct boot_info *bi)
 {
 	u64 size, m2p_end, a, image_end = ROUND_UP((u64)_end, CHUNK) - IMAGE_VIRT_BASE;
-	unsigned int i;
+	const struct mem_range *m;
 
-	for (i = 0; i < bi->nr_mem; i++)
-		if (bi->mem[i].type == MEM_RAM)
-			max_page = max(max_page, PFN_DOWN(bi->mem[i].base + bi->mem[i].len));
+	for_each_ram(m, bi)
+		max_page = max(max_page, PFN_DOWN(m->base + m->len));
 	max_page = min(max_page, PFN_DOWN(DIRECTMAP_VIRT_END - DIRECTMAP_VIRT_START));
 
 	/* an L2 table for each GiB of the direct map and the arrays; holes, the image and more */
@@ -351,30 +346,23 @@ void free_init_sections(void)
 		       _mfn(PFN_DOWN((u64)_einit - IMAGE_VIRT_BASE)));
 }
 
-/* --- M2P --- */
-
-static __always_inline u64 m2p_chunk(u64 va)
-{
-	const u64 *l3 = mfn_to_virt(pte_mfn(hv_root[L4_INDEX(va)]));
-	const u64 *l2 = mfn_to_virt(pte_mfn(l3[L3_INDEX(va)]));
-
-	return l2[L2_INDEX(va)];
-}
-
 /*
  * Guests see the M2P read-only, and so do we; with SMAP we may not even read it there. So our own
  * accesses go through the direct map.
  */
 void set_m2p(mfn_t mfn, u64 pfn)
 {
-	u64 va = M2P_VIRT_START + mfn_x(mfn) * 8;
+	u64 va = M2P_VIRT_START + mfn_x(mfn) * 8, *t = hv_root;
 
-	((u64 *)mfn_to_virt(pte_mfn(m2p_chunk(va))))[(va & (CHUNK - 1)) / 8] = pfn;
+	t = mfn_to_virt(pte_mfn(t[L4_INDEX(M2P_VIRT_START)]));
+	t = mfn_to_virt(pte_mfn(t[L3_INDEX(va)]));
+	t = mfn_to_virt(pte_mfn(t[L2_INDEX(va)]));
+	t[mfn_x(mfn) % (CHUNK / 8)] = pfn;
 }
 
 mfn_t arch_m2p_frame(u64 n)
 {
-	u64 e = n < DIV_ROUND_UP(max_page * 8, CHUNK) ? m2p_chunk(M2P_VIRT_START + n * CHUNK) : 0;
+	u64 e = n * CHUNK < max_page * 8 ? *entry_of(M2P_VIRT_START + n * CHUNK, 21) : 0;
 
 	return e & PTE_PS ? pte_mfn(e) : INVALID_MFN;
 }
@@ -383,6 +371,7 @@ u64 get_m2p(mfn_t mfn)
 {
 	mfn_t chunk = arch_m2p_frame(mfn_x(mfn) / (CHUNK / 8));
 
-	return mfn_eq(chunk, INVALID_MFN) ? INVALID_M2P :
-		((u64 *)mfn_to_virt(chunk))[mfn_x(mfn) % (CHUNK / 8)];
+	if (mfn_eq(chunk, INVALID_MFN))
+		return INVALID_M2P;
+	return ((u64 *)mfn_to_virt(chunk))[mfn_x(mfn) % (CHUNK / 8)];
 }

@@ -4,27 +4,23 @@
  *
  * Job:    reads and writes by ports cf8/cfc in segment 0, by MMCFG in the others.
  * Enter:  msi.c, shutdown.c; physdev_op pci_mmcfg_reserved.
- * State:  mmcfg[] with one mapping per bus, made at its first use.
- * Locks:  cf8_lock (RANK_LEAF) around an address and data cycle; mmcfg_lock for the mappings.
+ * State:  mmcfg[]
+ * Locks:  cf8_lock (RANK_LEAF) around an address and data cycle.
  * Tests:  tests/linux, tests/guests/abuse_physdev.c
  */
 #include <hv/acpi.h>
 #include <hv/debug.h>
-#include <hv/page_alloc.h>
 #include "cpu.h"
 #include "io.h"
 #include "machine.h"
 #include "paging.h"
 
-struct mmcfg {
+static struct mmcfg {
 	struct acpi_mcfg area;
-	u8 **bus;			/* 256 mappings of 1 MiB, NULL: not yet */
-};
-
-static struct mmcfg mmcfg[ACPI_MAX_MCFG];
+	u8 *regs;			/* of start_bus; NULL: not mapped */
+} mmcfg[ACPI_MAX_MCFG];
 static unsigned int nr_mmcfg;		/* neither changes after boot */
 static spinlock_t cf8_lock = SPINLOCK_INIT(RANK_LEAF);
-static spinlock_t mmcfg_lock = SPINLOCK_INIT(RANK_IRQ + 1);	/* under irq.c's or msi.c's */
 
 /* Of firmware's areas those that can be: whole buses, addressable, not RAM. */
 void pci_init(void)
@@ -35,22 +31,23 @@ void pci_init(void)
 		const struct acpi_mcfg *m = &acpi_info.mcfg[i];
 		u64 first = m->base + ((u64)m->start_bus << 20);
 		u64 end = m->base + ((u64)(m->end_bus + 1) << 20);
-		u8 **bus = NULL;
 
-		if (m->base && !(m->base & (MiB(1) - 1)) && first < end &&
-		    end <= 1UL << cpu_feat.phys_bits && !mfn_is_ram(_mfn(PFN_DOWN(first))) &&
-		    !mfn_is_ram(_mfn(PFN_DOWN(end - 1))))
-			bus = hv_new_array(u8 *, 256);
-		if (bus)
-			mmcfg[nr_mmcfg++] = (struct mmcfg){ *m, bus };
-		else
+		if (!m->base || m->base & (MiB(1) - 1) || first >= end ||
+		    end > 1UL << cpu_feat.phys_bits || mfn_is_ram(_mfn(PFN_DOWN(first))) ||
+		    mfn_is_ram(_mfn(PFN_DOWN(end - 1)))) {
 			log_warn("MMCFG at %lx is not usable\n", m->base);
+			continue;
+		}
+		mmcfg[nr_mmcfg].area = *m;
+		if (m->segment)			/* in segment 0 the ports do */
+			mmcfg[nr_mmcfg].regs = ioremap(first, end - first);
+		nr_mmcfg++;
 	}
 }
 
-static struct mmcfg *find_mmcfg(u16 seg, u8 bus)
+static const struct mmcfg *find_mmcfg(u16 seg, u8 bus)
 {
-	struct mmcfg *m;
+	const struct mmcfg *m;
 
 	for (m = mmcfg; m < mmcfg + nr_mmcfg; m++)
 		if (m->area.segment == seg && m->area.start_bus <= bus && m->area.end_bus >= bus)
@@ -68,18 +65,11 @@ bool pci_mmcfg_known(u64 base, u16 seg, u8 start_bus, u8 end_bus)
 /* The register in memory, or NULL. */
 static u8 *mmcfg_reg(u16 seg, u8 bus, u8 devfn, u8 reg)
 {
-	struct mmcfg *m = find_mmcfg(seg, bus);
-	u8 *va = NULL;
+	const struct mmcfg *m = find_mmcfg(seg, bus);
 
-	if (!m)
+	if (!m || !m->regs)
 		return NULL;
-	spin_lock(&mmcfg_lock);
-	if (!m->bus[bus])
-		m->bus[bus] = ioremap(m->area.base + ((u64)bus << 20), MiB(1));
-	if (m->bus[bus])
-		va = m->bus[bus] + ((u32)devfn << 12) + reg;
-	spin_unlock(&mmcfg_lock);
-	return va;
+	return m->regs + ((u32)(bus - m->area.start_bus) << 20 | (u32)devfn << 12 | reg);
 }
 
 /* Point the data ports at the register; its own port. cf8_lock held. */

@@ -21,8 +21,7 @@
 #define NS_PER_SEC 1000000000UL
 
 static struct time_scale scale[NR_CPUS];
-static u64 tsc_hz;
-static u64 tsc_per_ns;			/* 32.32 fixed point */
+static u64 tsc_hz, tsc_per_ns;		/* tsc_per_ns: 32.32 fixed point */
 static bool tsc_differs;
 
 /* Some time without memory or port accesses: emulators run such loops at full speed. */
@@ -128,30 +127,25 @@ static u64 calibrate(void)
 	return hz;
 }
 
-/* mul and shift such that ns = ((tsc << shift) * mul) >> 32, mul as large as fits in 32 bits. */
-static void set_scale(struct time_scale *s, u64 hz)
-{
-	u64 num = NS_PER_SEC;
-
-	for (s->shift = 0; num >= hz; s->shift++)
-		hz <<= 1;
-	for (; num << 1 <= hz; s->shift--)
-		num <<= 1;
-	s->mul = mul_div(num, 1UL << 32, hz);
-}
-
 void tsc_init(void)
 {
+	struct time_scale s = { 0 };
+	u64 num = NS_PER_SEC, hz;
 	unsigned int cpu;
 
-	tsc_hz = calibrate();
-	if (!tsc_hz)
+	hz = tsc_hz = calibrate();
+	if (!hz)
 		panic("No timer to calibrate the TSC with: neither ACPI PM timer nor PIT counts");
-	tsc_per_ns = mul_div(tsc_hz, 1UL << 32, NS_PER_SEC);
-	set_scale(&scale[0], tsc_hz);
-	scale[0].tsc_base = rdtsc_now();
-	for (cpu = 1; cpu < NR_CPUS; cpu++)
-		scale[cpu] = scale[0];
+	tsc_per_ns = mul_div(hz, 1UL << 32, NS_PER_SEC);
+	/* ns = ((tsc << shift) * mul) >> 32, mul as large as fits in 32 bits */
+	for (; num >= hz; s.shift++)
+		hz <<= 1;
+	for (; num << 1 <= hz; s.shift--)
+		num <<= 1;
+	s.mul = mul_div(num, 1UL << 32, hz);
+	s.tsc_base = rdtsc_now();
+	for (cpu = 0; cpu < NR_CPUS; cpu++)
+		scale[cpu] = s;
 	log_info("TSC: %lu.%03lu MHz\n", tsc_hz / 1000000, tsc_hz / 1000 % 1000);
 }
 
@@ -172,8 +166,8 @@ u64 now_ns(void)
 }
 
 /*
- * Not before ns: rounded up, so that a timer set to it is due when it fires. By the distance from
- * now: the fixed-point rate would be off by more and more over the uptime.
+ * Rounded up, so that a timer set to it is due when it fires. By the distance from now: the
+ * fixed-point rate would be off by more and more over the uptime.
  */
 u64 ns_to_tsc(u64 ns)
 {
@@ -191,7 +185,7 @@ const struct time_scale *arch_time_scale(void)
 
 u32 arch_tsc_khz(void)
 {
-	return (u32)((tsc_hz + 500) / 1000);
+	return (tsc_hz + 500) / 1000;
 }
 
 bool arch_tsc_stable(void)
