@@ -90,8 +90,7 @@ void apic_init_cpu(void)
 	apic_write(APIC_LVT_TIMER, LVT_MASKED);
 	apic_write(APIC_LVT_LINT0, LVT_MASKED | LVT_EXTINT);
 	apic_write(APIC_LVT_LINT1, LVT_NMI);
-	if (maxlvt >= 4)
-		apic_write(APIC_LVT_PERF, LVT_MASKED);
+	apic_write(APIC_LVT_PERF, LVT_MASKED);
 	if (maxlvt >= 6)
 		apic_write(APIC_LVT_CMCI, LVT_MASKED);
 	apic_write(APIC_LVT_ERROR, VEC_APIC_ERROR);

@@ -3,7 +3,7 @@
  * Port and memory-mapped input and output.
  *
  * Job:    inb() ... outl(); mmio_read8() ... mmio_write32() on ioremap()ed registers: single
- *         accesses of the stated width, neither split nor merged; POST-port delay.
+ *         accesses of the stated width, neither split nor merged.
  * Tests:  all
  */
 #ifndef X86_IO_H
@@ -34,11 +34,5 @@ IO_ACCESS(b, u8, 8)
 IO_ACCESS(w, u16, 16)
 IO_ACCESS(l, u32, 32)
 #undef IO_ACCESS
-
-/* About a microsecond on old buses; an exit under a hypervisor. */
-static inline void io_delay(void)
-{
-	outb(0x80, 0);
-}
 
 #endif

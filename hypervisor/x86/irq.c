@@ -67,7 +67,7 @@ void i8259_mask(void)
 
 	for (i = 0; i < ARRAY_SIZE(seq); i++) {
 		outb(seq[i][0], seq[i][1]);
-		io_delay();
+		outb(0x80, 0);			/* about a microsecond on old buses */
 	}
 }
 
@@ -91,14 +91,9 @@ void irq_init(void)
 /* A free vector, or the first of nvec free ones aligned to nvec (a power of two); 0: none. */
 static u8 find_vectors(unsigned int nvec)
 {
-	static u8 next = VEC_DEVICE_FIRST;
-	unsigned int tries, i, v;
+	unsigned int v, i;
 
-	for (tries = 0; tries < 256; tries++) {
-		v = next;
-		next = next >= VEC_DEVICE_LAST ? VEC_DEVICE_FIRST : next + 1;
-		if (v & (nvec - 1) || v + nvec - 1 > VEC_DEVICE_LAST)
-			continue;
+	for (v = ROUND_UP(VEC_DEVICE_FIRST, nvec); v + nvec <= VEC_DEVICE_LAST + 1; v += nvec) {
 		for (i = 0; i < nvec && !vector_irq[v + i] && v + i != VEC_INT80; i++)
 			;
 		if (i == nvec)

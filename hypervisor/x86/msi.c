@@ -5,8 +5,8 @@
  * Job:    program MSI capabilities and MSI-X tables of dom0's devices: message, mask, enable.
  * Enter:  pv/physdev.c through hv/irq.h; irq.c for message and mask.
  * State:  slots[] (irq - nr_gsis), devices that have some.
- * Locks:  msi_lock (RANK_IRQ) for slots and devices; not held together with irq.c's lock. irq.c
- *         calls msi_write() and msi_mask() only for slots that were handed out, whose device stays.
+ * Locks:  msi_lock for slots and devices, outside irq.c's lock. With that alone irq.c calls
+ *         msi_write() and msi_mask(): for slots that were handed out, whose device stays.
  * Holds:  MS1  the vectors of one device's multi-message MSI are contiguous and aligned.
  * Tests:  tests/linux (virtio MSI-X, e1000e and AHCI MSI)
  */
@@ -49,12 +49,9 @@ static struct msi_slot {
 	u8 first, nvec;			/* MSI: the group */
 } slots[NR_MSIS];
 static LIST_HEAD(devices);
-static spinlock_t msi_lock = SPINLOCK_INIT(RANK_IRQ);
+static spinlock_t msi_lock = SPINLOCK_INIT(RANK_IRQ - 1);
 
-static u32 sbdf_of(u16 seg, u8 bus, u8 devfn)
-{
-	return (u32)seg << 16 | (u32)bus << 8 | devfn;
-}
+#define sbdf_of(seg, bus, devfn) ((u32)(seg) << 16 | (u32)(bus) << 8 | (devfn))
 
 static u32 conf_read(const struct msi_dev *d, u8 reg, unsigned int size)
 {
@@ -253,30 +250,23 @@ int irq_alloc_msi(const struct msi_request *req)
 {
 	unsigned int nvec = req->msix ? 1 : max(req->nvec, 1U), i;
 	struct msi_dev *d = NULL;
-	int slot, err;
+	int slot;
 
 	if (nvec > 32)
 		return -EINVAL;
 	while (nvec & (nvec - 1))	/* messages come in powers of two */
 		nvec++;
-	slot = irq_reserve_msis(nvec);
-	if (slot < 0)
-		return slot;
 	spin_lock(&msi_lock);
-	err = check_request(req, nvec, &d);
-	for (i = 0; !err && i < nvec; i++)
+	slot = check_request(req, nvec, &d) ?: irq_reserve_msis(nvec);
+	if (slot >= 0 && !req->msix)
+		change_msi_flags(d, MSI_NVEC | MSI_ENABLE, __builtin_ctz(nvec) << 4);
+	for (i = 0; slot >= 0 && i < nvec; i++) {
 		slots[slot + i] = (struct msi_slot){ .dev = d, .msix = req->msix, .first = slot,
 			.entry = req->msix ? req->entry : i, .nvec = nvec };
-	if (!err && !req->msix)
-		change_msi_flags(d, MSI_NVEC | MSI_ENABLE, __builtin_ctz(nvec) << 4);
-	spin_unlock(&msi_lock);
-	if (err) {
-		irq_release_msis(slot, nvec);
-		return err;
-	}
-	for (i = 0; i < nvec; i++)
 		irq_reapply_msi(slot + i);
-	return nr_gsis + slot;
+	}
+	spin_unlock(&msi_lock);
+	return slot < 0 ? slot : (int)nr_gsis + slot;
 }
 
 void irq_free_msi(int irq)
@@ -288,15 +278,16 @@ void irq_free_msi(int irq)
 		return;
 	spin_lock(&msi_lock);
 	s = slots[slot];
-	for (i = s.first; s.dev && i < s.first + s.nvec; i++) {
-		msi_mask(i, true);
-		slots[i].dev = NULL;
-	}
-	if (s.dev && !s.msix)
-		change_msi_flags(s.dev, MSI_NVEC | MSI_ENABLE, 0);
-	spin_unlock(&msi_lock);
-	if (s.dev)
+	if (s.dev) {
+		for (i = s.first; i < s.first + s.nvec; i++) {
+			msi_mask(i, true);
+			slots[i].dev = NULL;
+		}
+		if (!s.msix)
+			change_msi_flags(s.dev, MSI_NVEC | MSI_ENABLE, 0);
 		irq_release_msis(s.first, s.nvec);
+	}
+	spin_unlock(&msi_lock);
 }
 
 int irq_msi_prepare(u16 seg, u8 bus, u8 devfn, bool release)
@@ -321,17 +312,15 @@ int irq_msi_restore(u16 seg, u8 bus, u8 devfn)
 	const struct msi_slot *s;
 	int err = -ENODEV;
 
+	spin_lock(&msi_lock);
 	for (s = slots; s < slots + NR_MSIS; s++) {
-		spin_lock(&msi_lock);
-		if (!s->dev || s->dev->sbdf != sbdf_of(seg, bus, devfn)) {
-			spin_unlock(&msi_lock);
+		if (!s->dev || s->dev->sbdf != sbdf_of(seg, bus, devfn))
 			continue;
-		}
 		if (!s->msix && !s->entry)
 			change_msi_flags(s->dev, MSI_NVEC, __builtin_ctz(s->nvec) << 4);
-		spin_unlock(&msi_lock);
 		irq_reapply_msi(s - slots);
 		err = 0;
 	}
+	spin_unlock(&msi_lock);
 	return err;
 }

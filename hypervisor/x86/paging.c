@@ -35,10 +35,10 @@ u64 *hv_root;
 static spinlock_t hv_map_lock = SPINLOCK_INIT(RANK_BUDDY - 1);	/* tables are allocated under it */
 
 /* memory taken at boot, before there is an allocator: tables below 4 GiB, data anywhere */
-static struct boot_area { u64 start, next, end; } boot_tables, boot_data;
+static struct range { u64 start, end, next; } boot_tables, boot_data;
 static bool allocator_ready;
 
-static u64 take(struct boot_area *area, u64 size)
+static u64 take(struct range *area, u64 size)
 {
 	u64 maddr = area->next;
 
@@ -54,10 +54,7 @@ static u64 *new_table(void)
 	return memset(maddr_to_virt(take(&boot_tables, PAGE_SIZE)), 0, PAGE_SIZE);
 }
 
-/*
- * va's entry in the table whose entries map 2^bits bytes; missing tables above are made.
- * NULL: no memory, which cannot be at boot.
- */
+/* va's entry that maps 2^bits bytes; tables above it are made. NULL: no memory (not at boot). */
 static u64 *entry_of(u64 va, unsigned int bits)
 {
 	u64 *t = hv_root, *e;
@@ -65,14 +62,13 @@ static u64 *entry_of(u64 va, unsigned int bits)
 
 	for (b = 39; b > bits; b -= 9) {
 		e = &t[va >> b & (PTES_PER_PAGE - 1)];
-		if (*e & PTE_P) {
-			t = mfn_to_virt(pte_mfn(*e));
-			continue;
+		if (!(*e & PTE_P)) {
+			t = new_table();
+			if (!t)
+				return NULL;
+			*e = make_pte(virt_to_mfn(t), TABLE_FLAGS);
 		}
-		t = new_table();
-		if (!t)
-			return NULL;
-		*e = make_pte(virt_to_mfn(t), TABLE_FLAGS);
+		t = mfn_to_virt(pte_mfn(*e));
 	}
 	return &t[va >> b & (PTES_PER_PAGE - 1)];
 }
@@ -97,16 +93,9 @@ int map_hv_page(u64 va, u64 maddr, u64 flags)
 
 u64 lookup_hv_page(u64 va)
 {
-	const u64 *t = hv_root;
-	unsigned int b;
-	u64 e;
+	const u64 *e = entry_of(va, 12);
 
-	for (b = 39;; b -= 9) {
-		e = t[va >> b & (PTES_PER_PAGE - 1)];
-		if (b == 12 || !(e & PTE_P))
-			return e;
-		t = mfn_to_virt(pte_mfn(e));
-	}
+	return e ? *e : 0;
 }
 
 void *ioremap(u64 maddr, size_t len)
@@ -256,8 +245,6 @@ static void init_ram_frames(const struct boot_info *bi)
 	}
 }
 
-struct range { u64 start, end; };
-
 /* Give [s, e) minus the reserved ranges, which have no order, to the allocator. */
 static void add_free(u64 s, u64 e, const struct range *res, unsigned int n)
 {
@@ -274,28 +261,27 @@ static void add_free(u64 s, u64 e, const struct range *res, unsigned int n)
 static void free_memory(const struct boot_info *bi)
 {
 	struct range res[4 + BOOT_MAX_MODULES] = {
-		/* The first MiB is I/O to us: firmware's data, the other CPUs' trampoline. */
-		{ 0, MiB(1) },
-		{ IMAGE_PHYS_START, ROUND_UP((u64)_end, PAGE_SIZE) - IMAGE_VIRT_BASE },
-		{ boot_tables.start, boot_tables.next },
-		{ boot_data.start, boot_data.next },
+		{ .end = MiB(1) },	/* I/O to us: firmware's data, the other CPUs' trampoline */
+		{ .start = IMAGE_PHYS_START, .end = (u64)_end - IMAGE_VIRT_BASE },
+		{ .start = boot_tables.start, .end = boot_tables.next },
+		{ .start = boot_data.start, .end = boot_data.next },
 	};
 	const struct mem_range *m;
 	unsigned int i;
 
 	for (i = 0; i < bi->nr_modules; i++)
-		res[4 + i] = (struct range){ bi->modules[i].start, bi->modules[i].end };
+		res[4 + i] = (struct range){ .start = bi->modules[i].start, .end = bi->modules[i].end };
 	for_each_ram(m, bi)
 		add_free(ROUND_UP(m->base, PAGE_SIZE),
 			 min(ROUND_DOWN(m->base + m->len, PAGE_SIZE), max_page << PAGE_SHIFT),
 			 res, 4 + i);
 }
 
-static bool reserve(struct boot_area *area, const struct boot_info *bi, u64 size, u64 from, u64 limit)
+static bool reserve(struct range *area, const struct boot_info *bi, u64 size, u64 from, u64 limit)
 {
 	u64 start = boot_find_memory(bi, size, from, limit, 0, 0);
 
-	*area = (struct boot_area){ start, start, start + size };
+	*area = (struct range){ start, start + size, start };
 	return start;
 }
 
