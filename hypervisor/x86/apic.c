@@ -47,8 +47,7 @@
 #define ICR_INIT	0x4500
 #define ICR_STARTUP	0x4600
 
-u32 cpu_apicid[NR_CPUS];
-u32 cpu_acpi_id[NR_CPUS];
+u32 cpu_apicid[NR_CPUS], cpu_acpi_id[NR_CPUS];
 static bool x2apic, deadline_mode;
 static u8 *regs;
 static u64 timer_per_ns;		/* 32.32 fixed point */
@@ -76,13 +75,12 @@ void apic_eoi(void)
 /* All sources of this CPU's APIC masked but errors, the NMI pin and the timer. */
 void apic_init_cpu(void)
 {
-	u64 base = rdmsr(MSR_APIC_BASE);
+	u64 base = rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
 	unsigned int i, maxlvt, tries = 256;
 	u32 pending;
 
-	if (!(base & APIC_BASE_ENABLE))
-		wrmsr(MSR_APIC_BASE, base |= APIC_BASE_ENABLE);
-	if (x2apic && !(base & APIC_BASE_EXTD))
+	wrmsr(MSR_APIC_BASE, base);
+	if (x2apic)
 		wrmsr(MSR_APIC_BASE, base | APIC_BASE_EXTD);
 	maxlvt = (apic_read(APIC_VERSION) >> 16) & 0xff;
 	apic_write(APIC_TPR, 0);
@@ -101,8 +99,7 @@ void apic_init_cpu(void)
 		if (pending)
 			apic_eoi();
 	} while (pending && --tries);
-	if (!x2apic)
-		apic_write(APIC_ESR, 0);
+	apic_write(APIC_ESR, 0);
 	if (deadline_mode) {
 		apic_write(APIC_LVT_TIMER, LVT_TSC_DEADLINE | VEC_TIMER);
 		/* An MMIO write and WRMSR are not ordered by themselves (SDM vol. 3, 11.5.4.1). */
@@ -115,19 +112,17 @@ void apic_init_cpu(void)
 	}
 }
 
-/* The counter's rate against the TSC: one run of 20 ms with the interrupt masked. */
+/* The counter's rate against the TSC: 20 ms of one run that is too long to end. */
 static void calibrate_timer(void)
 {
 	u64 start, count;
 
-	apic_write(APIC_LVT_TIMER, LVT_MASKED);
 	apic_write(APIC_TIMER_INIT, ~0U);
 	start = now_ns();
 	delay_us(20000);
 	count = ~0U - apic_read(APIC_TIMER_NOW);
 	timer_per_ns = (count << 32) / (now_ns() - start);
 	apic_write(APIC_TIMER_INIT, 0);
-	apic_write(APIC_LVT_TIMER, VEC_TIMER);
 	if (!timer_per_ns)
 		panic("The local APIC's timer does not count");
 	log_info("APIC timer: %lu kHz\n", timer_per_ns * 1000000 >> 32);
@@ -212,7 +207,6 @@ void apic_send_init(u32 apicid)
 	send_command(apicid, ICR_INIT);
 }
 
-/* The processor begins at page:0000 in real mode. */
 void apic_send_startup(u32 apicid, u8 page)
 {
 	send_command(apicid, ICR_STARTUP | page);

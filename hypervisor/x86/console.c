@@ -47,14 +47,6 @@ static unsigned int row, col;
 
 /* --- options --- */
 
-static void number_after_comma(const char **s, unsigned long *val)
-{
-	if (**s == ',') {
-		++*s;
-		parse_number(s, 0, val);
-	}
-}
-
 /* "115200,8n1,0x3f8,4", "auto,...": missing parts keep their defaults. */
 bool uart_parse(unsigned int which, const char *arg)
 {
@@ -69,48 +61,40 @@ bool uart_parse(unsigned int which, const char *arg)
 		arg++;			/* clock rate: only the usual one is known */
 		parse_number(&arg, 10, &clock);
 	}
-	if (arg[0] == ',' && arg[1] >= '5' && arg[1] <= '8' && arg[2] && arg[3]) {
-		lcr = (arg[1] - '5') | (arg[2] == 'o' ? 0x08 : arg[2] == 'e' ? 0x18 : 0) |
-			(arg[3] == '2' ? 4 : 0);
-		arg += 4;
-	} else if (*arg == ',') {
-		arg++;
+	arg += *arg == ',';
+	if (arg[0] >= '5' && arg[0] <= '8' && arg[1] && arg[2]) {
+		lcr = (arg[0] - '5') | (arg[1] == 'o' ? 0x08 : arg[1] == 'e' ? 0x18 : 0) |
+			(arg[2] == '2' ? 4 : 0);
+		arg += 3;
 	}
-	number_after_comma(&arg, &port);
-	number_after_comma(&arg, &irq);
+	arg += *arg == ',';
+	parse_number(&arg, 0, &port);
+	arg += *arg == ',';
+	parse_number(&arg, 0, &irq);
 	if (*arg || baud > 115200 || port > 0xfff8 || irq > 15)
 		return false;
 	*u = (struct uart){ port, irq, lcr, baud, u->console, false };
 	return true;
 }
 
-static bool word(const char **s, const char *w)
-{
-	size_t len = strlen(w);
-
-	if (strncmp(*s, w, len))
-		return false;
-	*s += len;
-	return true;
-}
-
 bool console_parse(const char *arg)
 {
-	static bool again;
+	static bool again, none;
+	static const struct { const char *name; bool *use; } devices[] = {
+		{ "com1", &uarts[0].console }, { "com2", &uarts[1].console },
+		{ "vga", &use_vga }, { "none", &none },
+	};
+	unsigned int i;
 
 	if (!again)
 		uarts[0].console = uarts[1].console = use_vga = false;
 	again = true;
-	while (*arg) {
-		if (word(&arg, "com1"))
-			uarts[0].console = true;
-		else if (word(&arg, "com2"))
-			uarts[1].console = true;
-		else if (word(&arg, "vga"))
-			use_vga = true;
-		else if (!word(&arg, "none"))
-			return false;
-		arg += *arg == ',';
+	for (; *arg; arg += *arg == ',') {
+		for (i = 0; strncmp(arg, devices[i].name, strlen(devices[i].name)); i++)
+			if (i == ARRAY_SIZE(devices) - 1)
+				return false;
+		*devices[i].use = true;
+		arg += strlen(devices[i].name);
 	}
 	return true;
 }
@@ -207,10 +191,8 @@ static void put_cursor(void)
 {
 	unsigned int pos = row * COLS + col;
 
-	outb(0x3d4, 0x0e);
-	outb(0x3d5, pos >> 8);
-	outb(0x3d4, 0x0f);
-	outb(0x3d5, pos & 0xff);
+	outw(0x3d4, 0x0e | (pos & 0xff00));	/* index and value */
+	outw(0x3d4, 0x0f | pos << 8);
 }
 
 void vga_init(void *text)

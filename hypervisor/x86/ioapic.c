@@ -4,7 +4,7 @@
  *
  * Job:    find them through ACPI, program and mask their pins.
  * Enter:  irq.c; physdev_op's apic_read by ioapic_guest_read().
- * State:  ioapics[], constant after boot; what a pin does is in irq.c's descriptor.
+ * State:  ioapics[], constant after boot; what a pin does: irq.c's descriptor.
  * Locks:  ioapic_lock (RANK_LEAF): the index and data registers are a pair.
  * Holds:  IO1  a pin that irq.c has not routed is masked.
  * Tests:  tests/linux (e1000 on INTx)
@@ -59,11 +59,10 @@ static void reg_set(const struct ioapic *io, u32 reg, u32 val)
 
 void ioapic_init(void)
 {
+	struct ioapic *io = ioapics;
 	unsigned int i, pin;
 
 	for (i = 0; i < acpi_info.nr_ioapics; i++) {
-		struct ioapic *io = &ioapics[nr_ioapics];
-
 		io->maddr = acpi_info.ioapics[i].maddr;
 		io->gsi_base = acpi_info.ioapics[i].gsi_base;
 		io->regs = ioremap(io->maddr, PAGE_SIZE);
@@ -78,11 +77,11 @@ void ioapic_init(void)
 			reg_set(io, RTE_LOW(pin), RTE_MASKED);
 			reg_set(io, RTE_HIGH(pin), 0);
 		}
+		log_info("IO-APIC at %lx: %u GSIs from %u\n", io->maddr, io->pins, io->gsi_base);
 		nr_gsis = max(nr_gsis, io->gsi_base + io->pins);
-		log_info("IO-APIC at %lx: GSIs %u-%u\n", io->maddr, io->gsi_base,
-			 io->gsi_base + io->pins - 1);
-		nr_ioapics++;
+		io++;
 	}
+	nr_ioapics = io - ioapics;
 	if (!nr_ioapics)
 		panic("No IO-APIC: ACPI must be on, the machine must not be older than that");
 }

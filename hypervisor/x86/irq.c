@@ -22,6 +22,9 @@
 #include "vectors.h"
 
 #define MAX_SHARE 8			/* guests on one line */
+#define for_each_override(o) \
+	for (o = acpi_info.overrides; o < acpi_info.overrides + acpi_info.nr_overrides; o++) \
+		if (o->gsi < nr_gsis)
 
 struct irq_desc {
 	u8 vector;			/* 0: none yet; an MSI that is free */
@@ -81,11 +84,10 @@ void irq_init(void)
 		panic("No memory for %u interrupts", nr_gsis + NR_MSIS);
 	for (i = 16; i < nr_gsis; i++)		/* PCI: level, active low; ISA: edge, high */
 		descs[i].level = descs[i].active_low = true;
-	for (o = acpi_info.overrides; o < acpi_info.overrides + acpi_info.nr_overrides; o++)
-		if (o->gsi < nr_gsis) {
-			descs[o->gsi].level = o->level;
-			descs[o->gsi].active_low = o->active_low;
-		}
+	for_each_override(o) {
+		descs[o->gsi].level = o->level;
+		descs[o->gsi].active_low = o->active_low;
+	}
 }
 
 /* A free vector, or the first of nvec free ones aligned to nvec (a power of two); 0: none. */
@@ -136,19 +138,15 @@ static int start(struct irq_desc *d)
 
 int irq_request_isa(unsigned int isa, void (*fn)(void *), void *arg)
 {
-	const struct acpi_override *o = acpi_info.overrides;
-	struct irq_desc *d;
-	u32 gsi = isa;
+	const struct acpi_override *o;
+	struct irq_desc *d = &descs[isa];
 	int err = -EBUSY;
 
-	for (; o < acpi_info.overrides + acpi_info.nr_overrides; o++)
+	for_each_override(o)
 		if (o->irq == isa)
-			gsi = o->gsi;
-	if (gsi >= nr_gsis)
-		return -EINVAL;
-	d = &descs[gsi];
+			d = &descs[o->gsi];
 	spin_lock(&irq_lock);
-	if (!d->fn && !d->guests) {
+	if (!is_msi(d) && !d->fn && !d->guests) {
 		d->arg = arg;
 		d->fn = fn;
 		err = start(d);
@@ -191,24 +189,19 @@ int irq_setup_gsi(u32 gsi, bool level, bool active_low)
 int irq_bind_pirq(struct pirq *p, bool will_share)
 {
 	struct irq_desc *d = &descs[p->irq];
-	int err = 0;
+	int err = -EBUSY;
 
 	if (p->irq < 0)
 		return -ENXIO;
 	spin_lock(&irq_lock);
-	if (is_msi(d) && !d->vector) {
-		err = -ENXIO;
-	} else if (d->fn || d->nr_guests == MAX_SHARE ||
-		   (d->guests && !(will_share && d->guests->shared))) {
-		err = -EBUSY;
-	} else {
+	if (!d->fn && d->nr_guests < MAX_SHARE &&
+	    (!d->guests || (will_share && d->guests->shared))) {
 		p->level = d->level;
 		p->shared = will_share;
 		p->masked = false;
 		p->next = d->guests;
 		d->guests = p;		/* first: it may fire at once */
-		if (!p->next)
-			err = start(d);
+		err = p->next ? 0 : start(d);
 		if (err)
 			d->guests = NULL;
 		else
@@ -251,11 +244,6 @@ void irq_guest_eoi(struct pirq *p)
 	spin_lock(&irq_lock);
 	guest_eoi_locked(&descs[p->irq], p);
 	spin_unlock(&irq_lock);
-}
-
-bool irq_needs_eoi(const struct pirq *p)
-{
-	return p->level;
 }
 
 void irq_set_affinity_vcpu(struct pirq *p, unsigned int cpu)
@@ -304,7 +292,6 @@ void irq_release_msis(unsigned int slot, unsigned int nvec)
 	spin_unlock(&irq_lock);
 }
 
-/* After the device lost its state: message and mask as they should be. */
 void irq_reapply_msi(unsigned int slot)
 {
 	struct irq_desc *d = &descs[nr_gsis + slot];
@@ -317,7 +304,7 @@ void irq_reapply_msi(unsigned int slot)
 
 /* --- delivery --- */
 
-/* To every guest on the line. The lists are read under the lock, the events raised after it. */
+/* To every guest on the line; the events are raised after the lock is released. */
 static void deliver_to_guests(struct irq_desc *d)
 {
 	struct { struct domain *d; u32 port; } to[MAX_SHARE];

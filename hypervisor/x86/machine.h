@@ -34,7 +34,7 @@ void vga_init(void *text);		/* mapping of 0xb8000; NULL: none, or dom0 takes the
 void tsc_init(void);			/* calibrate; now_ns() counts from here */
 bool arch_tsc_stable(void);		/* one constant rate and one value on all CPUs */
 u64 ns_to_tsc(u64 ns);			/* the TSC of this CPU at that system time */
-void tsc_sync_boot_cpu(unsigned int cpu);	/* both sides of the check, run at once */
+void tsc_sync_boot_cpu(unsigned int cpu);	/* answers while `cpu` runs the other one */
 void tsc_sync_new_cpu(unsigned int cpu);
 void delay_us(u64 us);			/* after tsc_init() */
 
@@ -46,7 +46,7 @@ void apic_send_ipi(unsigned int cpu, u8 vector);
 void apic_send_ipi_mask(cpumask_t mask, u8 vector);
 void apic_send_nmi(cpumask_t mask);
 void apic_send_init(u32 apicid);
-void apic_send_startup(u32 apicid, u8 page);
+void apic_send_startup(u32 apicid, u8 page);	/* it begins at page:0000 in real mode */
 u64 apic_msi_address(unsigned int cpu);	/* where a device writes to interrupt that CPU */
 extern u32 cpu_apicid[NR_CPUS];
 extern u32 cpu_acpi_id[NR_CPUS];
@@ -65,7 +65,7 @@ void pci_init(void);			/* MCFG */
 void msi_write(unsigned int slot, u8 vector, unsigned int cpu);	/* slot: irq - nr_gsis */
 void msi_mask(unsigned int slot, bool mask);
 void msi_describe(unsigned int slot);
-void irq_reapply_msi(unsigned int slot);
+void irq_reapply_msi(unsigned int slot);	/* message and mask as they should be */
 int irq_reserve_msis(unsigned int nvec);	/* first slot: contiguous aligned vectors; -ENOSPC */
 void irq_release_msis(unsigned int slot, unsigned int nvec);
 #define NR_MSIS 192

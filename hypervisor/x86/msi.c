@@ -148,11 +148,6 @@ static int map_table(struct msi_dev *d, u64 table_base)
 
 /* --- message and mask, called by irq.c --- */
 
-static u8 *entry_of(const struct msi_slot *s)
-{
-	return s->dev->table + s->entry * MSIX_ENTRY_SIZE;
-}
-
 /* Returns the old value. */
 static bool mask_entry(u8 *entry, bool mask)
 {
@@ -168,17 +163,16 @@ void msi_write(unsigned int slot, u8 vector, unsigned int cpu)
 	const struct msi_slot *s = &slots[slot];
 	const struct msi_dev *d = s->dev;
 	u64 addr = apic_msi_address(cpu);
+	u8 *e = d->table + s->entry * MSIX_ENTRY_SIZE;
 	bool masked;
-	u8 *e;
 
-	if (d && s->msix) {
-		e = entry_of(s);
+	if (s->msix) {
 		masked = mask_entry(e, true);
 		mmio_write32(e, (u32)addr);
 		mmio_write32(e + 4, addr >> 32);
 		mmio_write32(e + 8, vector);
 		mask_entry(e, masked);
-	} else if (d && !s->entry) {	/* the first message of the group speaks for all */
+	} else if (!s->entry) {		/* the first message of the group speaks for all */
 		conf_write(d, d->msi + 4, 4, (u32)addr);
 		if (d->msi_flags & MSI_64BIT)
 			conf_write(d, d->msi + 8, 4, addr >> 32);
@@ -192,10 +186,8 @@ void msi_mask(unsigned int slot, bool mask)
 	const struct msi_dev *d = s->dev;
 	u32 pos, bits;
 
-	if (!d)
-		return;
 	if (s->msix) {
-		mask_entry(entry_of(s), mask);
+		mask_entry(d->table + s->entry * MSIX_ENTRY_SIZE, mask);
 		return;
 	}
 	if (d->msi_flags & MSI_MASKABLE) {

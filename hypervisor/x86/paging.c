@@ -37,6 +37,8 @@ static spinlock_t hv_map_lock = SPINLOCK_INIT(RANK_BUDDY - 1);	/* tables are all
 /* memory taken at boot, before there is an allocator: tables below 4 GiB, data anywhere */
 static struct range { u64 start, end, next; } boot_tables, boot_data;
 static bool allocator_ready;
+/* PTE_G where no root is restricted: these entries are the same in every address space */
+static u64 global_flag;
 
 static u64 take(struct range *area, u64 size)
 {
@@ -73,12 +75,6 @@ static u64 *entry_of(u64 va, unsigned int bits)
 	return &t[va >> b & (PTES_PER_PAGE - 1)];
 }
 
-/* global where no root is restricted: these entries are the same in every address space */
-static u64 global_flag(void)
-{
-	return cpu_feat.pge && !cpu_has_meltdown ? PTE_G : 0;
-}
-
 int map_hv_page(u64 va, u64 maddr, u64 flags)
 {
 	u64 *e;
@@ -108,7 +104,7 @@ void *ioremap(u64 maddr, size_t len)
 		return NULL;
 	for (off = 0; off < size; off += PAGE_SIZE)
 		if (map_hv_page(va + off, (maddr & PAGE_MASK) + off,
-				HV_FLAGS | PTE_PCD | PTE_PWT | global_flag()))
+				HV_FLAGS | PTE_PCD | PTE_PWT | global_flag))
 			return NULL;
 	return (void *)(va + (maddr & ~PAGE_MASK));
 }
@@ -125,8 +121,7 @@ static void map_direct(const struct boot_info *bi)
 			continue;
 		end = min(m->base + m->len, DIRECTMAP_VIRT_END - DIRECTMAP_VIRT_START);
 		for (a = ROUND_DOWN(m->base, CHUNK); a < end; a += CHUNK)
-			*entry_of(DIRECTMAP_VIRT_START + a, 21) =
-				a | HV_FLAGS | PTE_PS | global_flag();
+			*entry_of(DIRECTMAP_VIRT_START + a, 21) = a | HV_FLAGS | PTE_PS | global_flag;
 	}
 }
 
@@ -141,7 +136,7 @@ static void map_image(void)
 		else if (va < (u64)_erodata)
 			flags &= ~PTE_RW;
 		if (va < (u64)_sinit || va >= (u64)_einit)	/* the others go: free_init_sections() */
-			flags |= global_flag();
+			flags |= global_flag;
 		map_hv_page(va, va - IMAGE_VIRT_BASE, flags);
 	}
 }
@@ -166,13 +161,10 @@ static const struct frame_array arrays[] = {
 static void fill_blank(const struct frame_array *a, u64 *p, u64 bytes, u64 first_word)
 {
 	const u64 *end = p + bytes / 8;
-	unsigned int i = first_word % a->words;
+	unsigned int i;
 
-	while (p < end) {
-		*p++ = a->blank.w[i++];
-		if (i == a->words)
-			i = 0;
-	}
+	for (i = first_word % a->words; p < end; i = i + 1 < a->words ? i + 1 : 0)
+		*p++ = a->blank.w[i];
 }
 
 /* The L1 table of a chunk without RAM. */
@@ -221,7 +213,7 @@ static void map_array(const struct boot_info *bi, const struct frame_array *a)
 		if (chunk_used(bi, a, off)) {
 			maddr = take(&boot_data, CHUNK);
 			fill_blank(a, maddr_to_virt(maddr), CHUNK, off / 8);
-			*e = maddr | a->flags | PTE_PS | global_flag();
+			*e = maddr | a->flags | PTE_PS | global_flag;
 			continue;
 		}
 		hole = &holes[off / 8 % a->words];
@@ -307,6 +299,7 @@ void paging_init(const struct boot_info *bi)
 		      size >> 20);
 	boot_data.start = boot_data.next = ROUND_UP(boot_data.start, CHUNK);
 
+	global_flag = cpu_feat.pge && !cpu_has_meltdown ? PTE_G : 0;
 	hv_root = new_table();
 	map_direct(bi);
 	map_image();

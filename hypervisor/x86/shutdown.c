@@ -104,7 +104,6 @@ static void write_pm1(u16 pm1a, u16 pm1b)
 		outw(acpi_info.pm1b_cnt_port, pm1b);
 }
 
-/* dom0 hands over what its tables say belongs into PM1a and PM1b for S5. */
 int arch_acpi_enter_sleep(u32 pm1a, u32 pm1b, unsigned int state)
 {
 	if (state != 5 || !acpi_info.pm1a_cnt_port)

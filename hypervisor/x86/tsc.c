@@ -214,7 +214,6 @@ static void wait_turn(u32 turn)
 		cpu_relax();
 }
 
-/* On the boot CPU while `cpu` runs tsc_sync_new_cpu(): answer its questions. */
 void tsc_sync_boot_cpu(unsigned int cpu)
 {
 	unsigned int i;
@@ -228,33 +227,30 @@ void tsc_sync_boot_cpu(unsigned int cpu)
 }
 
 /*
- * Ask the boot CPU for its counter and see whether the answer lies between question and receipt.
- * If it never can, take the offset that the quickest round trip shows.
+ * The boot CPU's answer was taken between our question and its receipt. So each round bounds the
+ * difference; where it cannot be 0, take the middle.
  */
 void tsc_sync_new_cpu(unsigned int cpu)
 {
-	u64 t0, t1, best = ~0UL;
-	s64 offset = 0;
-	bool outside = false;
+	s64 low = -(1L << 62), high = 1L << 62, differ;
 	unsigned int i;
+	u64 t0;
 
 	for (i = 0; i < SYNC_ROUNDS; i++) {
 		t0 = rdtsc_now();
 		__atomic_store_n(&sync_turn, 2 * i + 1, __ATOMIC_SEQ_CST);
 		wait_turn(2 * i + 2);
 		smp_mb();
-		t1 = rdtsc_now();
-		if ((s64)(sync_answer - t0) < 0 || (s64)(t1 - sync_answer) < 0)
-			outside = true;
-		if (t1 - t0 < best) {
-			best = t1 - t0;
-			offset = (s64)(sync_answer - t0) - (s64)(best / 2);
-		}
+		differ = sync_answer - rdtsc_now();
+		low = max(low, differ);
+		differ = sync_answer - t0;
+		high = min(high, differ);
 	}
-	if (outside) {
+	if (low > 0 || high < 0) {
+		differ = (low + high) / 2;
 		tsc_differs = true;
-		scale[cpu].tsc_base = scale[0].tsc_base - offset;
-		log_warn("CPU %u: its TSC differs by %ld ticks from the boot CPU's\n", cpu, offset);
+		scale[cpu].tsc_base = scale[0].tsc_base - differ;
+		log_warn("CPU %u: its TSC differs by %ld ticks from the boot CPU's\n", cpu, differ);
 	}
 	__atomic_store_n(&sync_turn, 0, __ATOMIC_RELEASE);
 }

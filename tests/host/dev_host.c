@@ -161,11 +161,6 @@ void irq_guest_eoi(struct pirq *p)
 {
 }
 
-bool irq_needs_eoi(const struct pirq *p)
-{
-	return p->level;
-}
-
 int irq_alloc_msi(const struct msi_request *req)
 {
 	static int next;

@@ -28,7 +28,10 @@ int irq_setup_gsi(u32 gsi, bool level, bool active_low);	/* 0, -EEXIST same sett
 int irq_bind_pirq(struct pirq *p, bool will_share);	/* unmask and deliver; -EBUSY -ENXIO -ENOSPC */
 /* these of a bound one: */
 void irq_unbind_pirq(struct pirq *p);
-bool irq_needs_eoi(const struct pirq *p);
+static inline bool irq_needs_eoi(const struct pirq *p)
+{
+	return p->level;
+}
 void irq_set_affinity_vcpu(struct pirq *p, unsigned int cpu);
 void irq_guest_eoi(struct pirq *p);			/* any */
 void irq_dump(void);
