@@ -197,7 +197,7 @@ static void __init create_dom0(void)
 
 /* --- the order of things --- */
 
-static void __init report(void)
+static void report(void)
 {
 	u64 kept = hv_page_count();
 
@@ -250,7 +250,9 @@ static void __noreturn __used boot_cpu_main(void)
 	create_dom0();
 	d = hardware_domain;
 	clock_update_wallclock(d);
+	free_init_sections();
 	report();
+	vga_init(NULL);			/* it is dom0's now */
 	domain_unpause(d);
 	softirq_raise(SOFTIRQ_SCHED);
 	enter_guest();

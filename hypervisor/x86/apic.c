@@ -6,8 +6,7 @@
  *         where there is one.
  * Enter:  arch_set_timer() from core/timer.c; IPIs from smp.c and flush.c; EOI from irq.c.
  * State:  mode and timer rate, the same on all CPUs.
- * Locks:  none: registers are per CPU and interrupts are off; the NMI handler sends nothing unless
- *         it does not return.
+ * Locks:  none: registers are per CPU, interrupts off; an NMI handler that sends does not return.
  * Holds:  A2  physical destination mode only; each CPU is addressed by cpu_apicid[].
  * Tests:  every boot
  */
@@ -20,7 +19,6 @@
 #include "paging.h"
 #include "vectors.h"
 
-#define APIC_ID		0x020
 #define APIC_VERSION	0x030
 #define APIC_TPR	0x080
 #define APIC_EOI	0x0b0
@@ -32,7 +30,6 @@
 #define APIC_ICR	0x300
 #define APIC_ICR2	0x310
 #define APIC_LVT_TIMER	0x320
-#define APIC_LVT_THERMAL 0x330
 #define APIC_LVT_PERF	0x340
 #define APIC_LVT_LINT0	0x350
 #define APIC_LVT_LINT1	0x360
@@ -45,13 +42,12 @@
 #define LVT_EXTINT	0x700
 #define LVT_TSC_DEADLINE 0x40000
 #define ICR_BUSY	0x1000
-#define ICR_ASSERT	0x4000
-#define ICR_NMI		0x400
-#define ICR_INIT	0x500
-#define ICR_STARTUP	0x600
+#define ICR_FIXED	0x4000		/* these all with the "assert" level */
+#define ICR_NMI		0x4400
+#define ICR_INIT	0x4500
+#define ICR_STARTUP	0x4600
 
-u32 cpu_apicid[NR_CPUS];
-u32 cpu_acpi_id[NR_CPUS];
+u32 cpu_apicid[NR_CPUS], cpu_acpi_id[NR_CPUS];
 static bool x2apic, deadline_mode;
 static u8 *regs;
 static u64 timer_per_ns;		/* 32.32 fixed point */
@@ -76,52 +72,34 @@ void apic_eoi(void)
 	apic_write(APIC_EOI, 0);
 }
 
-u32 apic_id(void)
+/* All sources of this CPU's APIC masked but errors, the NMI pin and the timer. */
+void apic_init_cpu(void)
 {
-	u32 id = apic_read(APIC_ID);
+	u64 base = rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
+	unsigned int i, maxlvt, tries = 256;
+	u32 pending;
 
-	return x2apic ? id : id >> 24;
-}
-
-u32 apic_version(void)
-{
-	return apic_read(APIC_VERSION);
-}
-
-/* Registers of this CPU's APIC: all sources masked but errors and the NMI pin. */
-static void setup_this_cpu(void)
-{
-	u64 base = rdmsr(MSR_APIC_BASE);
-	unsigned int i, maxlvt;
-
-	if (!(base & APIC_BASE_ENABLE))
-		wrmsr(MSR_APIC_BASE, base |= APIC_BASE_ENABLE);
-	if (x2apic && !(base & APIC_BASE_EXTD))
+	wrmsr(MSR_APIC_BASE, base);
+	if (x2apic)
 		wrmsr(MSR_APIC_BASE, base | APIC_BASE_EXTD);
-	maxlvt = (apic_version() >> 16) & 0xff;
+	maxlvt = (apic_read(APIC_VERSION) >> 16) & 0xff;
 	apic_write(APIC_TPR, 0);
 	apic_write(APIC_SPIV, SPIV_ENABLE | VEC_SPURIOUS);
 	apic_write(APIC_LVT_TIMER, LVT_MASKED);
 	apic_write(APIC_LVT_LINT0, LVT_MASKED | LVT_EXTINT);
 	apic_write(APIC_LVT_LINT1, LVT_NMI);
-	if (maxlvt >= 4)
-		apic_write(APIC_LVT_PERF, LVT_MASKED);
+	apic_write(APIC_LVT_PERF, LVT_MASKED);
 	if (maxlvt >= 6)
 		apic_write(APIC_LVT_CMCI, LVT_MASKED);
 	apic_write(APIC_LVT_ERROR, VEC_APIC_ERROR);
 	/* What firmware left in service would block everything of lower priority for ever. */
-	for (i = 0; i < 256; i++) {
-		u32 pending = 0;
-		unsigned int w;
-
-		for (w = 0; w < 8; w++)
-			pending |= apic_read(APIC_ISR + w * 16);
-		if (!pending)
-			break;
-		apic_eoi();
-	}
-	if (!x2apic)
-		apic_write(APIC_ESR, 0);
+	do {
+		for (i = 0, pending = 0; i < 8; i++)
+			pending |= apic_read(APIC_ISR + i * 16);
+		if (pending)
+			apic_eoi();
+	} while (pending && --tries);
+	apic_write(APIC_ESR, 0);
 	if (deadline_mode) {
 		apic_write(APIC_LVT_TIMER, LVT_TSC_DEADLINE | VEC_TIMER);
 		/* An MMIO write and WRMSR are not ordered by themselves (SDM vol. 3, 11.5.4.1). */
@@ -134,23 +112,17 @@ static void setup_this_cpu(void)
 	}
 }
 
-/* The counter's rate against the TSC: one run of 20 ms with the interrupt masked. */
+/* The counter's rate against the TSC: 20 ms of one run that is too long to end. */
 static void calibrate_timer(void)
 {
-	u64 t0, t1, ns;
-	u32 c0, c1;
+	u64 start, count;
 
-	apic_write(APIC_LVT_TIMER, LVT_MASKED);
 	apic_write(APIC_TIMER_INIT, ~0U);
-	c0 = apic_read(APIC_TIMER_NOW);
-	t0 = rdtsc_now();
+	start = now_ns();
 	delay_us(20000);
-	c1 = apic_read(APIC_TIMER_NOW);
-	t1 = rdtsc_now();
+	count = ~0U - apic_read(APIC_TIMER_NOW);
+	timer_per_ns = (count << 32) / (now_ns() - start);
 	apic_write(APIC_TIMER_INIT, 0);
-	apic_write(APIC_LVT_TIMER, VEC_TIMER);
-	ns = tsc_to_ns(t1) - tsc_to_ns(t0);
-	timer_per_ns = ns ? ((u64)(c0 - c1) << 32) / ns : 0;
 	if (!timer_per_ns)
 		panic("The local APIC's timer does not count");
 	log_info("APIC timer: %lu kHz\n", timer_per_ns * 1000000 >> 32);
@@ -165,31 +137,22 @@ void apic_init(void)
 	/* Switch to x2APIC only where asked to or needed: the IO-APIC's 8-bit destinations stay. */
 	x2apic = base & APIC_BASE_EXTD || (cpu_feat.x2apic && opt_x2apic);
 	for (i = 0; i < nr_cpus_present; i++)
-		if (cpu_apicid[i] > 0xfe && cpu_feat.x2apic)
-			x2apic = true;
+		x2apic |= cpu_apicid[i] > 0xfe && cpu_feat.x2apic;
 	if (!x2apic) {
-		regs = ioremap(acpi_info.lapic_maddr ? acpi_info.lapic_maddr : base & ~0xfffUL &
-			       ((1UL << cpu_feat.phys_bits) - 1), PAGE_SIZE);
+		base &= ((1UL << cpu_feat.phys_bits) - 1) & PAGE_MASK;
+		regs = ioremap(acpi_info.lapic_maddr ?: base, PAGE_SIZE);
 		if (!regs)
 			panic("Cannot map the local APIC");
 	}
 	deadline_mode = cpu_feat.tsc_deadline;
-	setup_this_cpu();
+	apic_init_cpu();
 	if (!deadline_mode)
 		calibrate_timer();
 	log_info("APIC: %s, version %x, timer by %s\n", x2apic ? "x2APIC" : "xAPIC",
-		 apic_version() & 0xff, deadline_mode ? "TSC deadline" : "count");
+		 apic_read(APIC_VERSION) & 0xff, deadline_mode ? "TSC deadline" : "count");
 }
 
-void apic_init_cpu(void)
-{
-	setup_this_cpu();
-}
-
-/*
- * One interrupt (VEC_TIMER) at or shortly after the deadline, at once when it is past; far ones
- * come early and are set anew.
- */
+/* At or shortly after the deadline, at once when it is past; far ones come early, to be set anew. */
 void arch_set_timer(u64 deadline_ns)
 {
 	u64 now, count;
@@ -218,32 +181,35 @@ static void send_command(u32 apicid, u32 command)
 	mmio_write32(regs + APIC_ICR, command);
 }
 
+static void send_to_mask(cpumask_t mask, u32 command)
+{
+	for (; mask; mask &= mask - 1)
+		send_command(cpu_apicid[__builtin_ctzl(mask)], command);
+}
+
 void apic_send_ipi(unsigned int cpu, u8 vector)
 {
-	send_command(cpu_apicid[cpu], ICR_ASSERT | vector);
+	send_command(cpu_apicid[cpu], ICR_FIXED | vector);
 }
 
 void apic_send_ipi_mask(cpumask_t mask, u8 vector)
 {
-	for (; mask; mask &= mask - 1)
-		apic_send_ipi(__builtin_ctzl(mask), vector);
+	send_to_mask(mask, ICR_FIXED | vector);
 }
 
 void apic_send_nmi(cpumask_t mask)
 {
-	for (; mask; mask &= mask - 1)
-		send_command(cpu_apicid[__builtin_ctzl(mask)], ICR_ASSERT | ICR_NMI);
+	send_to_mask(mask, ICR_NMI);
 }
 
 void apic_send_init(u32 apicid)
 {
-	send_command(apicid, ICR_ASSERT | ICR_INIT);
+	send_command(apicid, ICR_INIT);
 }
 
-/* The processor begins at page:0000 in real mode. */
 void apic_send_startup(u32 apicid, u8 page)
 {
-	send_command(apicid, ICR_ASSERT | ICR_STARTUP | page);
+	send_command(apicid, ICR_STARTUP | page);
 }
 
 u64 apic_msi_address(unsigned int cpu)

@@ -2,7 +2,8 @@
 /*
  * Port and memory-mapped input and output.
  *
- * Job:    in/out by size; volatile accesses to ioremap()ed registers; POST-port delay.
+ * Job:    inb() ... outl(); mmio_read8() ... mmio_write32() on ioremap()ed registers: single
+ *         accesses of the stated width, neither split nor merged.
  * Tests:  all
  */
 #ifndef X86_IO_H
@@ -10,64 +11,28 @@
 
 #include <hv/types.h>
 
-static inline u8 inb(u16 port)
-{
-	u8 v;
-
-	__asm__ __volatile__("inb %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-
-static inline u16 inw(u16 port)
-{
-	u16 v;
-
-	__asm__ __volatile__("inw %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-
-static inline u32 inl(u16 port)
-{
-	u32 v;
-
-	__asm__ __volatile__("inl %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-
-static inline void outb(u16 port, u8 v)
-{
-	__asm__ __volatile__("outb %0, %1" : : "a"(v), "Nd"(port) : "memory");
-}
-
-static inline void outw(u16 port, u16 v)
-{
-	__asm__ __volatile__("outw %0, %1" : : "a"(v), "Nd"(port) : "memory");
-}
-
-static inline void outl(u16 port, u32 v)
-{
-	__asm__ __volatile__("outl %0, %1" : : "a"(v), "Nd"(port) : "memory");
-}
-
-/* About a microsecond on old buses; an exit under a hypervisor. */
-static inline void io_delay(void)
-{
-	outb(0x80, 0);
-}
-
-/* Single accesses of the stated width: device registers must not be split or merged. */
-#define MMIO_ACCESS(bits) \
-static inline u##bits mmio_read##bits(const volatile void *p) \
+#define IO_ACCESS(suffix, type, bits) \
+static inline type in##suffix(u16 port) \
 { \
-	return *(const volatile u##bits *)p; \
+	type v; \
+	__asm__ __volatile__("in" #suffix " %1, %0" : "=a"(v) : "Nd"(port)); \
+	return v; \
 } \
-static inline void mmio_write##bits(volatile void *p, u##bits v) \
+static inline void out##suffix(u16 port, type v) \
 { \
-	*(volatile u##bits *)p = v; \
+	__asm__ __volatile__("out" #suffix " %0, %1" : : "a"(v), "Nd"(port) : "memory"); \
+} \
+static inline type mmio_read##bits(const volatile void *p) \
+{ \
+	return *(const volatile type *)p; \
+} \
+static inline void mmio_write##bits(volatile void *p, type v) \
+{ \
+	*(volatile type *)p = v; \
 }
-MMIO_ACCESS(8)
-MMIO_ACCESS(16)
-MMIO_ACCESS(32)
-#undef MMIO_ACCESS
+IO_ACCESS(b, u8, 8)
+IO_ACCESS(w, u16, 16)
+IO_ACCESS(l, u32, 32)
+#undef IO_ACCESS
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * What the files of x86/ offer each other and boot/start.c.
  *
- * Job:    declarations of uart.c vga.c apic.c tsc.c ioapic.c irq.c msi.c pci.c smp.c flush.c fpu.c
+ * Job:    declarations of console.c apic.c tsc.c ioapic.c irq.c msi.c pci.c smp.c flush.c fpu.c
  *         crash.c shutdown.c; the order in which start.c calls the *_init() functions is the order
  *         in which they stand here, cpu_identify() and cpu_setup() of cpu.h first.
  * Locks:  none to call an init function: one CPU runs.
@@ -24,21 +24,17 @@ bool uart_parse(unsigned int port, const char *arg);
 bool console_parse(const char *arg);	/* console=: com1,com2,vga,none */
 void reboot_parse(const char *arg);	/* reboot=: a(cpi), p(ci), k(bd), t(riple); n(o) */
 
-/* --- consoles (uart.c, vga.c) --- */
+/* --- consoles (console.c) --- */
 void uart_init(void);			/* before paging is final; port I/O only */
 void uart_init_irq(void);		/* after irq_init(): receive interrupts */
 bool arch_port_is_ours(u16 port);	/* dom0 must not touch it */
-void uart_putc(char c);
-void vga_init(void *text);		/* mapping of 0xb8000, or NULL: there is no text screen */
-void vga_release(void);			/* dom0 takes the screen */
-void vga_putc(char c);
-bool vga_in_use(void);
+void vga_init(void *text);		/* mapping of 0xb8000; NULL: none, or dom0 takes the screen */
 
 /* --- time (tsc.c), after ACPI --- */
 void tsc_init(void);			/* calibrate; now_ns() counts from here */
 bool arch_tsc_stable(void);		/* one constant rate and one value on all CPUs */
 u64 ns_to_tsc(u64 ns);			/* the TSC of this CPU at that system time */
-void tsc_sync_boot_cpu(unsigned int cpu);	/* both sides of the check, run at once */
+void tsc_sync_boot_cpu(unsigned int cpu);	/* answers while `cpu` runs the other one */
 void tsc_sync_new_cpu(unsigned int cpu);
 void delay_us(u64 us);			/* after tsc_init() */
 
@@ -46,13 +42,11 @@ void delay_us(u64 us);			/* after tsc_init() */
 void apic_init(void);			/* boot CPU; calibrates the timer. After tsc_init() */
 void apic_init_cpu(void);		/* each other CPU */
 void apic_eoi(void);
-u32 apic_id(void);			/* of this CPU */
-u32 apic_version(void);
 void apic_send_ipi(unsigned int cpu, u8 vector);
 void apic_send_ipi_mask(cpumask_t mask, u8 vector);
 void apic_send_nmi(cpumask_t mask);
 void apic_send_init(u32 apicid);
-void apic_send_startup(u32 apicid, u8 page);
+void apic_send_startup(u32 apicid, u8 page);	/* it begins at page:0000 in real mode */
 u64 apic_msi_address(unsigned int cpu);	/* where a device writes to interrupt that CPU */
 extern u32 cpu_apicid[NR_CPUS];
 extern u32 cpu_acpi_id[NR_CPUS];
@@ -62,21 +56,16 @@ void ioapic_init(void);			/* masks every pin; sets nr_gsis */
 void irq_init(void);			/* after ioapic_init() */
 void i8259_mask(void);
 void do_irq(struct cpu_user_regs *regs, unsigned int vector);	/* entry.S, vectors 0x20-0xff */
-/* An interrupt of the hypervisor's own. fn runs with interrupts off and no lock held. -EBUSY. */
-int irq_request_hv(u32 gsi, bool level, bool active_low, void (*fn)(void *), void *arg);
-/* gsi of an ISA interrupt, with the trigger and polarity that ACPI's overrides give it */
-u32 isa_irq_to_gsi(unsigned int isa, bool *level, bool *active_low);
-int ioapic_route(u32 gsi, u8 vector, unsigned int cpu, bool level, bool active_low, bool masked);
-void ioapic_mask(u32 gsi, bool mask);
-void ioapic_set_cpu(u32 gsi, unsigned int cpu);
+/* An interrupt of the hypervisor's own. fn runs with interrupts off and no lock held. -EBUSY ... */
+int irq_request_isa(unsigned int isa, void (*fn)(void *), void *arg);
+int ioapic_set_cpu(u32 gsi, unsigned int cpu);	/* where it goes; -ENXIO: no such line */
+void ioapic_set_pin(u32 gsi, u8 vector, bool level, bool active_low, bool masked);	/* after it */
 void ioapic_dump(void);
-bool pci_mmcfg_covers(u64 maddr);	/* is the frame configuration space? */
 void pci_init(void);			/* MCFG */
 void msi_write(unsigned int slot, u8 vector, unsigned int cpu);	/* slot: irq - nr_gsis */
 void msi_mask(unsigned int slot, bool mask);
-void msi_describe(unsigned int slot, char *buf, size_t size);
-bool irq_in_use(int irq);		/* bound to a guest */
-void irq_reapply_msi(unsigned int slot);
+void msi_describe(unsigned int slot);
+void irq_reapply_msi(unsigned int slot);	/* message and mask as they should be */
 int irq_reserve_msis(unsigned int nvec);	/* first slot: contiguous aligned vectors; -ENOSPC */
 void irq_release_msis(unsigned int slot, unsigned int nvec);
 #define NR_MSIS 192

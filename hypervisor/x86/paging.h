@@ -14,13 +14,10 @@
 struct boot_info;
 
 extern u64 *hv_root;			/* L4 of the hypervisor alone: idle CPUs, boot */
-/* Build everything from the memory map: tables, frame table, M2P, allocator; switch CR3. */
-void paging_init(const struct boot_info *bi);
-/* Map one 4 KiB page of the hypervisor; -ENOMEM. */
-int map_hv_page(u64 va, u64 maddr, u64 flags);
-/* The 4 KiB entry that maps va in the hypervisor's own area; 0: none. */
-u64 lookup_hv_page(u64 va);
-/* Map uncached device registers; NULL when address space or memory ran out. */
-void *ioremap(u64 maddr, size_t len);
+void paging_init(const struct boot_info *bi);	/* everything from the memory map; switch CR3 */
+int map_hv_page(u64 va, u64 maddr, u64 flags);	/* one 4 KiB page of the hypervisor; -ENOMEM */
+u64 lookup_hv_page(u64 va);		/* the 4 KiB entry that maps va in our own area; 0: none */
+void *ioremap(u64 maddr, size_t len);	/* uncached; NULL: address space or memory ran out */
+void free_init_sections(void);		/* once nothing at boot is to be done any more */
 
 #endif

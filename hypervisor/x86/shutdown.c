@@ -5,7 +5,6 @@
  * Job:    reboot by what the machine has (ACPI reset register, port cf9, keyboard controller,
  *         triple fault); S5 with the values that dom0 found in its tables; halt.
  * Enter:  core/domain.c when dom0 shuts down, platform_op, panic.c, debug key R.
- * State:  none
  * Locks:  none; the other CPUs are stopped first.
  * Tests:  tests/linux (poweroff, reboot)
  */
@@ -46,8 +45,7 @@ static void reset_by_acpi(void)
 		outb((u16)addr, val);
 	} else if (acpi_info.reset_space == ACPI_SPACE_PCI) {
 		/* bits 32-47 device, 16-31 function, 0-15 register, all on bus 0 */
-		pci_conf_write(0, 0, (u8)((addr >> 32 & 31) << 3 | (addr >> 16 & 7)), (u16)addr, 1,
-			       val);
+		pci_conf_write(0, 0, (addr >> 32 & 31) << 3 | (addr >> 16 & 7), addr, 1, val);
 	} else {
 		p = ioremap(addr, 1);
 		if (p)
@@ -68,11 +66,9 @@ static void reset_by_cf9(void)
 
 static void reset_by_keyboard(void)
 {
-	unsigned int i;
+	unsigned int i, wait;
 
 	for (i = 0; i < 10; i++) {
-		unsigned int wait;
-
 		for (wait = 0; inb(0x64) & 2 && wait < 10000; wait++)
 			delay_us(2);
 		outb(0x64, 0xfe);
@@ -80,17 +76,11 @@ static void reset_by_keyboard(void)
 	}
 }
 
-static void __noreturn reset_by_triple_fault(void)
-{
-	struct { u16 limit; u64 base; } __packed none = { 0, 0 };
-
-	__asm__ __volatile__("lidt %0; int3" : : "m"(none));
-	cpu_stop();
-}
-
 /* Off is dom0's work (arch_acpi_enter_sleep); when it comes here instead, there is no way to it. */
 void arch_shutdown(bool reboot)
 {
+	struct { u16 limit; u64 base; } __packed no_idt = { 0, 0 };
+
 	irqs_disable();
 	crash_stop_others();
 	if (!reboot) {
@@ -103,10 +93,17 @@ void arch_shutdown(bool reboot)
 		reset_by_cf9();
 	if (!reboot_method || reboot_method == 'k')
 		reset_by_keyboard();
-	reset_by_triple_fault();
+	__asm__ __volatile__("lidt %0; int3" : : "m"(no_idt));	/* triple fault */
+	cpu_stop();
 }
 
-/* dom0 hands over what its tables say belongs into PM1a and PM1b for S5. */
+static void write_pm1(u16 pm1a, u16 pm1b)
+{
+	outw(acpi_info.pm1a_cnt_port, pm1a);
+	if (acpi_info.pm1b_cnt_port)
+		outw(acpi_info.pm1b_cnt_port, pm1b);
+}
+
 int arch_acpi_enter_sleep(u32 pm1a, u32 pm1b, unsigned int state)
 {
 	if (state != 5 || !acpi_info.pm1a_cnt_port)
@@ -114,12 +111,8 @@ int arch_acpi_enter_sleep(u32 pm1a, u32 pm1b, unsigned int state)
 	printk("Entering S5 (power off).\n");
 	crash_stop_others();
 	wbinvd();
-	outw(acpi_info.pm1a_cnt_port, (u16)(pm1a & ~SLP_EN));
-	if (acpi_info.pm1b_cnt_port)
-		outw(acpi_info.pm1b_cnt_port, (u16)(pm1b & ~SLP_EN));
-	outw(acpi_info.pm1a_cnt_port, (u16)(pm1a | SLP_EN));
-	if (acpi_info.pm1b_cnt_port)
-		outw(acpi_info.pm1b_cnt_port, (u16)(pm1b | SLP_EN));
+	write_pm1(pm1a & ~SLP_EN, pm1b & ~SLP_EN);
+	write_pm1(pm1a | SLP_EN, pm1b | SLP_EN);
 	delay_us(5000000);
 	printk("The machine did not switch off.\n");
 	cpu_stop();

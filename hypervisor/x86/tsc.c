@@ -21,8 +21,7 @@
 #define NS_PER_SEC 1000000000UL
 
 static struct time_scale scale[NR_CPUS];
-static u64 tsc_hz;
-static u64 tsc_per_ns;			/* 32.32 fixed point */
+static u64 tsc_hz, tsc_per_ns;		/* tsc_per_ns: 32.32 fixed point */
 static bool tsc_differs;
 
 /* Some time without memory or port accesses: emulators run such loops at full speed. */
@@ -33,16 +32,7 @@ static void spin_some(void)
 	__asm__ __volatile__("1: dec %0; jnz 1b" : "+r"(n) : : "cc");
 }
 
-/* a * 2^32 / b for a < b * 2^32; libgcc's 128-bit division is not linked. */
-static u64 div_shift32(u64 a, u64 b)
-{
-	u64 quot, rem;
-
-	__asm__("divq %4" : "=a"(quot), "=d"(rem) : "a"(a << 32), "d"(a >> 32), "rm"(b) : "cc");
-	return quot;
-}
-
-/* a * b / c without overflow as long as the result fits. */
+/* a * b / c as long as that fits; libgcc's 128-bit division is not linked. */
 static u64 mul_div(u64 a, u64 b, u64 c)
 {
 	u64 rem;
@@ -118,61 +108,52 @@ static u64 rate_by_cpuid(void)
 	return a && b && c ? mul_div(c, b, a) : 0;
 }
 
-static u64 median(u64 a, u64 b, u64 c)
+static u64 median(u64 (*measure)(void))
 {
-	u64 low = min(a, b), high = max(a, b), rest = min(high, c);
+	u64 a = measure(), b = measure(), c = measure(), low = min(a, b), high = max(a, b);
 
-	return max(low, rest);
+	high = min(high, c);
+	return max(low, high);
 }
 
 static u64 calibrate(void)
 {
-	u64 (*measure)(void) = acpi_info.pm_timer_port ? measure_pm : measure_pit;
-	u64 hz = median(measure(), measure(), measure()), exact = rate_by_cpuid();
+	u64 hz = acpi_info.pm_timer_port ? median(measure_pm) : 0, exact = rate_by_cpuid();
 
-	if (!hz && measure == measure_pm)
-		hz = median(measure_pit(), measure_pit(), measure_pit());
+	if (!hz)
+		hz = median(measure_pit);
 	if (exact && (!hz || (hz > exact ? hz - exact : exact - hz) < exact / 1000))
 		return exact;
 	return hz;
 }
 
-/* mul and shift such that ns = ((tsc << shift) * mul) >> 32, mul as large as fits in 32 bits. */
-static void set_scale(struct time_scale *s, u64 hz)
-{
-	u64 num = NS_PER_SEC;
-
-	s->shift = 0;
-	while (num >= hz) {
-		hz <<= 1;
-		s->shift++;
-	}
-	while (num << 1 <= hz) {
-		num <<= 1;
-		s->shift--;
-	}
-	s->mul = div_shift32(num, hz);
-}
-
 void tsc_init(void)
 {
+	struct time_scale s = { 0 };
+	u64 num = NS_PER_SEC, hz;
 	unsigned int cpu;
 
-	tsc_hz = calibrate();
-	if (!tsc_hz)
+	hz = tsc_hz = calibrate();
+	if (!hz)
 		panic("No timer to calibrate the TSC with: neither ACPI PM timer nor PIT counts");
-	set_scale(&scale[0], tsc_hz);
-	tsc_per_ns = div_shift32(tsc_hz, NS_PER_SEC);
-	scale[0].tsc_base = rdtsc_now();
-	for (cpu = 1; cpu < NR_CPUS; cpu++)
-		scale[cpu] = scale[0];
+	tsc_per_ns = mul_div(hz, 1UL << 32, NS_PER_SEC);
+	/* ns = ((tsc << shift) * mul) >> 32, mul as large as fits in 32 bits */
+	for (; num >= hz; s.shift++)
+		hz <<= 1;
+	for (; num << 1 <= hz; s.shift--)
+		num <<= 1;
+	s.mul = mul_div(num, 1UL << 32, hz);
+	s.tsc_base = rdtsc_now();
+	for (cpu = 0; cpu < NR_CPUS; cpu++)
+		scale[cpu] = s;
 	log_info("TSC: %lu.%03lu MHz\n", tsc_hz / 1000000, tsc_hz / 1000 % 1000);
 }
 
 /* --- reading --- */
 
-static u64 scaled(const struct time_scale *s, u64 tsc)
+u64 tsc_to_ns(u64 tsc)
 {
+	const struct time_scale *s = &scale[this_cpu()];
 	u64 delta = tsc - s->tsc_base;
 
 	delta = s->shift < 0 ? delta >> -s->shift : delta << s->shift;
@@ -181,17 +162,12 @@ static u64 scaled(const struct time_scale *s, u64 tsc)
 
 u64 now_ns(void)
 {
-	return scaled(&scale[this_cpu()], rdtsc_now());
-}
-
-u64 tsc_to_ns(u64 tsc)
-{
-	return scaled(&scale[this_cpu()], tsc);
+	return tsc_to_ns(rdtsc_now());
 }
 
 /*
- * Not before ns: rounded up, so that a timer set to it is due when it fires. By the distance from
- * now: the fixed-point rate would be off by more and more over the uptime.
+ * Rounded up, so that a timer set to it is due when it fires. By the distance from now: the
+ * fixed-point rate would be off by more and more over the uptime.
  */
 u64 ns_to_tsc(u64 ns)
 {
@@ -209,7 +185,7 @@ const struct time_scale *arch_time_scale(void)
 
 u32 arch_tsc_khz(void)
 {
-	return (u32)((tsc_hz + 500) / 1000);
+	return (tsc_hz + 500) / 1000;
 }
 
 bool arch_tsc_stable(void)
@@ -219,11 +195,9 @@ bool arch_tsc_stable(void)
 
 void delay_us(u64 us)
 {
-	u64 end = rdtsc_now() + us * (tsc_hz / 1000000);
+	/* a panic before tsc_init(): guess high */
+	u64 end = rdtsc_now() + us * (tsc_hz ? tsc_hz / 1000000 : 3000);
 
-	if (!tsc_hz) {			/* a panic before tsc_init(): guess high */
-		end = rdtsc_now() + us * 3000;
-	}
 	while ((s64)(rdtsc_now() - end) < 0)
 		spin_some();
 }
@@ -234,50 +208,49 @@ void delay_us(u64 us)
 static u32 sync_turn;			/* odd: the new CPU waits for an answer; even: answered */
 static u64 sync_answer;
 
-/* On the boot CPU while `cpu` runs tsc_sync_new_cpu(): answer its questions. */
+static void wait_turn(u32 turn)
+{
+	while (__atomic_load_n(&sync_turn, __ATOMIC_ACQUIRE) != turn)
+		cpu_relax();
+}
+
 void tsc_sync_boot_cpu(unsigned int cpu)
 {
 	unsigned int i;
 
 	for (i = 0; i < SYNC_ROUNDS; i++) {
-		while (__atomic_load_n(&sync_turn, __ATOMIC_ACQUIRE) != 2 * i + 1)
-			cpu_relax();
+		wait_turn(2 * i + 1);
 		sync_answer = rdtsc_now();
 		__atomic_store_n(&sync_turn, 2 * i + 2, __ATOMIC_RELEASE);
 	}
-	while (__atomic_load_n(&sync_turn, __ATOMIC_ACQUIRE))
-		cpu_relax();
+	wait_turn(0);
 }
 
 /*
- * Ask the boot CPU for its counter and see whether the answer lies between question and receipt.
- * If it never can, take the offset that the quickest round trip shows.
+ * The boot CPU's answer was taken between our question and its receipt. So each round bounds the
+ * difference; where it cannot be 0, take the middle.
  */
 void tsc_sync_new_cpu(unsigned int cpu)
 {
-	u64 t0, t1, best = ~0UL;
-	s64 offset = 0;
-	bool outside = false;
+	s64 low = -(1L << 62), high = 1L << 62, differ;
 	unsigned int i;
+	u64 t0;
 
 	for (i = 0; i < SYNC_ROUNDS; i++) {
 		t0 = rdtsc_now();
 		__atomic_store_n(&sync_turn, 2 * i + 1, __ATOMIC_SEQ_CST);
-		while (__atomic_load_n(&sync_turn, __ATOMIC_ACQUIRE) != 2 * i + 2)
-			cpu_relax();
+		wait_turn(2 * i + 2);
 		smp_mb();
-		t1 = rdtsc_now();
-		if ((s64)(sync_answer - t0) < 0 || (s64)(t1 - sync_answer) < 0)
-			outside = true;
-		if (t1 - t0 < best) {
-			best = t1 - t0;
-			offset = (s64)(sync_answer - t0) - (s64)(best / 2);
-		}
+		differ = sync_answer - rdtsc_now();
+		low = max(low, differ);
+		differ = sync_answer - t0;
+		high = min(high, differ);
 	}
-	if (outside) {
+	if (low > 0 || high < 0) {
+		differ = (low + high) / 2;
 		tsc_differs = true;
-		scale[cpu].tsc_base = scale[0].tsc_base - offset;
-		log_warn("CPU %u: its TSC differs by %ld ticks from the boot CPU's\n", cpu, offset);
+		scale[cpu].tsc_base = scale[0].tsc_base - differ;
+		log_warn("CPU %u: its TSC differs by %ld ticks from the boot CPU's\n", cpu, differ);
 	}
 	__atomic_store_n(&sync_turn, 0, __ATOMIC_RELEASE);
 }
@@ -290,11 +263,6 @@ static u8 cmos(u8 reg)
 	return inb(0x71);
 }
 
-static unsigned int bcd(unsigned int v, bool binary)
-{
-	return binary ? v : (v >> 4) * 10 + (v & 15);
-}
-
 /* Days from 1970-01-01 to a Gregorian date (years begin in March, leap days come last). */
 static u64 days_since_1970(unsigned int y, unsigned int m, unsigned int d)
 {
@@ -305,31 +273,25 @@ static u64 days_since_1970(unsigned int y, unsigned int m, unsigned int d)
 
 u64 arch_read_wallclock(void)
 {
-	u8 now[7], again[7], status, hour;
 	static const u8 regs[7] = { 0, 2, 4, 7, 8, 9, 0x0b };
-	unsigned int i, tries, h, year;
-	bool binary;
+	u8 t[7] = { 0 }, val, pm;	/* second, minute, hour, day, month, year, format */
+	unsigned int i, tries;
+	bool steady = false;
 
-	/* Two equal readings without an update in between. */
-	for (tries = 0; tries < 1000; tries++) {
-		if (cmos(0x0a) & 0x80)
-			continue;
-		for (i = 0; i < 7; i++)
-			now[i] = cmos(regs[i]);
-		for (i = 0; i < 7; i++)
-			again[i] = cmos(regs[i]);
-		for (i = 0; i < 7 && now[i] == again[i]; i++)
-			;
-		if (i == 7)
-			break;
+	/* Until a reading is as the one before, and no update is at hand. */
+	for (tries = 0; !steady && tries < 2000; tries++) {
+		steady = !(cmos(0x0a) & 0x80);
+		for (i = 0; i < 7; i++) {
+			val = cmos(regs[i]);
+			steady &= val == t[i];
+			t[i] = val;
+		}
 	}
-	status = now[6];
-	binary = status & 4;
-	hour = now[2];
-	h = bcd(hour & 0x7f, binary);
-	if (!(status & 2))		/* 12-hour clock: bit 7 is PM */
-		h = h % 12 + (hour & 0x80 ? 12 : 0);
-	year = 2000 + bcd(now[5], binary);
-	return days_since_1970(year, bcd(now[4], binary), bcd(now[3], binary)) * 86400 +
-		h * 3600UL + bcd(now[1], binary) * 60UL + bcd(now[0], binary);
+	pm = t[2] & 0x80;		/* of a 12-hour clock */
+	t[2] &= 0x7f;
+	for (i = 0; i < 6 && !(t[6] & 4); i++)
+		t[i] = (t[i] >> 4) * 10 + (t[i] & 15);
+	if (!(t[6] & 2))
+		t[2] = t[2] % 12 + (pm ? 12 : 0);
+	return days_since_1970(2000 + t[5], t[4], t[3]) * 86400 + t[2] * 3600UL + t[1] * 60 + t[0];
 }

@@ -161,11 +161,6 @@ void irq_guest_eoi(struct pirq *p)
 {
 }
 
-bool irq_needs_eoi(const struct pirq *p)
-{
-	return p->level;
-}
-
 int irq_alloc_msi(const struct msi_request *req)
 {
 	static int next;
@@ -197,21 +192,20 @@ int ioapic_guest_reg_ok(u64 base, u32 reg)
 	return base == 0xfec00000 ? 0 : -EINVAL;
 }
 
-int irq_set_affinity_vcpu(struct pirq *p, unsigned int cpu)
+void irq_set_affinity_vcpu(struct pirq *p, unsigned int cpu)
 {
-	return 0;
 }
 
 void irq_dump(void)
 {
 }
 
-u32 pci_conf_read(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned int size)
+u32 pci_conf_read(u16 seg, u8 bus, u8 devfn, u8 reg, unsigned int size)
 {
 	return ~0U;
 }
 
-void pci_conf_write(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned int size, u32 val)
+void pci_conf_write(u16 seg, u8 bus, u8 devfn, u8 reg, unsigned int size, u32 val)
 {
 }
 

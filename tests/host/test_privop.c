@@ -53,7 +53,7 @@ void arch_io_write(u16 port, unsigned int size, u32 val)
 	io.val = val;
 }
 
-u32 pci_conf_read(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned int size)
+u32 pci_conf_read(u16 seg, u8 bus, u8 devfn, u8 reg, unsigned int size)
 {
 	pci.n++;
 	pci.bus = bus;
@@ -64,7 +64,7 @@ u32 pci_conf_read(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned int size)
 	return 0x12345678;
 }
 
-void pci_conf_write(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned int size, u32 val)
+void pci_conf_write(u16 seg, u8 bus, u8 devfn, u8 reg, unsigned int size, u32 val)
 {
 	pci_conf_read(seg, bus, devfn, reg, size);
 	pci.write = true;
