@@ -4,11 +4,10 @@
  *
  * Job:    the hardware's answer, cut down to what a PV guest may use, and the hypervisor's leaves.
  * Enter:  pv/privop.c (the forced-emulation prefix), pv/msr.c, toolstack policy calls.
- * State:  none: the policy is the table below.
- * Locks:  none.
+ * State:  none: the policy is in the tables below.
  * Holds:  C1  a feature bit is shown only if it is in the table: new hardware adds nothing by itself.
  *         C2  no two vcpus share a core as far as leaves 1, 4 and b tell: each is a package.
- * Tests:  tests/host/test_cpuid.c, tests/guests/cpuid.c
+ * Tests:  tests/host/test_cpuid.c, tests/guests/privop.c
  * Next:   pv/msr.c
  */
 #include <cpuid.h>
@@ -21,6 +20,8 @@
 #define MAX_EXT_INTEL 0x80000008U
 #define MAX_EXT_AMD 0x80000021U
 #define XSTATE_ALLOWED 0xe7UL		/* x87 SSE AVX, AVX-512; no MPX, PKRU, AMX */
+#define XSTATE_FPU 0x1UL
+#define XSTATE_AVX 0x4UL
 #define XSTATE_AVX512 0xe0UL
 
 #define B(n) (1U << (n))
@@ -56,39 +57,55 @@
 #define FE8_EBX (B(0) | B(2) | B(12) | B(26) | B(29) | B(30))	/* CLZERO .. IBPB, SSB_NO, BTC_NO */
 
 #define ANY_SUB ALL
+#define SHOW_ALL { ALL, ALL, ALL, ALL }
 /* Leaves that are not listed read as 0. */
 static const struct {
-	u32 leaf, sub;
+	u32 first, last, sub;
 	struct cpuid_leaf mask;
 } policy[] = {
-	{ 0x0, ANY_SUB, { ALL, ALL, ALL, ALL } },
-	{ 0x1, ANY_SUB, { ALL, 0x0000ffff, F1_ECX, F1_EDX } },
-	{ 0x2, ANY_SUB, { ALL, ALL, ALL, ALL } },		/* cache descriptors */
-	{ 0x4, ANY_SUB, { 0x000003ff, ALL, ALL, ALL } },	/* caches, shared with nobody */
-	{ 0x7, 0, { ALL, F7_EBX, F7_ECX, F7_EDX } },
-	{ 0x7, 1, { F71_EAX, 0, 0, 0 } },
-	{ 0xd, 0, { ALL, ALL, ALL, ALL } },
-	{ 0xd, 1, { B(0) | B(1) | B(2), ALL, 0, 0 } },		/* no XSAVES */
-	{ 0xd, ANY_SUB, { ALL, ALL, B(1), 0 } },
-	{ 0x80000000, ANY_SUB, { ALL, ALL, ALL, ALL } },
-	{ 0x80000001, ANY_SUB, { ALL, ALL, FE1_ECX, FE1_EDX } },
-	{ 0x80000002, ANY_SUB, { ALL, ALL, ALL, ALL } },	/* the brand string */
-	{ 0x80000003, ANY_SUB, { ALL, ALL, ALL, ALL } },
-	{ 0x80000004, ANY_SUB, { ALL, ALL, ALL, ALL } },
-	{ 0x80000005, ANY_SUB, { ALL, ALL, ALL, ALL } },	/* L1, L2, L3 */
-	{ 0x80000006, ANY_SUB, { ALL, ALL, ALL, ALL } },
-	{ 0x80000007, ANY_SUB, { 0, 0, 0, B(8) } },		/* invariant TSC */
-	{ 0x80000008, ANY_SUB, { 0x0000ffff, FE8_EBX, 0, 0 } },
-	{ 0x8000001a, ANY_SUB, { ALL, 0, 0, 0 } },		/* FP widths */
-	{ 0x80000021, ANY_SUB, { B(0) | B(2) | B(6), 0, 0, 0 } }, /* LFENCE serialises, null base */
+	{ 0x0, 0x0, ANY_SUB, SHOW_ALL },
+	{ 0x1, 0x1, ANY_SUB, { ALL, 0x0000ffff, F1_ECX, F1_EDX } },
+	{ 0x2, 0x2, ANY_SUB, SHOW_ALL },			/* cache descriptors */
+	{ 0x4, 0x4, ANY_SUB, { 0x000003ff, ALL, ALL, ALL } },	/* caches, shared with nobody */
+	{ 0x7, 0x7, 0, { ALL, F7_EBX, F7_ECX, F7_EDX } },
+	{ 0x7, 0x7, 1, { F71_EAX, 0, 0, 0 } },
+	{ 0xd, 0xd, 0, SHOW_ALL },
+	{ 0xd, 0xd, 1, { B(0) | B(1) | B(2), ALL, 0, 0 } },	/* no XSAVES */
+	{ 0xd, 0xd, ANY_SUB, { ALL, ALL, B(1), 0 } },
+	{ 0x80000000, 0x80000000, ANY_SUB, SHOW_ALL },
+	{ 0x80000001, 0x80000001, ANY_SUB, { ALL, ALL, FE1_ECX, FE1_EDX } },
+	{ 0x80000002, 0x80000006, ANY_SUB, SHOW_ALL },		/* brand string; L1, L2, L3 */
+	{ 0x80000007, 0x80000007, ANY_SUB, { 0, 0, 0, B(8) } },	/* invariant TSC */
+	{ 0x80000008, 0x80000008, ANY_SUB, { 0x0000ffff, FE8_EBX, 0, 0 } },
+	{ 0x8000001a, 0x8000001a, ANY_SUB, { ALL, 0, 0, 0 } },	/* FP widths */
+	/* LFENCE serialises, null base */
+	{ 0x80000021, 0x80000021, ANY_SUB, { B(0) | B(2) | B(6), 0, 0, 0 } },
 };
 
-static bool is_amd(void)
+/* Features that are hidden unless all of these states can be saved. */
+static const struct {
+	u32 leaf, sub;
+	u64 xstate;
+	struct cpuid_leaf features;
+} needs[] = {
+	{ 0x1, ANY_SUB, XSTATE_FPU, { 0, 0, B(26) | B(27), 0 } },		/* XSAVE */
+	{ 0x1, ANY_SUB, XSTATE_AVX, { 0, 0, B(28) | B(12) | B(29), 0 } },	/* AVX FMA F16C */
+	{ 0x7, 0, XSTATE_AVX, { 0, B(5), B(9) | B(10), 0 } },	/* AVX2 VAES VPCLMULQDQ */
+	{ 0x7, 0, XSTATE_AVX512, { 0, F7_AVX512_EBX, F7_AVX512_ECX, F7_AVX512_EDX } },
+	{ 0x7, 1, XSTATE_AVX, { B(4), 0, 0, 0 } },
+	{ 0x7, 1, XSTATE_AVX512, { B(5), 0, 0, 0 } },
+	{ 0x80000001, ANY_SUB, XSTATE_AVX, { 0, 0, B(11) | B(16), 0 } },	/* XOP FMA4 */
+};
+
+enum vendor hw_vendor(void)
 {
 	struct cpuid_leaf l;
 
 	arch_cpuid(0, 0, &l);
-	return l.c == 0x444d4163 || l.c == 0x656e6975;	/* AuthenticAMD, HygonGenuine */
+	if (l.c == 0x6c65746e)				/* GenuineIntel */
+		return V_intel;
+	/* AuthenticAMD, HygonGenuine */
+	return l.c == 0x444d4163 || l.c == 0x656e6975 ? V_amd : V_any;
 }
 
 /* Has the hypervisor switched XSAVE on (CR4.OSXSAVE shows in leaf 1), and for what? */
@@ -102,27 +119,22 @@ static u64 usable_xstate(void)
 		return 0;
 	arch_cpuid(0xd, 0, &l);
 	mask = ((u64)l.d << 32 | l.a) & XSTATE_ALLOWED;
-	if ((mask & XSTATE_AVX512) != XSTATE_AVX512)
-		mask &= ~XSTATE_AVX512;
-	return mask;
+	return (mask & XSTATE_AVX512) == XSTATE_AVX512 ? mask : mask & ~XSTATE_AVX512;
 }
 
 /* --- hypervisor leaves --- */
 
-static void time_leaf(const struct vcpu *v, u32 sub, struct cpuid_leaf *out)
+static void time_leaf(u32 sub, struct cpuid_leaf *out)
 {
 	const struct time_scale *s = arch_time_scale();
 
 	switch (sub) {
-	case 0:
-		out->a = B(1);			/* the TSC is not emulated, and is safe to use ... */
-		if (!arch_tsc_stable())
-			out->a = 0;
-		out->b = out->a ? 2 : 0;	/* ... so mode 2: never emulated */
+	case 0:		/* a stable TSC is safe to use, and never emulated (mode 2); incarnation 0 */
+		out->a = arch_tsc_stable() ? B(1) : 0;
+		out->b = arch_tsc_stable() ? 2 : 0;
 		out->c = arch_tsc_khz();
-		out->d = 0;			/* incarnation: never restored elsewhere */
 		break;
-	case 1:					/* offset of the guest's TSC 0; tsc to ns */
+	case 1:		/* offset of the guest's TSC 0; tsc to ns */
 		out->c = s->mul;
 		out->d = (u32)s->shift;
 		break;
@@ -132,12 +144,7 @@ static void time_leaf(const struct vcpu *v, u32 sub, struct cpuid_leaf *out)
 	}
 }
 
-static u32 machine_address_bits(void)
-{
-	return max_page ? 64 - (u32)__builtin_clzl(max_page) + PAGE_SHIFT : PAGE_SHIFT;
-}
-
-static void hypervisor_leaf(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out)
+static void hypervisor_leaf(u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
 	switch (leaf) {
 	case XEN_CPUID_LEAF(0):
@@ -152,16 +159,15 @@ static void hypervisor_leaf(const struct vcpu *v, u32 leaf, u32 sub, struct cpui
 			XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD, 0 };
 		break;
 	case XEN_CPUID_LEAF(3):
-		time_leaf(v, sub, out);
+		time_leaf(sub, out);
 		break;
 	case XEN_CPUID_LEAF(5):			/* leaf 4 is for HVM guests */
-		if (!sub)
-			out->b = machine_address_bits();
+		if (!sub)			/* bits of a machine address */
+			out->b = 64 - (u32)__builtin_clzl(max_page | 1) + PAGE_SHIFT;
 		break;
 	case PARAPET_CPUID_FIRST_LEAF:
-		*out = (struct cpuid_leaf){ PARAPET_CPUID_FIRST_LEAF + 1,
-			PARAPET_CPUID_SIGNATURE_EBX, PARAPET_CPUID_SIGNATURE_ECX,
-			PARAPET_CPUID_SIGNATURE_EDX };
+		*out = (struct cpuid_leaf){ PARAPET_CPUID_FIRST_LEAF + 1, PARAPET_CPUID_SIGNATURE_EBX,
+			PARAPET_CPUID_SIGNATURE_ECX, PARAPET_CPUID_SIGNATURE_EDX };
 		break;
 	case PARAPET_CPUID_FIRST_LEAF + 1:
 		out->a = 1;			/* version; no features yet */
@@ -170,54 +176,6 @@ static void hypervisor_leaf(const struct vcpu *v, u32 leaf, u32 sub, struct cpui
 }
 
 /* --- what a mask alone cannot say --- */
-
-static void leaf_1(const struct vcpu *v, struct cpuid_leaf *out)
-{
-	u64 xstate = usable_xstate();
-
-	out->b |= 1U << 16 | (u32)(v->id * 2) << 24;	/* one logical CPU; its APIC id */
-	out->c |= B(31);				/* there is a hypervisor */
-	if (!xstate)
-		out->c &= ~(B(26) | B(27));
-	if (!(xstate & 4))
-		out->c &= ~(B(28) | B(12) | B(29));	/* AVX FMA F16C */
-}
-
-static void leaf_7(u32 sub, struct cpuid_leaf *out)
-{
-	u64 xstate = usable_xstate();
-
-	if (!sub)
-		out->a = out->a ? 1 : 0;
-	if (!(xstate & 4)) {
-		if (!sub) {
-			out->b &= ~B(5);		/* AVX2 */
-			out->c &= ~(B(9) | B(10));	/* VAES VPCLMULQDQ */
-		} else {
-			out->a &= ~B(4);
-		}
-	}
-	if (xstate & XSTATE_AVX512)
-		return;
-	if (!sub) {
-		out->b &= ~F7_AVX512_EBX;
-		out->c &= ~F7_AVX512_ECX;
-		out->d &= ~F7_AVX512_EDX;
-	} else {
-		out->a &= ~B(5);
-	}
-}
-
-/* Each vcpu is a package: both levels have width 0 and one member. */
-static void leaf_b(const struct vcpu *v, u32 sub, struct cpuid_leaf *out)
-{
-	out->c = sub & 0xff;
-	out->d = v->id * 2U;
-	if (sub < 2) {
-		out->b = 1;
-		out->c |= (sub + 1) << 8;		/* 1: threads, 2: cores */
-	}
-}
 
 static void leaf_d(u32 sub, struct cpuid_leaf *out)
 {
@@ -239,8 +197,7 @@ static void leaf_d(u32 sub, struct cpuid_leaf *out)
 		if (!((xstate >> i) & 1))
 			continue;
 		arch_cpuid(0xd, i, &l);
-		if (l.a + l.b > out->c)
-			out->c = l.a + l.b;
+		out->c = max(out->c, l.a + l.b);
 	}
 }
 
@@ -251,24 +208,29 @@ static void special(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *
 		out->a = min(out->a, MAX_BASIC);
 		break;
 	case 1:
-		leaf_1(v, out);
+		out->b |= 1U << 16 | (u32)(v->id * 2) << 24;	/* one logical CPU; its APIC id */
+		out->c |= B(31);				/* there is a hypervisor */
 		break;
 	case 7:
-		leaf_7(sub, out);
+		if (!sub)
+			out->a = out->a ? 1 : 0;
 		break;
-	case 0xb:
-		leaf_b(v, sub, out);
+	case 0xb:	/* each vcpu is a package: both levels have width 0 and one member */
+		out->c = sub & 0xff;
+		out->d = v->id * 2U;
+		if (sub < 2) {
+			out->b = 1;
+			out->c |= (sub + 1) << 8;		/* 1: threads, 2: cores */
+		}
 		break;
 	case 0xd:
 		leaf_d(sub, out);
 		break;
 	case 0x80000000:
-		out->a = min(out->a, is_amd() ? MAX_EXT_AMD : MAX_EXT_INTEL);
+		out->a = min(out->a, hw_vendor() == V_amd ? MAX_EXT_AMD : MAX_EXT_INTEL);
 		break;
 	case 0x80000001:
-		if (!(usable_xstate() & 4))
-			out->c &= ~(B(11) | B(16));	/* XOP FMA4 */
-		if (!is_amd())
+		if (hw_vendor() != V_amd)
 			out->d &= B(11) | B(20) | B(27) | B(29);
 		break;
 	case 0x80000007:
@@ -278,10 +240,7 @@ static void special(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *
 	}
 }
 
-/*
- * The answer for a vcpu; v is current (leaf d tells the size of its XSAVE area). Leaves above the
- * highest are 0 on every vendor.
- */
+/* Leaves above the highest are 0 on every vendor. */
 void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
 	struct cpuid_leaf hw;
@@ -289,20 +248,29 @@ void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out
 
 	*out = (struct cpuid_leaf){ 0 };
 	if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= 0x4000ffff) {
-		hypervisor_leaf(v, leaf, sub, out);
+		hypervisor_leaf(leaf, sub, out);
 		return;
 	}
 	arch_cpuid(leaf & 0x80000000U, 0, &hw);
 	if (leaf > hw.a || leaf > (leaf & 0x80000000U ? MAX_EXT_AMD : MAX_BASIC))
 		return;
+	arch_cpuid(leaf, sub, &hw);
 	for (i = 0; i < ARRAY_SIZE(policy); i++)
-		if (policy[i].leaf == leaf && (policy[i].sub == sub || policy[i].sub == ANY_SUB)) {
-			arch_cpuid(leaf, sub, &hw);
+		if (leaf >= policy[i].first && leaf <= policy[i].last &&
+		    (policy[i].sub == sub || policy[i].sub == ANY_SUB)) {
 			out->a = hw.a & policy[i].mask.a;
 			out->b = hw.b & policy[i].mask.b;
 			out->c = hw.c & policy[i].mask.c;
 			out->d = hw.d & policy[i].mask.d;
 			break;
+		}
+	for (i = 0; i < ARRAY_SIZE(needs); i++)
+		if (needs[i].leaf == leaf && (needs[i].sub == sub || needs[i].sub == ANY_SUB) &&
+		    (needs[i].xstate & ~usable_xstate())) {
+			out->a &= ~needs[i].features.a;
+			out->b &= ~needs[i].features.b;
+			out->c &= ~needs[i].features.c;
+			out->d &= ~needs[i].features.d;
 		}
 	special(v, leaf, sub, out);
 }

@@ -5,10 +5,9 @@
  * Job:    RDMSR and WRMSR of guest kernels: a table of what is answered and how.
  * Enter:  pv/privop.c.
  * State:  segment bases and TSC_AUX of the vcpu; everything else is fixed or the hardware's.
- * Locks:  none.
  * Holds:  M1  what is not in the table is refused (#GP): nothing of the machine leaks or changes.
  *         M2  the only hardware MSR a guest writes here is PRED_CMD (a barrier, without state).
- * Tests:  tests/host/test_msr.c, tests/guests/msr.c
+ * Tests:  tests/host/test_msr.c, tests/guests/privop.c
  */
 #include <hv/debug.h>
 #include <hv/errno.h>
@@ -37,7 +36,6 @@
 enum how_read { R_gp, R_fixed, R_hw, R_own };
 /* W_drop: accepted, no effect. W_same: only the value that is read. W_zero: only 0. */
 enum how_write { W_gp, W_drop, W_same, W_zero, W_own };
-enum vendor { V_any, V_intel, V_amd };
 
 static const struct msr_rule {
 	u32 first, last;
@@ -68,25 +66,16 @@ static const struct msr_rule {
 	{ 0xc0011029, 0xc0011029, V_amd, R_hw, W_drop, BIT(1) },	/* DE_CFG: LFENCE serialises */
 };
 
-static enum vendor vendor(void)
-{
-	struct cpuid_leaf l;
-
-	arch_cpuid(0, 0, &l);
-	if (l.c == 0x6c65746e)				/* GenuineIntel */
-		return V_intel;
-	return l.c == 0x444d4163 || l.c == 0x656e6975 ? V_amd : V_any;
-}
-
 static const struct msr_rule *find_rule(u32 msr)
 {
+	static const struct msr_rule none = { .read = R_gp, .write = W_gp };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(rules); i++)
 		if (msr >= rules[i].first && msr <= rules[i].last &&
-		    (rules[i].vendor == V_any || rules[i].vendor == vendor()))
+		    (rules[i].vendor == V_any || rules[i].vendor == hw_vendor()))
 			return &rules[i];
-	return NULL;
+	return &none;
 }
 
 /* FS_BASE, GS_BASE, KERNEL_GS_BASE as guest kernel mode means them: GS is the kernel's now. */
@@ -96,18 +85,21 @@ static unsigned int segment_of(u32 msr)
 	       msr == MSR_GS_BASE ? SEGBASE_GS_KERNEL : SEGBASE_GS_USER;
 }
 
-static bool has_rdtscp(const struct vcpu *v)
+/* The output registers of a CPUID leaf that tells whether there is the MSR. */
+static struct cpuid_leaf shown(const struct vcpu *v, u32 leaf)
 {
 	struct cpuid_leaf l;
 
-	guest_cpuid(v, 0x80000001, 0, &l);
-	return l.d & BIT(27);
+	guest_cpuid(v, leaf, 0, &l);
+	return l;
 }
+
+#define HAS_ARCH_CAPS(v) (shown(v, 7).d & BIT(29))
+#define HAS_PRED_CMD(v) (shown(v, 0x80000008).b & BIT(12))
+#define HAS_TSC_AUX(v) (shown(v, 0x80000001).d & BIT(27))	/* RDTSCP */
 
 static int read_own(struct vcpu *v, u32 msr, u64 *val)
 {
-	struct cpuid_leaf l;
-
 	switch (msr) {
 	case MSR_TSC:
 		*val = rdtsc_now();
@@ -116,8 +108,7 @@ static int read_own(struct vcpu *v, u32 msr, u64 *val)
 		*val = 0xfee00000UL | BIT(11) | (v->id ? 0 : BIT(8));	/* enabled, BSP */
 		return 0;
 	case MSR_ARCH_CAPS:
-		guest_cpuid(v, 7, 0, &l);
-		if (!(l.d & BIT(29)) || arch_rdmsr_safe(msr, val))
+		if (!HAS_ARCH_CAPS(v) || arch_rdmsr_safe(msr, val))
 			return -EACCES;
 		*val &= ARCH_CAPS_SHOWN;
 		return 0;
@@ -127,74 +118,55 @@ static int read_own(struct vcpu *v, u32 msr, u64 *val)
 		/* no performance monitoring, no branch or event tracing */
 		*val = (*val & ~BIT(7)) | BIT(11) | BIT(12);
 		return 0;
-	case MSR_FS_BASE:
-	case MSR_GS_BASE:
-	case MSR_KERNEL_GS_BASE:
-		*val = arch_get_segment_base(v, segment_of(msr));
-		return 0;
 	case MSR_TSC_AUX:
-		if (!has_rdtscp(v))
-			return -EACCES;
 		*val = v->pv.tsc_aux;
-		return 0;
+		return HAS_TSC_AUX(v) ? 0 : -EACCES;
 	}
-	return -EACCES;
+	*val = arch_get_segment_base(v, segment_of(msr));	/* only these are left */
+	return 0;
 }
 
 /* The guest names a frame of its own, which gets the hypercall entries. */
 static int write_hypercall_page(struct vcpu *v, u64 val)
 {
 	mfn_t mfn = _mfn(val >> PAGE_SHIFT);
-	struct page_info *pg;
 
-	if ((val & ~PAGE_MASK) || !mfn_is_ram(mfn))
+	if ((val & ~PAGE_MASK) || !mfn_is_ram(mfn) ||
+	    !get_page_writable(mfn_to_page(mfn), v->domain))
 		return refuse(-EACCES, "hypercall page at %lx", val);
-	pg = mfn_to_page(mfn);
-	if (!get_page_writable(pg, v->domain))
-		return refuse(-EACCES, "hypercall page: mfn %lx cannot be written", mfn_x(mfn));
 	arch_fill_hypercall_page(mfn_to_virt(mfn));
-	put_page_writable(pg);
+	put_page_writable(mfn_to_page(mfn));
 	return 0;
 }
 
 static int write_own(struct vcpu *v, u32 msr, u64 val)
 {
-	struct cpuid_leaf l;
-
 	switch (msr) {
 	case MSR_PRED_CMD:
-		guest_cpuid(v, 0x80000008, 0, &l);
-		if (!(l.b & BIT(12)) || (val & ~1UL))
+		if (!HAS_PRED_CMD(v) || (val & ~1UL) || (val && arch_wrmsr_safe(msr, val)))
 			return -EACCES;
-		return val && arch_wrmsr_safe(msr, val) ? -EACCES : 0;
+		return 0;
 	case MSR_HYPERCALL_PAGE:
 		return write_hypercall_page(v, val);
-	case MSR_FS_BASE:
-	case MSR_GS_BASE:
-	case MSR_KERNEL_GS_BASE:
-		if (!is_canonical(val))
-			return -EACCES;
-		arch_set_segment_base(v, segment_of(msr), val);
-		return 0;
 	case MSR_TSC_AUX:
-		if (!has_rdtscp(v) || val >> 32)
+		if (!HAS_TSC_AUX(v) || val >> 32)
 			return -EACCES;
 		arch_set_tsc_aux(v, (u32)val);
 		return 0;
 	}
-	return -EACCES;
+	if (!is_canonical(val))
+		return -EACCES;
+	arch_set_segment_base(v, segment_of(msr), val);
+	return 0;
 }
 
 int guest_rdmsr(struct vcpu *v, u32 msr, u64 *val)
 {
 	const struct msr_rule *r = find_rule(msr);
 
-	*val = 0;
-	if (!r)
-		return -EACCES;
+	*val = r->val;
 	switch (r->read) {
 	case R_fixed:
-		*val = r->val;
 		return 0;
 	case R_hw:
 		if (arch_rdmsr_safe(msr, val))
@@ -212,8 +184,6 @@ int guest_wrmsr(struct vcpu *v, u32 msr, u64 val)
 	const struct msr_rule *r = find_rule(msr);
 	u64 old;
 
-	if (!r)
-		return -EACCES;
 	switch (r->write) {
 	case W_drop:
 		return 0;

@@ -302,44 +302,6 @@ static void test_random_stores(void **state)
 		one_random_store();
 }
 
-static void test_fast_store(void **state)
-{
-	unsigned int hits = 0;
-
-	for (unsigned int i = 0; i < 200000; i++) {
-		u8 b[16];
-		u64 r[16], ea, val, fault, new = 0;
-		unsigned int len, j;
-		struct cpu_user_regs regs;
-		struct insn in;
-
-		for (j = 0; j < 16; j++) {
-			b[j] = host_random();
-			r[j] = interesting();
-		}
-		b[0] = 0x48 | (host_random() & 7);
-		b[1] = 0x89;
-		memcpy(code, b, 16);
-		regs = regs_at(code);
-		to_regs(&regs, r);
-		if (!decode_fast_store(b, 8, &regs, &ea, &val, &len))
-			continue;
-		hits++;
-		assert_int_equal(decode_insn(v, &regs, &in, &fault), 0);
-		assert_int_equal(in.length, len);
-		assert_int_equal(in.ea, ea);
-		in.ea &= ~7UL;
-		assert_int_equal(emulate_store(&regs, &in, 0, &new), 1);
-		assert_int_equal(new, val);
-	}
-	assert_true(hits > 1000);
-	struct cpu_user_regs z = regs_at(code);
-	u64 ea, val;
-	unsigned int len;
-	assert_false(decode_fast_store((const u8 *)"\x48\x89\x47", 3, &z, &ea, &val, &len));
-	assert_false(decode_fast_store((const u8 *)"\x48\x89", 2, &z, &ea, &val, &len));
-}
-
 /* --- edge cases --- */
 
 static void test_strings(void **state)
@@ -573,7 +535,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		T(test_random_stores), T(test_fast_store), T(test_strings), T(test_high_bytes),
+		T(test_random_stores), T(test_strings), T(test_high_bytes),
 		T(test_segments_and_prefixes), T(test_length), T(test_privileged), T(test_code32),
 	};
 

@@ -9,7 +9,7 @@
  *         P3  an entry is written only after its references are taken; references are dropped
  *             only after the entry is gone; a frame changes type or owner only after the flush
  *             that its stamp asks for.
- * Tests:  tests/host/test_pagetable.c, test_decode.c, ..., tests/guests
+ * Tests:  tests/host/test_pagetable.c, test_decode.c, test_bounce.c, ...; tests/guests
  */
 #ifndef HV_PV_H
 #define HV_PV_H
@@ -41,9 +41,10 @@ int set_kernel_root(struct vcpu *v, mfn_t mfn);
 int set_user_root(struct vcpu *v, mfn_t mfn);		/* mfn 0 / INVALID: none */
 void drop_roots(struct vcpu *v);
 u64 root_to_cr3(struct vcpu *v, mfn_t root, bool user);	/* seam: adds PCID bits */
-
-/* Whose frames a foreign domid means: *out is NULL for DOMID_IO. A reference is held unless it is
- * the caller's own domain (pg_owner_put drops it). -ESRCH, -EPERM, -EINVAL. */
+/*
+ * Whose frames a foreign domid means: *out is NULL for DOMID_IO. A reference is held unless it is
+ * the caller's own domain (pg_owner_put drops it). -ESRCH, -EPERM, -EINVAL.
+ */
 int pg_owner_get(u64 domid, struct domain **out);
 void pg_owner_put(struct domain *d);
 /* Physical CPUs whose TLBs may hold entries of the vcpus in the guest's bitmap. -EFAULT. */
@@ -56,12 +57,7 @@ bool ptwr_fault(struct vcpu *v, struct cpu_user_regs *regs, u64 va);
 void bounce_trap(struct vcpu *v, struct cpu_user_regs *regs, unsigned int vector, bool has_error,
 		 u32 error);
 void bounce_page_fault(struct vcpu *v, struct cpu_user_regs *regs, u64 cr2, u32 error);
-void bounce_event(struct vcpu *v, struct cpu_user_regs *regs);
-void bounce_syscall(struct vcpu *v, struct cpu_user_regs *regs);	/* 64-bit, long way */
-void bounce_callback32(struct vcpu *v, struct cpu_user_regs *regs, bool sysenter);
 void bounce_failsafe(struct vcpu *v, struct cpu_user_regs *regs);
-void bounce_nmi(struct vcpu *v, struct cpu_user_regs *regs);
-#define inject_gp(v, regs, err) bounce_trap((v), (regs), 13, true, (err))
 
 /* --- descriptors.c --- */
 bool fix_code_selector(u64 *sel);	/* make it a legal ring-3 code selector; false: refuse */
@@ -72,6 +68,8 @@ int set_gdt_frames(struct vcpu *v, const u64 *mfns, unsigned int entries);
 void drop_gdt(struct vcpu *v);
 int set_ldt(struct vcpu *v, u64 base, unsigned int ents);
 void drop_ldt(struct vcpu *v);
+int set_guest_debugreg(struct vcpu *v, unsigned int reg, u64 val);	/* -EPERM -EINVAL */
+u64 get_guest_debugreg(const struct vcpu *v, unsigned int reg);		/* 0-7 */
 
 /* --- decode.c: the few instructions that are emulated --- */
 struct insn {
@@ -80,55 +78,59 @@ struct insn {
 	u8 length;		/* whole instruction */
 	u8 opsize;		/* bytes: 1 2 4 8 */
 	u8 modrm, reg, rm;	/* reg and rm with REX bits */
+	u8 rex, segment;	/* these prefixes; 0: none */
+	bool rep, lock, addr32, code32;
 	bool is_mem;		/* there is a memory operand: ea */
-	bool rep, repne, lock, rex, rex_w, addr32, code32, is_string;
+	bool is_string;
+	bool rep_over;		/* a string instruction with REP and a count of 0: no effect */
 	u64 ea;			/* effective address when is_mem (segment bases applied) */
 	u64 imm;		/* sign-extended immediate; MOVS, OUTS: the element read at rsi */
 };
 /* Fetch at regs->rip and decode; 0, -EFAULT (fetch failed; *fault_va says where), -EINVAL. */
-int decode_insn(const struct vcpu *v, const struct cpu_user_regs *regs, struct insn *in,
-		u64 *fault_va);
+int decode_insn(struct vcpu *v, const struct cpu_user_regs *regs, struct insn *in, u64 *fault_va);
+/* rip behind the instruction (REP with more to do: stays, rcx and the pointers move), RF clear. */
+void retire_insn(struct cpu_user_regs *regs, const struct insn *in);
+/* Last thing after an emulated instruction: #DB if the guest single-steps. */
+void step_after_insn(struct vcpu *v, struct cpu_user_regs *regs);
+
 extern const u8 reg_offset[16];
 static inline u64 *reg_ptr(struct cpu_user_regs *regs, unsigned int n)	/* by encoding 0-15 */
 {
 	return (u64 *)((char *)regs + reg_offset[n & 15]);
 }
 
+/* n as encoded; rex: any REX prefix, which makes byte registers 4-7 spl .. dil. */
 u64 reg_read(const struct cpu_user_regs *regs, unsigned int n, unsigned int size, bool rex);
 void reg_write(struct cpu_user_regs *regs, unsigned int n, unsigned int size, bool rex, u64 val);
-/* rip behind the instruction (REP with more to do: stays, rcx and the pointers move), RF clear. */
-void retire_insn(struct cpu_user_regs *regs, const struct insn *in);
-/* Last thing after an emulated instruction: #DB if the guest single-steps. */
-void step_after_insn(struct vcpu *v, struct cpu_user_regs *regs);
-/*
- * MOV with REX.W of a register to (register) or disp(register), the common page-table store:
- * bytes[0..n) at regs->rip. False: not that, use decode_insn().
- */
-bool decode_fast_store(const u8 *bytes, unsigned int n, const struct cpu_user_regs *regs, u64 *ea,
-		       u64 *val, unsigned int *len);
 
-/* --- store.c: what a decoded store makes of the 8-byte word around its operand --- */
+static inline u64 trunc_to(u64 val, unsigned int bytes)
+{
+	return val & (~0UL >> (64 - bytes * 8));
+}
+
 /*
- * regs is a copy of the frame: on success it holds the registers, flags and rip after the
- * instruction; put it in force once the store has happened. old: the aligned word that contains
- * in->ea. 1: *new is to be stored (if the word still is old); 0: nothing is stored (CMPXCHG that
- * compared unequal, REP with rcx 0); -EINVAL: not a store, or it crosses the word.
+ * store.c: what a decoded store makes of the 8-byte word around its operand. regs is a copy of the
+ * frame: on success it holds the registers, flags and rip after the instruction; put it in force
+ * once the store has happened. old: the aligned word that contains in->ea. 1: *new is to be stored
+ * (if the word still is old); 0: nothing is stored (CMPXCHG that compared unequal, REP with rcx 0);
+ * -EINVAL: not a store, or it crosses the word.
  */
 int emulate_store(struct cpu_user_regs *regs, const struct insn *in, u64 old, u64 *new);
 
-/* --- privop.c, ports.c, cpuid.c, msr.c, descriptors.c (debug registers) --- */
+/* --- privop.c, ports.c, cpuid.c, msr.c --- */
 bool emulate_privop(struct vcpu *v, struct cpu_user_regs *regs);	/* #GP: done? else inject */
 bool emulate_forced(struct vcpu *v, struct cpu_user_regs *regs);	/* #UD: ud2a "xen" cpuid */
+/*
+ * IN, OUT, or one step of INS, OUTS. 0: done, the registers are changed but for rip; -EPERM: #GP;
+ * -EFAULT: the destination of INS cannot be written (the port was not read).
+ */
+int emulate_port_io(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in);
+/* v is current: leaf d tells the size of its XSAVE area. */
 void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out);
+enum vendor { V_any, V_intel, V_amd };
+enum vendor hw_vendor(void);		/* of the processor; V_any: neither of these */
 int guest_rdmsr(struct vcpu *v, u32 msr, u64 *val);	/* -EACCES: inject #GP */
 int guest_wrmsr(struct vcpu *v, u32 msr, u64 val);
-bool guest_io_allowed(struct vcpu *v, const struct cpu_user_regs *regs, u16 port,
-		      unsigned int size);
-u32 guest_io_read(struct vcpu *v, u16 port, unsigned int size);
-void guest_io_write(struct vcpu *v, u16 port, unsigned int size, u32 val);
-int emulate_port_io(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in);
-int set_guest_debugreg(struct vcpu *v, unsigned int reg, u64 val);	/* -EPERM -EINVAL */
-u64 get_guest_debugreg(const struct vcpu *v, unsigned int reg);		/* 0-7 */
 
 /* --- vcpu_op.c, callback.c --- */
 /* Accepted bits of vm_assist. m2p_strict is not: user page tables show the M2P. */
@@ -142,9 +144,6 @@ int set_vcpu_context(struct vcpu *v, const struct vcpu_guest_context *c);
 void pv_update_direct(struct vcpu *v);
 int map_vcpu_info(struct vcpu *v, u64 mfn, u32 offset);
 void unmap_vcpu_info(struct vcpu *v);
-
-/* --- exit work (pv/bounce.c): called by entry.S with interrupts off before guest mode --- */
-void exit_to_guest_work(struct cpu_user_regs *regs);
 
 /* Guest addresses that a PV guest may name at all: not the hypervisor's slots. */
 static inline bool guest_addr_ok(u64 va)
