@@ -24,35 +24,28 @@ const u8 reg_offset[16] = {
 #undef R
 };
 
-static u64 reg64(const struct cpu_user_regs *regs, unsigned int n)
+/* Byte registers 4-7 without any REX prefix are ah ch dh bh: the second byte of rax .. rbx. */
+static void *reg_at(const struct cpu_user_regs *regs, unsigned int n, unsigned int size, bool rex)
 {
-	return *(const u64 *)((const char *)regs + reg_offset[n & 15]);
-}
+	bool high = size == 1 && !rex && n >= 4 && n < 8;
 
-/* Byte registers 4-7 without any REX prefix are ah ch dh bh. */
-static bool is_high_byte(unsigned int n, unsigned int size, bool rex)
-{
-	return size == 1 && !rex && n >= 4 && n < 8;
+	return (char *)regs + reg_offset[(high ? n - 4 : n) & 15] + high;
 }
 
 u64 reg_read(const struct cpu_user_regs *regs, unsigned int n, unsigned int size, bool rex)
 {
-	if (is_high_byte(n, size, rex))
-		return (reg64(regs, n - 4) >> 8) & 0xff;
-	return trunc_to(reg64(regs, n), size);
+	u64 val = 0;
+
+	memcpy(&val, reg_at(regs, n, size, rex), size);
+	return val;
 }
 
 void reg_write(struct cpu_user_regs *regs, unsigned int n, unsigned int size, bool rex, u64 val)
 {
-	bool high = is_high_byte(n, size, rex);
-	u64 *p = reg_ptr(regs, high ? n - 4 : n), mask = trunc_to(~0UL, size);
-
-	if (high)
-		*p = (*p & ~0xff00UL) | (val & 0xff) << 8;
-	else if (size == 4)		/* the upper half is cleared */
-		*p = (u32)val;
+	if (size == 4)		/* the upper half is cleared */
+		*reg_ptr(regs, n) = (u32)val;
 	else
-		*p = (*p & ~mask) | (val & mask);
+		memcpy(reg_at(regs, n, size, rex), &val, size);
 }
 
 /* --- what is decoded, and its shape --- */
@@ -251,11 +244,11 @@ static u64 get_address(struct fetch *f, const struct cpu_user_regs *regs, const 
 		rm = sib & 7;
 		index = (sib >> 3 & 7) | (in->rex & 2) << 2;
 		if (index != 4)
-			ea = reg64(regs, index) << (sib >> 6);
+			ea = reg_read(regs, index, 8, true) << (sib >> 6);
 	}
 	if (rm == 5 && mod == 0)
 		return ea + get_signed(f, 4);
-	ea += reg64(regs, rm | (in->rex & 1) << 3);
+	ea += reg_read(regs, rm | (in->rex & 1) << 3, 8, true);
 	return mod ? ea + get_signed(f, mod == 1 ? 1 : 4) : ea;
 }
 
@@ -297,7 +290,7 @@ static int get_operands(struct vcpu *v, const struct cpu_user_regs *regs, struct
 	if (in->is_mem && (in->modrm & 0xc7) == 5)
 		in->ea += regs->rip + in->length;
 	if (attr & A_BITS)	/* the operand is the word of the bit string that holds the bit */
-		in->ea += (u64)(sign_extend(reg64(regs, in->reg), in->opsize) >> 3) &
+		in->ea += (u64)(sign_extend(reg_read(regs, in->reg, 8, true), in->opsize) >> 3) &
 			  -(u64)in->opsize;
 	if (in->addr32)
 		in->ea = (u32)in->ea;

@@ -18,11 +18,10 @@
 #include <hv/pv.h>
 #include <hv/regs.h>
 
-enum outcome {
-	OP_refused = -EPERM,	/* not emulated: the guest gets its exception */
-	OP_done = 0,		/* advance rip */
-	OP_left			/* the frame is as it must be already */
-};
+/*
+ * What emulates an instruction returns 0: done; -ERESTART: it is to be repeated; -EFAULT: its
+ * operand cannot be written; other errors: refused, the guest gets its exception.
+ */
 
 #define CR0_BASE (X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | \
 		  X86_CR0_PG)
@@ -48,105 +47,89 @@ static u64 guest_cr0(const struct vcpu *v)
 	return CR0_BASE | (v->pv.ts ? X86_CR0_TS : 0);
 }
 
-static enum outcome write_cr3(struct vcpu *v, u64 val)
+static int write_cr3(struct vcpu *v, u64 val)
 {
-	int rc;
+	int rc = val & 0xfff0000000000fffUL ? -EINVAL : set_kernel_root(v, _mfn(val >> PAGE_SHIFT));
 
-	if (val & 0xfff0000000000fffUL)
-		return OP_refused;
-	rc = set_kernel_root(v, _mfn(val >> PAGE_SHIFT));
-	if (rc == -ERESTART)
-		return OP_left;		/* part of the tree is validated: the instruction repeats */
-	if (rc)
-		return OP_refused;
-	flush_tlb_local();		/* also when the root is the old one */
-	return OP_done;
+	if (!rc)
+		flush_tlb_local();	/* also when the root is the old one */
+	return rc == -ERESTART ? rc : rc ? -EPERM : 0;
 }
 
-static enum outcome read_cr(const struct vcpu *v, unsigned int cr, u64 *val)
+static int read_cr(const struct vcpu *v, unsigned int cr, u64 *val)
 {
 	switch (cr) {
 	case 0:
 		*val = guest_cr0(v);
-		return OP_done;
+		return 0;
 	case 2:
 		*val = v->vcpu_info->arch.cr2;
-		return OP_done;
+		return 0;
 	case 3:
 		*val = mfn_x(v->pv.root_kernel) << PAGE_SHIFT;
-		return OP_done;
+		return 0;
 	case 4:
 		*val = CR4_BASE | (v->pv.ctrlreg4 & CR4_OWN);
-		return OP_done;
+		return 0;
 	}
-	return OP_refused;
+	return -EPERM;
 }
 
-static enum outcome write_cr(struct vcpu *v, unsigned int cr, u64 val)
+static int write_cr(struct vcpu *v, unsigned int cr, u64 val)
 {
 	switch (cr) {
 	case 0:
 		if ((val ^ CR0_BASE) & ~X86_CR0_TS)
-			return refuse(OP_refused, "CR0 = %lx", val);
+			return refuse(-EPERM, "CR0 = %lx", val);
 		arch_set_ts(v, val & X86_CR0_TS);
-		return OP_done;
+		return 0;
 	case 2:
 		v->vcpu_info->arch.cr2 = val;
-		return OP_done;
+		return 0;
 	case 3:
 		return write_cr3(v, val);
 	case 4:		/* bits that are not the guest's are ignored, as its kernels expect */
 		v->pv.ctrlreg4 = CR4_BASE | (val & CR4_OWN);
-		return OP_done;
+		return 0;
 	}
-	return OP_refused;
+	return -EPERM;
 }
 
-static enum outcome move_dr(struct vcpu *v, unsigned int dr, u64 *reg, bool write)
+static int move_dr(struct vcpu *v, unsigned int dr, u64 *reg, bool write)
 {
 	if (dr > 7 || dr == 4 || dr == 5)
-		return OP_refused;
+		return -EPERM;
 	if (write)
-		return set_guest_debugreg(v, dr, *reg) ? OP_refused : OP_done;
+		return set_guest_debugreg(v, dr, *reg);
 	*reg = get_guest_debugreg(v, dr);
-	return OP_done;
-}
-
-/* --- the group 0f 01 --- */
-
-static enum outcome smsw(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
-{
-	u64 val = guest_cr0(v);
-
-	if (!in->is_mem) {
-		reg_write(regs, in->rm, in->opsize, true, val);
-		return OP_done;
-	}
-	if (!copy_to_guest(_gva(in->ea), &val, 2))
-		return OP_done;
-	bounce_page_fault(v, regs, in->ea, PFEC_W);
-	return OP_left;
-}
-
-static enum outcome group7(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
-{
-	if ((in->reg & 7) == 4)	/* SMSW: UMIP makes it fault in hardware; it reveals nothing */
-		return smsw(v, regs, in);
-	if (!v->pv.in_kernel)
-		return OP_refused;
-	if (in->modrm == 0xd1)	/* XSETBV */
-		return (u32)regs->rcx || arch_set_xcr0(v, edx_eax(regs)) ? OP_refused : OP_done;
-	if ((in->reg & 7) == 6 && !in->is_mem)	/* LMSW: loads PE MP EM TS; cannot clear PE */
-		return write_cr(v, 0, (guest_cr0(v) & ~0xeUL) | (*reg_ptr(regs, in->rm) & 0xe));
-	if ((in->reg & 7) == 7 && in->is_mem) {	/* INVLPG */
-		if (guest_addr_ok(in->ea))
-			flush_va_local(in->ea);
-		return OP_done;
-	}
-	return OP_refused;
+	return 0;
 }
 
 /* --- the rest --- */
+
+/* The group 0f 01. */
+static int group7(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
+{
+	u64 cr0 = guest_cr0(v);
+
+	if ((in->reg & 7) == 4) {	/* SMSW: UMIP makes it fault in hardware; it reveals nothing */
+		if (in->is_mem)
+			return copy_to_guest(_gva(in->ea), &cr0, 2);
+		reg_write(regs, in->rm, in->opsize, true, cr0);
+		return 0;
+	}
+	if (!v->pv.in_kernel)
+		return -EPERM;
+	if (in->modrm == 0xd1)		/* XSETBV */
+		return (u32)regs->rcx ? -EPERM : arch_set_xcr0(v, edx_eax(regs));
+	if ((in->reg & 7) == 6 && !in->is_mem)	/* LMSW: loads PE MP EM TS; cannot clear PE */
+		return write_cr(v, 0, (cr0 & ~0xeUL) | (*reg_ptr(regs, in->rm) & 0xe));
+	if ((in->reg & 7) != 7 || !in->is_mem)
+		return -EPERM;
+	if (guest_addr_ok(in->ea))	/* INVLPG */
+		flush_va_local(in->ea);
+	return 0;
+}
 
 static void cpuid_to_regs(struct vcpu *v, struct cpu_user_regs *regs)
 {
@@ -159,19 +142,19 @@ static void cpuid_to_regs(struct vcpu *v, struct cpu_user_regs *regs)
 	regs->rdx = l.d;
 }
 
-static enum outcome msr_access(struct vcpu *v, struct cpu_user_regs *regs, bool write)
+static int msr_access(struct vcpu *v, struct cpu_user_regs *regs, bool write)
 {
 	u32 msr = (u32)regs->rcx;
 	u64 val = edx_eax(regs);
 
 	if (write ? guest_wrmsr(v, msr, val) : guest_rdmsr(v, msr, &val))
-		return refuse(OP_refused, "%s %x", write ? "WRMSR" : "RDMSR", msr);
+		return refuse(-EPERM, "%s %x", write ? "WRMSR" : "RDMSR", msr);
 	if (!write)
 		set_edx_eax(regs, val);
-	return OP_done;
+	return 0;
 }
 
-static enum outcome two_byte(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
+static int two_byte(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
 {
 	u64 *reg = reg_ptr(regs, in->rm);
 
@@ -180,21 +163,21 @@ static enum outcome two_byte(struct vcpu *v, struct cpu_user_regs *regs, const s
 		return group7(v, regs, in);
 	case 0x31:			/* faults only with CR4.TSD */
 		set_edx_eax(regs, rdtsc_now());
-		return OP_done;
+		return 0;
 	case 0xa2:			/* faults only with CPUID faulting */
 		cpuid_to_regs(v, regs);
-		return OP_done;
+		return 0;
 	}
 	if (!v->pv.in_kernel)
-		return OP_refused;
+		return -EPERM;
 	switch (in->opcode) {
 	case 0x06:
 		arch_set_ts(v, false);
-		return OP_done;
+		return 0;
 	case 0x08: case 0x09:		/* without devices of its own a guest needs no WBINVD */
 		if (v->domain->is_hardware || v->domain->iomem.count)
 			flush_cache_local();
-		return OP_done;
+		return 0;
 	case 0x20:
 		return read_cr(v, in->reg, reg);
 	case 0x21: case 0x23:
@@ -204,34 +187,26 @@ static enum outcome two_byte(struct vcpu *v, struct cpu_user_regs *regs, const s
 	case 0x30: case 0x32:
 		return msr_access(v, regs, in->opcode == 0x30);
 	}
-	return OP_refused;
+	return -EPERM;
 }
 
-static enum outcome one_byte(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
+static int one_byte(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
 {
-	int rc;
-
 	switch (in->opcode) {
-	case 0x6c ... 0x6f:
-	case 0xe4 ... 0xe7:
-	case 0xec ... 0xef:
-		rc = emulate_port_io(v, regs, in);
-		if (rc != -EFAULT)
-			return rc ? OP_refused : OP_done;
-		bounce_page_fault(v, regs, in->ea, PFEC_W);	/* INS to a page that is not writable */
-		return OP_left;
+	case 0x6c ... 0x6f: case 0xe4 ... 0xe7: case 0xec ... 0xef:
+		return emulate_port_io(v, regs, in);
 	case 0xf4:			/* as STI; HLT: sleep until an event */
 		if (!v->pv.in_kernel)
-			return OP_refused;
+			return -EPERM;
 		v->vcpu_info->evtchn_upcall_mask = 0;
 		smp_mb();		/* before pending is looked at */
 		sched_block();
-		return OP_done;
+		return 0;
 	case 0xfa: case 0xfb:
 		/* The event mask is the guest's interrupt flag; the real one is not for it. */
-		return v->pv.in_kernel || v->pv.iopl == 3 ? OP_done : OP_refused;
+		return v->pv.in_kernel || v->pv.iopl == 3 ? 0 : -EPERM;
 	}
-	return OP_refused;
+	return -EPERM;
 }
 
 /*
@@ -256,26 +231,32 @@ static bool fast_segment_base(struct vcpu *v, struct cpu_user_regs *regs)
 bool emulate_privop(struct vcpu *v, struct cpu_user_regs *regs)
 {
 	struct insn in;
-	u64 fault_va;
-	enum outcome out;
+	u64 fault_va = 0;
+	u32 error = PFEC_W;
 	int rc;
 
 	if (fast_segment_base(v, regs))
 		return true;
 	rc = decode_insn(v, regs, &in, &fault_va);
-	if (rc == -EFAULT) {	/* the rest of the instruction, or the source of OUTS, is not mapped */
-		bounce_page_fault(v, regs, fault_va, fault_va - regs->rip < 15 ? PFEC_I : 0);
-		return true;
+	if (!rc) {
+		trace(PRIVOP, in.map << 8 | in.opcode, regs->rip);
+		fault_va = in.ea;
+		rc = in.map ? two_byte(v, regs, &in) : one_byte(v, regs, &in);
+	} else {	/* the rest of the instruction, or the source of OUTS, is not mapped */
+		error = fault_va - regs->rip < 15 ? PFEC_I : 0;
 	}
-	if (rc)
-		return false;
-	trace(PRIVOP, in.map << 8 | in.opcode, regs->rip);
-	out = in.map ? two_byte(v, regs, &in) : one_byte(v, regs, &in);
-	if (out == OP_done) {
+	switch (rc) {
+	case 0:
 		retire_insn(regs, &in);
 		step_after_insn(v, regs);
+		return true;
+	case -EFAULT:
+		bounce_page_fault(v, regs, fault_va, error);
+		return true;
+	case -ERESTART:		/* CR3: part of the tree is validated */
+		return true;
 	}
-	return out != OP_refused;
+	return false;
 }
 
 /* UD2, "xen", CPUID: the way in which PV guests ask, in kernel and user mode. */
