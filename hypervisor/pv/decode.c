@@ -65,15 +65,11 @@ void reg_write(struct cpu_user_regs *regs, unsigned int n, unsigned int size, bo
 #define A_STORE	(A_MODRM | A_MEM)
 #define A_RMW	(A_STORE | A_LOCK)
 #define A_GROUP(mask) ((u32)(mask) << 16)	/* ModRM.reg is one of these; none: any */
+#define ALU(op) [(op) ... (op) + 1] = A_RMW | A_BYTE
 
-static const u32 opcodes[2][256] = { {
-	[0x00 ... 0x01] = A_RMW | A_BYTE,			/* ADD r/m,r */
-	[0x08 ... 0x09] = A_RMW | A_BYTE,			/* OR */
-	[0x10 ... 0x11] = A_RMW | A_BYTE,			/* ADC */
-	[0x18 ... 0x19] = A_RMW | A_BYTE,			/* SBB */
-	[0x20 ... 0x21] = A_RMW | A_BYTE,			/* AND */
-	[0x28 ... 0x29] = A_RMW | A_BYTE,			/* SUB */
-	[0x30 ... 0x31] = A_RMW | A_BYTE,			/* XOR */
+static const u32 opcodes[512] = {
+	/* ADD OR ADC SBB AND SUB XOR r/m,r */
+	ALU(0x00), ALU(0x08), ALU(0x10), ALU(0x18), ALU(0x20), ALU(0x28), ALU(0x30),
 	[0x6c ... 0x6f] = A_STR | A_IO | A_BYTE,		/* INS OUTS */
 	[0x80] = A_RMW | A_BYTE | A_IMM8 | A_GROUP(0x7f),	/* the same (but CMP) r/m,imm */
 	[0x81] = A_RMW | A_IMMZ | A_GROUP(0x7f),
@@ -91,22 +87,21 @@ static const u32 opcodes[2][256] = { {
 	[0xf6 ... 0xf7] = A_RMW | A_BYTE | A_GROUP(0xc),	/* NOT NEG */
 	[0xfa ... 0xfb] = A_OK,					/* CLI STI */
 	[0xfe ... 0xff] = A_RMW | A_BYTE | A_GROUP(3),		/* INC DEC */
-}, {
-	[0x00 ... 0x01] = A_MODRM,				/* system groups */
-	[0x06] = A_OK,						/* CLTS */
-	[0x08 ... 0x09] = A_OK,					/* INVD WBINVD */
-	[0x20 ... 0x23] = A_MODRM | A_REGS,			/* MOV CR, DR */
-	[0x30 ... 0x33] = A_OK,					/* WRMSR RDTSC RDMSR RDPMC */
-	[0xa2] = A_OK,						/* CPUID */
-	[0xab] = A_RMW | A_BITS,				/* BTS r/m,r */
-	[0xb0 ... 0xb1] = A_RMW | A_BYTE,			/* CMPXCHG */
-	[0xb3] = A_RMW | A_BITS,				/* BTR */
-	[0xba] = A_RMW | A_IMM8 | A_GROUP(0xe0),		/* BTS BTR BTC r/m,imm8 */
-	[0xbb] = A_RMW | A_BITS,				/* BTC */
-	[0xc0 ... 0xc1] = A_RMW | A_BYTE,			/* XADD */
-	[0xc3] = A_STORE,					/* MOVNTI */
-	[0xc7] = A_RMW | A_GROUP(2),				/* CMPXCHG8B */
-} };
+	[0x100 ... 0x101] = A_MODRM,				/* system groups */
+	[0x106] = A_OK,						/* CLTS */
+	[0x108 ... 0x109] = A_OK,					/* INVD WBINVD */
+	[0x120 ... 0x123] = A_MODRM | A_REGS,			/* MOV CR, DR */
+	[0x130 ... 0x133] = A_OK,					/* WRMSR RDTSC RDMSR RDPMC */
+	[0x1a2] = A_OK,						/* CPUID */
+	[0x1ab] = A_RMW | A_BITS,				/* BTS r/m,r */
+	[0x1b0 ... 0x1b1] = A_RMW | A_BYTE,			/* CMPXCHG */
+	[0x1b3] = A_RMW | A_BITS,				/* BTR */
+	[0x1ba] = A_RMW | A_IMM8 | A_GROUP(0xe0),		/* BTS BTR BTC r/m,imm8 */
+	[0x1bb] = A_RMW | A_BITS,				/* BTC */
+	[0x1c0 ... 0x1c1] = A_RMW | A_BYTE,			/* XADD */
+	[0x1c3] = A_STORE,					/* MOVNTI */
+	[0x1c7] = A_RMW | A_GROUP(2),				/* CMPXCHG8B */
+};
 
 /* --- fetching --- */
 
@@ -256,7 +251,7 @@ static u64 get_address(struct fetch *f, const struct cpu_user_regs *regs, const 
 static int get_operands(struct vcpu *v, const struct cpu_user_regs *regs, struct fetch *f,
 			struct insn *in)
 {
-	u32 attr = opcodes[in->map][in->opcode];
+	u32 attr = opcodes[in->opcode];
 
 	if (attr & A_MODRM) {
 		in->modrm = get8(f);
@@ -334,10 +329,8 @@ int decode_insn(struct vcpu *v, const struct cpu_user_regs *regs, struct insn *i
 	in->code32 = rc;
 	in->opsize = 4;
 	in->opcode = get_prefixes(&f, in);
-	if (in->opcode == 0x0f) {
-		in->map = 1;
-		in->opcode = get8(&f);
-	}
+	if (in->opcode == 0x0f)
+		in->opcode = 0x100 | get8(&f);
 	rc = get_operands(v, regs, &f, in);
 	if (rc == -EFAULT)
 		*fault_va = f.rip + f.have;

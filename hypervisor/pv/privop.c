@@ -154,57 +154,47 @@ static int msr_access(struct vcpu *v, struct cpu_user_regs *regs, bool write)
 	return 0;
 }
 
-static int two_byte(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
+static int execute(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
 {
 	u64 *reg = reg_ptr(regs, in->rm);
 
-	switch (in->opcode) {		/* these also in user mode */
-	case 0x01:
+	switch (in->opcode) {			/* these also in user mode */
+	case 0x6c ... 0x6f: case 0xe4 ... 0xe7: case 0xec ... 0xef:
+		return emulate_port_io(v, regs, in);
+	case 0xfa: case 0xfb:		/* the event mask is the guest's interrupt flag, not IF */
+		return v->pv.in_kernel || v->pv.iopl == 3 ? 0 : -EPERM;
+	case 0x101:
 		return group7(v, regs, in);
-	case 0x31:			/* faults only with CR4.TSD */
+	case 0x131:			/* faults only with CR4.TSD */
 		set_edx_eax(regs, rdtsc_now());
 		return 0;
-	case 0xa2:			/* faults only with CPUID faulting */
+	case 0x1a2:			/* faults only with CPUID faulting */
 		cpuid_to_regs(v, regs);
 		return 0;
 	}
 	if (!v->pv.in_kernel)
 		return -EPERM;
 	switch (in->opcode) {
-	case 0x06:
-		arch_set_ts(v, false);
-		return 0;
-	case 0x08: case 0x09:		/* without devices of its own a guest needs no WBINVD */
-		if (v->domain->is_hardware || v->domain->iomem.count)
-			flush_cache_local();
-		return 0;
-	case 0x20:
-		return read_cr(v, in->reg, reg);
-	case 0x21: case 0x23:
-		return move_dr(v, in->reg, reg, in->opcode == 0x23);
-	case 0x22:
-		return write_cr(v, in->reg, *reg);
-	case 0x30: case 0x32:
-		return msr_access(v, regs, in->opcode == 0x30);
-	}
-	return -EPERM;
-}
-
-static int one_byte(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
-{
-	switch (in->opcode) {
-	case 0x6c ... 0x6f: case 0xe4 ... 0xe7: case 0xec ... 0xef:
-		return emulate_port_io(v, regs, in);
 	case 0xf4:			/* as STI; HLT: sleep until an event */
-		if (!v->pv.in_kernel)
-			return -EPERM;
 		v->vcpu_info->evtchn_upcall_mask = 0;
 		smp_mb();		/* before pending is looked at */
 		sched_block();
 		return 0;
-	case 0xfa: case 0xfb:
-		/* The event mask is the guest's interrupt flag; the real one is not for it. */
-		return v->pv.in_kernel || v->pv.iopl == 3 ? 0 : -EPERM;
+	case 0x106:
+		arch_set_ts(v, false);
+		return 0;
+	case 0x108: case 0x109:		/* without devices of its own a guest needs no WBINVD */
+		if (v->domain->is_hardware || v->domain->iomem.count)
+			flush_cache_local();
+		return 0;
+	case 0x120:
+		return read_cr(v, in->reg, reg);
+	case 0x122:
+		return write_cr(v, in->reg, *reg);
+	case 0x121: case 0x123:
+		return move_dr(v, in->reg, reg, in->opcode == 0x123);
+	case 0x130: case 0x132:
+		return msr_access(v, regs, in->opcode == 0x130);
 	}
 	return -EPERM;
 }
@@ -239,9 +229,9 @@ bool emulate_privop(struct vcpu *v, struct cpu_user_regs *regs)
 		return true;
 	rc = decode_insn(v, regs, &in, &fault_va);
 	if (!rc) {
-		trace(PRIVOP, in.map << 8 | in.opcode, regs->rip);
+		trace(PRIVOP, in.opcode, regs->rip);
 		fault_va = in.ea;
-		rc = in.map ? two_byte(v, regs, &in) : one_byte(v, regs, &in);
+		rc = execute(v, regs, &in);
 	} else {	/* the rest of the instruction, or the source of OUTS, is not mapped */
 		error = fault_va - regs->rip < 15 ? PFEC_I : 0;
 	}

@@ -85,17 +85,16 @@ static u64 bit_op(u64 *flags, unsigned int how, u64 a, u64 bit)
 	return how == 1 ? a | bit : how == 2 ? a & ~bit : a ^ bit;
 }
 
-static int cmpxchg(struct cpu_user_regs *regs, const struct insn *in, u64 a, u64 *r)
+static int cmpxchg(struct cpu_user_regs *regs, unsigned int size, u64 a, u64 src, u64 *r)
 {
-	u64 acc = reg_read(regs, 0, in->opsize, true);
+	u64 acc = reg_read(regs, 0, size, true);
 
-	sub(&regs->rflags, acc, a, false, in->opsize);
-	if (acc != a) {
-		reg_write(regs, 0, in->opsize, true, a);
-		return 0;
-	}
-	*r = reg_read(regs, in->reg, in->opsize, in->rex);
-	return 1;
+	sub(&regs->rflags, acc, a, false, size);
+	*r = src;
+	if (acc == a)
+		return 1;
+	reg_write(regs, 0, size, true, a);
+	return 0;
 }
 
 static int cmpxchg8b(struct cpu_user_regs *regs, u64 a, u64 *r)
@@ -103,59 +102,33 @@ static int cmpxchg8b(struct cpu_user_regs *regs, u64 a, u64 *r)
 	bool equal = a == (regs->rdx << 32 | (u32)regs->rax);
 
 	set_flag(&regs->rflags, X86_RFLAGS_ZF, equal);
-	if (equal) {
-		*r = regs->rcx << 32 | (u32)regs->rbx;
-	} else {
+	*r = regs->rcx << 32 | (u32)regs->rbx;
+	if (!equal) {
 		regs->rax = (u32)a;
 		regs->rdx = a >> 32;
 	}
 	return equal;
 }
 
-/* Each returns 1: *r is the operand's new value; 0: nothing is stored; -EINVAL. */
-static int two_byte(struct cpu_user_regs *regs, const struct insn *in, u64 a, u64 *r)
-{
-	u64 src = reg_read(regs, in->reg, in->opsize, in->rex), bits = in->opsize * 8UL;
-
-	switch (in->opcode) {
-	case 0xab: case 0xb3: case 0xbb:
-		*r = bit_op(&regs->rflags, in->opcode >> 3 & 3, a, BIT(src % bits));
-		return 1;
-	case 0xba:
-		*r = bit_op(&regs->rflags, in->reg & 3, a, BIT(in->imm % bits));
-		return 1;
-	case 0xb0: case 0xb1:
-		return cmpxchg(regs, in, a, r);
-	case 0xc0: case 0xc1:
-		*r = add(&regs->rflags, a, src, false, in->opsize);
-		reg_write(regs, in->reg, in->opsize, in->rex, a);
-		return 1;
-	case 0xc3:
-		*r = src;
-		return 1;
-	case 0xc7:
-		return cmpxchg8b(regs, a, r);
-	}
-	return -EINVAL;
-}
-
-static int one_byte(struct cpu_user_regs *regs, const struct insn *in, u64 a, u64 *r)
+/* a: the operand. 1: *r is its new value; 0: nothing is stored; -EINVAL: not a store. */
+static int operate(struct cpu_user_regs *regs, const struct insn *in, u64 a, u64 *r)
 {
 	u64 src = reg_read(regs, in->reg, in->opsize, in->rex), imm = trunc_to(in->imm, in->opsize);
+	u64 *flags = &regs->rflags, bits = in->opsize * 8UL;
 	unsigned int sub_op = in->reg & 7;
 
 	switch (in->opcode) {
 	case 0x00 ... 0x37:
-		*r = arith(&regs->rflags, in->opcode >> 3, a, src, in->opsize);
+		*r = arith(flags, in->opcode >> 3, a, src, in->opsize);
 		return 1;
 	case 0x80: case 0x81: case 0x83:
-		*r = arith(&regs->rflags, sub_op, a, imm, in->opsize);
+		*r = arith(flags, sub_op, a, imm, in->opsize);
 		return 1;
 	case 0x86: case 0x87:
 		reg_write(regs, in->reg, in->opsize, in->rex, a);
 		*r = src;
 		return 1;
-	case 0x88: case 0x89:
+	case 0x88: case 0x89: case 0x1c3:
 		*r = src;
 		return 1;
 	case 0xa2: case 0xa3: case 0xaa: case 0xab:
@@ -165,27 +138,39 @@ static int one_byte(struct cpu_user_regs *regs, const struct insn *in, u64 a, u6
 		*r = imm;
 		return 1;
 	case 0xf6: case 0xf7:
-		*r = sub_op == 2 ? trunc_to(~a, in->opsize) :
-				   sub(&regs->rflags, 0, a, false, in->opsize);
+		*r = sub_op == 2 ? trunc_to(~a, in->opsize) : sub(flags, 0, a, false, in->opsize);
 		return 1;
 	case 0xfe: case 0xff:
-		*r = inc_dec(&regs->rflags, sub_op, a, in->opsize);
+		*r = inc_dec(flags, sub_op, a, in->opsize);
 		return 1;
+	case 0x1ab: case 0x1b3: case 0x1bb:
+		*r = bit_op(flags, in->opcode >> 3 & 3, a, BIT(src % bits));
+		return 1;
+	case 0x1ba:
+		*r = bit_op(flags, sub_op & 3, a, BIT(in->imm % bits));
+		return 1;
+	case 0x1b0: case 0x1b1:
+		return cmpxchg(regs, in->opsize, a, src, r);
+	case 0x1c0: case 0x1c1:
+		*r = add(flags, a, src, false, in->opsize);
+		reg_write(regs, in->reg, in->opsize, in->rex, a);
+		return 1;
+	case 0x1c7:
+		return cmpxchg8b(regs, a, r);
 	}
-	return -EINVAL;			/* port input is no store of this kind */
+	return -EINVAL;
 }
 
 int emulate_store(struct cpu_user_regs *regs, const struct insn *in, u64 old, u64 *new)
 {
-	bool pair = in->map && in->opcode == 0xc7;	/* CMPXCHG8B, or 16B with REX.W */
+	bool pair = in->opcode == 0x1c7;	/* CMPXCHG8B, or 16B with REX.W */
 	unsigned int size = pair ? 8 : in->opsize, shift = (in->ea & 7) * 8;
 	u64 mask = trunc_to(~0UL, size), r = 0;
 	int rc;
 
 	if (!in->is_mem || shift + size * 8 > 64 || (pair && (in->rex & 8)))
 		return -EINVAL;
-	rc = in->map ? two_byte(regs, in, (old >> shift) & mask, &r) :
-		       one_byte(regs, in, (old >> shift) & mask, &r);
+	rc = operate(regs, in, (old >> shift) & mask, &r);
 	if (rc < 0)
 		return rc;
 	if (in->rep_over)

@@ -25,8 +25,7 @@
  * on error.
  */
 int mod_l1(struct domain *d, struct domain *pg_owner, u64 *l1p, u64 new, bool preserve_ad);
-/* The same, only if *l1p still is old: -EAGAIN otherwise (nothing changed). */
-int mod_l1_if_same(struct domain *d, u64 *l1p, u64 old, u64 new);
+int mod_l1_if_same(struct domain *d, u64 *l1p, u64 old, u64 new);	/* -EAGAIN: is not old */
 int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type, unsigned int idx,
 		    u64 new, bool preserve_ad);
 /*
@@ -34,8 +33,7 @@ int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type,
  * to go on after mmu_lock was let go.
  */
 int promote_tree(struct domain *d, struct page_info *pg, enum page_type type);
-/* Put the hypervisor's slots into a guest's L4 (validate_table calls it); seam to x86. */
-void fill_hv_slots(u64 *l4);
+void fill_hv_slots(u64 *l4);		/* of a guest's L4 (validate_table calls it); seam to x86 */
 /* Roots of a vcpu: typed PT_l4, held. new_baseptr semantics; -errno. */
 int set_kernel_root(struct vcpu *v, mfn_t mfn);
 int set_user_root(struct vcpu *v, mfn_t mfn);		/* mfn 0 / INVALID: none */
@@ -73,8 +71,7 @@ u64 get_guest_debugreg(const struct vcpu *v, unsigned int reg);		/* 0-7 */
 
 /* --- decode.c: the few instructions that are emulated --- */
 struct insn {
-	u8 opcode;		/* last opcode byte; two-byte opcodes: map == 1 */
-	u8 map;			/* 0 one byte, 1 0f */
+	u16 opcode;		/* behind 0f: 0x100 + the second byte */
 	u8 length;		/* whole instruction */
 	u8 opsize;		/* bytes: 1 2 4 8 */
 	u8 modrm, reg, rm;	/* reg and rm with REX bits */
