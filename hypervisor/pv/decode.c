@@ -323,11 +323,9 @@ int decode_insn(struct vcpu *v, const struct cpu_user_regs *regs, struct insn *i
 	struct fetch f = { .rip = regs->rip };
 	int rc = code_mode(v, regs->cs);
 
-	memset(in, 0, sizeof(*in));
 	if (rc < 0)
 		return rc;
-	in->code32 = rc;
-	in->opsize = 4;
+	*in = (struct insn){ .code32 = rc, .opsize = 4 };
 	in->opcode = get_prefixes(&f, in);
 	if (in->opcode == 0x0f)
 		in->opcode = 0x100 | get8(&f);

@@ -78,14 +78,10 @@ static const struct msr_rule *find_rule(u32 msr)
 	return &none;
 }
 
-/* FS_BASE, GS_BASE, KERNEL_GS_BASE as guest kernel mode means them: GS is the kernel's now. */
-static unsigned int segment_of(u32 msr)
-{
-	return msr == MSR_FS_BASE ? SEGBASE_FS :
-	       msr == MSR_GS_BASE ? SEGBASE_GS_KERNEL : SEGBASE_GS_USER;
-}
+/* From MSR_FS_BASE on, as guest kernel mode means them: GS is the kernel's now. */
+static const u8 segments[] = { SEGBASE_FS, SEGBASE_GS_KERNEL, SEGBASE_GS_USER };
 
-/* The output registers of a CPUID leaf that tells whether there is the MSR. */
+/* CPUID tells whether there are some of the MSRs. */
 static struct cpuid_leaf shown(const struct vcpu *v, u32 leaf)
 {
 	struct cpuid_leaf l;
@@ -122,7 +118,7 @@ static int read_own(struct vcpu *v, u32 msr, u64 *val)
 		*val = v->pv.tsc_aux;
 		return HAS_TSC_AUX(v) ? 0 : -EACCES;
 	}
-	*val = arch_get_segment_base(v, segment_of(msr));	/* only these are left */
+	*val = arch_get_segment_base(v, segments[msr - MSR_FS_BASE]);	/* only these are left */
 	return 0;
 }
 
@@ -156,7 +152,7 @@ static int write_own(struct vcpu *v, u32 msr, u64 val)
 	}
 	if (!is_canonical(val))
 		return -EACCES;
-	arch_set_segment_base(v, segment_of(msr), val);
+	arch_set_segment_base(v, segments[msr - MSR_FS_BASE], val);
 	return 0;
 }
 

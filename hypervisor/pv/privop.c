@@ -51,28 +51,21 @@ static int write_cr3(struct vcpu *v, u64 val)
 {
 	int rc = val & 0xfff0000000000fffUL ? -EINVAL : set_kernel_root(v, _mfn(val >> PAGE_SHIFT));
 
-	if (!rc)
-		flush_tlb_local();	/* also when the root is the old one */
-	return rc == -ERESTART ? rc : rc ? -EPERM : 0;
+	if (rc)
+		return rc == -ERESTART ? rc : -EPERM;
+	flush_tlb_local();	/* also when the root is the old one */
+	return 0;
 }
 
-static int read_cr(const struct vcpu *v, unsigned int cr, u64 *val)
+static int read_cr(const struct vcpu *v, unsigned int n, u64 *val)
 {
-	switch (cr) {
-	case 0:
-		*val = guest_cr0(v);
-		return 0;
-	case 2:
-		*val = v->vcpu_info->arch.cr2;
-		return 0;
-	case 3:
-		*val = mfn_x(v->pv.root_kernel) << PAGE_SHIFT;
-		return 0;
-	case 4:
-		*val = CR4_BASE | (v->pv.ctrlreg4 & CR4_OWN);
-		return 0;
-	}
-	return -EPERM;
+	u64 cr[] = { guest_cr0(v), 0, v->vcpu_info->arch.cr2, mfn_x(v->pv.root_kernel) << PAGE_SHIFT,
+		     CR4_BASE | (v->pv.ctrlreg4 & CR4_OWN) };
+
+	if (n >= ARRAY_SIZE(cr) || n == 1)
+		return -EPERM;
+	*val = cr[n];
+	return 0;
 }
 
 static int write_cr(struct vcpu *v, unsigned int cr, u64 val)

@@ -109,7 +109,7 @@ static bool slow_store(struct vcpu *v, struct cpu_user_regs *regs, u64 va)
 		if (p) {
 			old = READ_ONCE(*p);
 			rc = emulate_store(&after, &in, old, &new);
-			if (rc == 1)
+			if (!rc && new != old)
 				rc = mod_l1_if_same(d, p, old, new);
 		}
 		mmu_unlock(d);

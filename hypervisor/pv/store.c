@@ -85,98 +85,83 @@ static u64 bit_op(u64 *flags, unsigned int how, u64 a, u64 bit)
 	return how == 1 ? a | bit : how == 2 ? a & ~bit : a ^ bit;
 }
 
-static int cmpxchg(struct cpu_user_regs *regs, unsigned int size, u64 a, u64 src, u64 *r)
+static u64 cmpxchg(struct cpu_user_regs *regs, unsigned int size, u64 a, u64 src)
 {
 	u64 acc = reg_read(regs, 0, size, true);
 
 	sub(&regs->rflags, acc, a, false, size);
-	*r = src;
 	if (acc == a)
-		return 1;
+		return src;
 	reg_write(regs, 0, size, true, a);
-	return 0;
+	return a;
 }
 
-static int cmpxchg8b(struct cpu_user_regs *regs, u64 a, u64 *r)
+static u64 cmpxchg8b(struct cpu_user_regs *regs, u64 a)
 {
 	bool equal = a == (regs->rdx << 32 | (u32)regs->rax);
 
 	set_flag(&regs->rflags, X86_RFLAGS_ZF, equal);
-	*r = regs->rcx << 32 | (u32)regs->rbx;
-	if (!equal) {
-		regs->rax = (u32)a;
-		regs->rdx = a >> 32;
-	}
-	return equal;
+	if (equal)
+		return regs->rcx << 32 | (u32)regs->rbx;
+	regs->rax = (u32)a;
+	regs->rdx = a >> 32;
+	return a;
 }
 
-/* a: the operand. 1: *r is its new value; 0: nothing is stored; -EINVAL: not a store. */
-static int operate(struct cpu_user_regs *regs, const struct insn *in, u64 a, u64 *r)
+/* What becomes of the operand a. */
+static u64 operate(struct cpu_user_regs *regs, const struct insn *in, u64 a, int *rc)
 {
-	u64 src = reg_read(regs, in->reg, in->opsize, in->rex), imm = trunc_to(in->imm, in->opsize);
-	u64 *flags = &regs->rflags, bits = in->opsize * 8UL;
-	unsigned int sub_op = in->reg & 7;
+	unsigned int size = in->opsize, bits = size * 8, sub_op = in->reg & 7;
+	u64 src = reg_read(regs, in->reg, size, in->rex), imm = trunc_to(in->imm, size);
+	u64 *flags = &regs->rflags;
 
 	switch (in->opcode) {
 	case 0x00 ... 0x37:
-		*r = arith(flags, in->opcode >> 3, a, src, in->opsize);
-		return 1;
+		return arith(flags, in->opcode >> 3, a, src, size);
 	case 0x80: case 0x81: case 0x83:
-		*r = arith(flags, sub_op, a, imm, in->opsize);
-		return 1;
+		return arith(flags, sub_op, a, imm, size);
 	case 0x86: case 0x87:
-		reg_write(regs, in->reg, in->opsize, in->rex, a);
-		*r = src;
-		return 1;
+		reg_write(regs, in->reg, size, in->rex, a);
+		return src;
 	case 0x88: case 0x89: case 0x1c3:
-		*r = src;
-		return 1;
+		return src;
 	case 0xa2: case 0xa3: case 0xaa: case 0xab:
-		*r = reg_read(regs, 0, in->opsize, true);
-		return 1;
+		return reg_read(regs, 0, size, true);
 	case 0xa4: case 0xa5: case 0xc6: case 0xc7:
-		*r = imm;
-		return 1;
+		return imm;
 	case 0xf6: case 0xf7:
-		*r = sub_op == 2 ? trunc_to(~a, in->opsize) : sub(flags, 0, a, false, in->opsize);
-		return 1;
+		return sub_op == 2 ? trunc_to(~a, size) : sub(flags, 0, a, false, size);
 	case 0xfe: case 0xff:
-		*r = inc_dec(flags, sub_op, a, in->opsize);
-		return 1;
+		return inc_dec(flags, sub_op, a, size);
 	case 0x1ab: case 0x1b3: case 0x1bb:
-		*r = bit_op(flags, in->opcode >> 3 & 3, a, BIT(src % bits));
-		return 1;
+		return bit_op(flags, in->opcode >> 3 & 3, a, BIT(src % bits));
 	case 0x1ba:
-		*r = bit_op(flags, sub_op & 3, a, BIT(in->imm % bits));
-		return 1;
+		return bit_op(flags, sub_op & 3, a, BIT(in->imm % bits));
 	case 0x1b0: case 0x1b1:
-		return cmpxchg(regs, in->opsize, a, src, r);
+		return cmpxchg(regs, size, a, src);
 	case 0x1c0: case 0x1c1:
-		*r = add(flags, a, src, false, in->opsize);
-		reg_write(regs, in->reg, in->opsize, in->rex, a);
-		return 1;
+		reg_write(regs, in->reg, size, in->rex, a);
+		return add(flags, a, src, false, size);
 	case 0x1c7:
-		return cmpxchg8b(regs, a, r);
+		return cmpxchg8b(regs, a);
 	}
-	return -EINVAL;
+	*rc = -EINVAL;
+	return a;
 }
 
 int emulate_store(struct cpu_user_regs *regs, const struct insn *in, u64 old, u64 *new)
 {
 	bool pair = in->opcode == 0x1c7;	/* CMPXCHG8B, or 16B with REX.W */
 	unsigned int size = pair ? 8 : in->opsize, shift = (in->ea & 7) * 8;
-	u64 mask = trunc_to(~0UL, size), r = 0;
-	int rc;
+	u64 mask = trunc_to(~0UL, size), r;
+	int rc = 0;
 
 	if (!in->is_mem || shift + size * 8 > 64 || (pair && (in->rex & 8)))
 		return -EINVAL;
-	rc = operate(regs, in, (old >> shift) & mask, &r);
-	if (rc < 0)
-		return rc;
-	if (in->rep_over)
-		rc = 0;
+	r = operate(regs, in, (old >> shift) & mask, &rc);
 	if (rc)
-		*new = (old & ~(mask << shift)) | r << shift;
+		return rc;
+	*new = in->rep_over ? old : (old & ~(mask << shift)) | r << shift;
 	retire_insn(regs, in);
-	return rc;
+	return 0;
 }

@@ -108,9 +108,8 @@ static inline u64 trunc_to(u64 val, unsigned int bytes)
 /*
  * store.c: what a decoded store makes of the 8-byte word around its operand. regs is a copy of the
  * frame: on success it holds the registers, flags and rip after the instruction; put it in force
- * once the store has happened. old: the aligned word that contains in->ea. 1: *new is to be stored
- * (if the word still is old); 0: nothing is stored (CMPXCHG that compared unequal, REP with rcx 0);
- * -EINVAL: not a store, or it crosses the word.
+ * once *new is stored. old: the aligned word that contains in->ea; *new may be the same (CMPXCHG
+ * that compared unequal, REP with rcx 0). -EINVAL: not a store, or it crosses the word.
  */
 int emulate_store(struct cpu_user_regs *regs, const struct insn *in, u64 old, u64 *new);
 
