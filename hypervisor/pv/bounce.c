@@ -178,7 +178,7 @@ void guest_exception(struct cpu_user_regs *regs, unsigned int vector)
 	if (vector == 13 && (software_interrupt(v, regs) ||
 			     (!(regs->error_code & 1) && emulate_privop(v, regs))))
 		return;
-	if (vector == 7)	/* the guest set TS to see the first FPU use; Xen clears it on delivery */
+	if (vector == 7)	/* set by the guest to see the first FPU use; Xen clears it here */
 		arch_set_ts(v, false);
 	bounce_trap(v, regs, vector, (ERROR_VECTORS >> vector) & 1, regs->error_code);
 }

@@ -59,8 +59,6 @@ HYPERCALL(stack_switch)
 	return 0;
 }
 
-/* --- the trap table --- */
-
 /* 1: there may be another one behind it; 0: it was the last */
 static long load_trap(struct vcpu *v, gva_t from)
 {
@@ -100,8 +98,6 @@ HYPERCALL(set_trap_table)
 		return hypercall_continue(__HYPERVISOR_set_trap_table, a1, a2, a3, a4, a5);
 	return rc;
 }
-
-/* --- callbacks --- */
 
 static long set_callback(struct vcpu *v, unsigned int type, u64 address, bool mask)
 {
@@ -161,8 +157,6 @@ HYPERCALL(callback_op)
 	}
 	return refuse(-ENOSYS, "callback_op %lu", a1);
 }
-
-/* --- segment bases, TS --- */
 
 /* a1: SEGBASE_*, a2: base, or the selector */
 HYPERCALL(set_segment_base)

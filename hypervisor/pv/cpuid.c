@@ -5,7 +5,7 @@
  * Job:    the hardware's answer, cut down to what a PV guest may use, and the hypervisor's leaves.
  * Enter:  pv/privop.c (the forced-emulation prefix), pv/msr.c, toolstack policy calls.
  * State:  none: the policy is in the tables below.
- * Holds:  C1  a feature bit is shown only if it is in the table: new hardware adds nothing by itself.
+ * Holds:  C1  a feature bit is shown only if it is in a table: new hardware adds nothing itself.
  *         C2  no two vcpus share a core as far as leaves 1, 4 and b tell: each is a package.
  * Tests:  tests/host/test_cpuid.c, tests/guests/privop.c
  * Next:   pv/msr.c
@@ -129,7 +129,7 @@ static void time_leaf(u32 sub, struct cpuid_leaf *out)
 	const struct time_scale *s = arch_time_scale();
 
 	switch (sub) {
-	case 0:		/* a stable TSC is safe to use, and never emulated (mode 2); incarnation 0 */
+	case 0:		/* a stable TSC is safe and never emulated (mode 2); incarnation 0 */
 		out->a = arch_tsc_stable() ? B(1) : 0;
 		out->b = arch_tsc_stable() ? 2 : 0;
 		out->c = arch_tsc_khz();
@@ -166,7 +166,7 @@ static void hypervisor_leaf(u32 leaf, u32 sub, struct cpuid_leaf *out)
 			out->b = 64 - (u32)__builtin_clzl(max_page | 1) + PAGE_SHIFT;
 		break;
 	case PARAPET_CPUID_FIRST_LEAF:
-		*out = (struct cpuid_leaf){ PARAPET_CPUID_FIRST_LEAF + 1, PARAPET_CPUID_SIGNATURE_EBX,
+		*out = (struct cpuid_leaf){ leaf + 1, PARAPET_CPUID_SIGNATURE_EBX,
 			PARAPET_CPUID_SIGNATURE_ECX, PARAPET_CPUID_SIGNATURE_EDX };
 		break;
 	case PARAPET_CPUID_FIRST_LEAF + 1:

@@ -5,7 +5,7 @@
  * Job:    load the frame at the guest's rsp into the registers; to user mode switch the roots.
  * Enter:  the hypercall table; entry.S does the common case (to user mode, nothing pending) itself.
  * State:  the frame of the current vcpu, its event mask.
- * Holds:  R1  no selector with RPL 0-2, no flag that is not the guest's, reaches the hardware frame.
+ * Holds:  R1  no selector with RPL 0-2 and no flag but the guest's reach the hardware frame.
  *         R2  a frame that hardware refuses ends in the guest's failsafe callback, never here.
  * Tests:  tests/host/test_iret.c, tests/guests/{iret,abuse_iret}.c
  */

@@ -16,11 +16,9 @@
 #define MSR_TSC			0x010
 #define MSR_APIC_BASE		0x01b
 #define MSR_PRED_CMD		0x049
-#define MSR_ARCH_CAPS		0x10a
 #define MSR_MISC_ENABLE		0x1a0
 #define MSR_HYPERCALL_PAGE	0x40000000
 #define MSR_FS_BASE		0xc0000100
-#define MSR_GS_BASE		0xc0000101
 #define MSR_KERNEL_GS_BASE	0xc0000102
 #define MSR_TSC_AUX		0xc0000103
 
@@ -41,58 +39,58 @@ static const struct msr_rule {
 	u32 first, last;
 	u8 vendor, read, write;
 	u64 val;
+	u32 leaf;			/* 0, or the CPUID leaf that shows whether it exists ... */
+	struct cpuid_leaf bit;		/* ... by this bit */
 } rules[] = {
-	{ MSR_TSC, MSR_TSC, V_any, R_own, W_gp, 0 },
-	{ 0x17, 0x17, V_intel, R_hw, W_gp, ~0UL },		/* PLATFORM_ID */
-	{ MSR_APIC_BASE, MSR_APIC_BASE, V_any, R_own, W_drop, 0 },
-	{ 0x3a, 0x3a, V_intel, R_fixed, W_gp, 1 },		/* FEATURE_CONTROL: locked */
-	{ MSR_PRED_CMD, MSR_PRED_CMD, V_any, R_gp, W_own, 0 },
-	{ 0x8b, 0x8b, V_any, R_hw, W_zero, ~0UL },		/* microcode revision */
-	{ 0xce, 0xce, V_intel, R_fixed, W_gp, 0 },		/* PLATFORM_INFO */
-	{ MSR_ARCH_CAPS, MSR_ARCH_CAPS, V_intel, R_own, W_gp, 0 },
-	{ 0x140, 0x140, V_intel, R_fixed, W_zero, 0 },		/* MISC_FEATURES_ENABLES */
-	{ 0x179, 0x17a, V_any, R_fixed, W_drop, 0 },		/* MCG_CAP: no banks; MCG_STATUS */
-	{ MSR_MISC_ENABLE, MSR_MISC_ENABLE, V_intel, R_own, W_drop, 0 },
-	{ 0x1d9, 0x1d9, V_any, R_fixed, W_zero, 0 },		/* DEBUGCTL */
-	{ 0x277, 0x277, V_any, R_fixed, W_same, PAT_VALUE },
-	{ MSR_HYPERCALL_PAGE, MSR_HYPERCALL_PAGE, V_any, R_fixed, W_own, 0 },
-	{ 0xc0000080, 0xc0000080, V_any, R_fixed, W_same, EFER_VALUE },
-	{ MSR_FS_BASE, MSR_KERNEL_GS_BASE, V_any, R_own, W_own, 0 },
-	{ MSR_TSC_AUX, MSR_TSC_AUX, V_any, R_own, W_own, 0 },
-	{ 0xc0010000, 0xc0010007, V_amd, R_fixed, W_drop, 0 },	/* performance counters: none */
-	{ 0xc0010015, 0xc0010015, V_amd, R_fixed, W_drop, HWCR_TSC_FREQ },
-	{ 0xc001001f, 0xc001001f, V_amd, R_hw, W_drop, ~0UL },	/* NB_CFG */
-	{ 0xc0010055, 0xc0010055, V_amd, R_fixed, W_drop, 0 },	/* C1E messages: off */
-	{ 0xc0011029, 0xc0011029, V_amd, R_hw, W_drop, BIT(1) },	/* DE_CFG: LFENCE serialises */
+	{ MSR_TSC, MSR_TSC, V_any, R_own, W_gp, .val = 0 },
+	{ 0x17, 0x17, V_intel, R_hw, W_gp, .val = ~0UL },		/* PLATFORM_ID */
+	{ MSR_APIC_BASE, MSR_APIC_BASE, V_any, R_own, W_drop, .val = 0 },
+	{ 0x3a, 0x3a, V_intel, R_fixed, W_gp, .val = 1 },	/* FEATURE_CONTROL: locked */
+	{ MSR_PRED_CMD, MSR_PRED_CMD, V_any, R_gp, W_own, 0, 0x80000008, { .b = 1U << 12 } },
+	{ 0x8b, 0x8b, V_any, R_hw, W_zero, .val = ~0UL },		/* microcode revision */
+	{ 0xce, 0xce, V_intel, R_fixed, W_gp, .val = 0 },		/* PLATFORM_INFO */
+	{ 0x10a, 0x10a, V_intel, R_hw, W_gp, ARCH_CAPS_SHOWN, 0x7, { .d = 1U << 29 } }, /* ARCH_CAPS */
+	{ 0x140, 0x140, V_intel, R_fixed, W_zero, .val = 0 },		/* MISC_FEATURES_ENABLES */
+	{ 0x179, 0x17a, V_any, R_fixed, W_drop, .val = 0 },	/* MCG_CAP: no banks; MCG_STATUS */
+	{ MSR_MISC_ENABLE, MSR_MISC_ENABLE, V_intel, R_own, W_drop, .val = 0 },
+	{ 0x1d9, 0x1d9, V_any, R_fixed, W_zero, .val = 0 },		/* DEBUGCTL */
+	{ 0x277, 0x277, V_any, R_fixed, W_same, .val = PAT_VALUE },
+	{ MSR_HYPERCALL_PAGE, MSR_HYPERCALL_PAGE, V_any, R_fixed, W_own, .val = 0 },
+	{ 0xc0000080, 0xc0000080, V_any, R_fixed, W_same, .val = EFER_VALUE },
+	{ MSR_FS_BASE, MSR_KERNEL_GS_BASE, V_any, R_own, W_own, .val = 0 },
+	{ MSR_TSC_AUX, MSR_TSC_AUX, V_any, R_own, W_own, 0, 0x80000001, { .d = 1U << 27 } },
+	{ 0xc0010000, 0xc0010007, V_amd, R_fixed, W_drop, .val = 0 }, /* no performance counters */
+	{ 0xc0010015, 0xc0010015, V_amd, R_fixed, W_drop, .val = HWCR_TSC_FREQ },
+	{ 0xc001001f, 0xc001001f, V_amd, R_hw, W_drop, .val = ~0UL },	/* NB_CFG */
+	{ 0xc0010055, 0xc0010055, V_amd, R_fixed, W_drop, .val = 0 },	/* C1E messages: off */
+	{ 0xc0011029, 0xc0011029, V_amd, R_hw, W_drop, .val = BIT(1) }, /* LFENCE serialises */
 };
 
-static const struct msr_rule *find_rule(u32 msr)
+static bool exists(const struct vcpu *v, const struct msr_rule *r)
+{
+	struct cpuid_leaf l;
+
+	if (r->vendor != V_any && r->vendor != hw_vendor())
+		return false;
+	if (!r->leaf)
+		return true;
+	guest_cpuid(v, r->leaf, 0, &l);
+	return (l.b & r->bit.b) || (l.d & r->bit.d);
+}
+
+static const struct msr_rule *find_rule(const struct vcpu *v, u32 msr)
 {
 	static const struct msr_rule none = { .read = R_gp, .write = W_gp };
-	unsigned int i;
+	const struct msr_rule *r;
 
-	for (i = 0; i < ARRAY_SIZE(rules); i++)
-		if (msr >= rules[i].first && msr <= rules[i].last &&
-		    (rules[i].vendor == V_any || rules[i].vendor == hw_vendor()))
-			return &rules[i];
+	for (r = rules; r < rules + ARRAY_SIZE(rules); r++)
+		if (msr >= r->first && msr <= r->last && exists(v, r))
+			return r;
 	return &none;
 }
 
 /* From MSR_FS_BASE on, as guest kernel mode means them: GS is the kernel's now. */
 static const u8 segments[] = { SEGBASE_FS, SEGBASE_GS_KERNEL, SEGBASE_GS_USER };
-
-/* CPUID tells whether there are some of the MSRs. */
-static struct cpuid_leaf shown(const struct vcpu *v, u32 leaf)
-{
-	struct cpuid_leaf l;
-
-	guest_cpuid(v, leaf, 0, &l);
-	return l;
-}
-
-#define HAS_ARCH_CAPS(v) (shown(v, 7).d & BIT(29))
-#define HAS_PRED_CMD(v) (shown(v, 0x80000008).b & BIT(12))
-#define HAS_TSC_AUX(v) (shown(v, 0x80000001).d & BIT(27))	/* RDTSCP */
 
 static int read_own(struct vcpu *v, u32 msr, u64 *val)
 {
@@ -103,11 +101,6 @@ static int read_own(struct vcpu *v, u32 msr, u64 *val)
 	case MSR_APIC_BASE:
 		*val = 0xfee00000UL | BIT(11) | (v->id ? 0 : BIT(8));	/* enabled, BSP */
 		return 0;
-	case MSR_ARCH_CAPS:
-		if (!HAS_ARCH_CAPS(v) || arch_rdmsr_safe(msr, val))
-			return -EACCES;
-		*val &= ARCH_CAPS_SHOWN;
-		return 0;
 	case MSR_MISC_ENABLE:
 		if (arch_rdmsr_safe(msr, val))
 			return -EACCES;
@@ -116,7 +109,7 @@ static int read_own(struct vcpu *v, u32 msr, u64 *val)
 		return 0;
 	case MSR_TSC_AUX:
 		*val = v->pv.tsc_aux;
-		return HAS_TSC_AUX(v) ? 0 : -EACCES;
+		return 0;
 	}
 	*val = arch_get_segment_base(v, segments[msr - MSR_FS_BASE]);	/* only these are left */
 	return 0;
@@ -139,13 +132,11 @@ static int write_own(struct vcpu *v, u32 msr, u64 val)
 {
 	switch (msr) {
 	case MSR_PRED_CMD:
-		if (!HAS_PRED_CMD(v) || (val & ~1UL) || (val && arch_wrmsr_safe(msr, val)))
-			return -EACCES;
-		return 0;
+		return (val & ~1UL) || (val && arch_wrmsr_safe(msr, val)) ? -EACCES : 0;
 	case MSR_HYPERCALL_PAGE:
 		return write_hypercall_page(v, val);
 	case MSR_TSC_AUX:
-		if (!HAS_TSC_AUX(v) || val >> 32)
+		if (val >> 32)
 			return -EACCES;
 		arch_set_tsc_aux(v, (u32)val);
 		return 0;
@@ -158,7 +149,7 @@ static int write_own(struct vcpu *v, u32 msr, u64 val)
 
 int guest_rdmsr(struct vcpu *v, u32 msr, u64 *val)
 {
-	const struct msr_rule *r = find_rule(msr);
+	const struct msr_rule *r = find_rule(v, msr);
 
 	*val = r->val;
 	switch (r->read) {
@@ -177,7 +168,7 @@ int guest_rdmsr(struct vcpu *v, u32 msr, u64 *val)
 
 int guest_wrmsr(struct vcpu *v, u32 msr, u64 val)
 {
-	const struct msr_rule *r = find_rule(msr);
+	const struct msr_rule *r = find_rule(v, msr);
 	u64 old;
 
 	switch (r->write) {

@@ -25,7 +25,8 @@ union arg {
 	struct physdev_get_free_pirq free_pirq;
 	struct physdev_irq irq;
 	struct physdev_irq_status_query status;
-	struct physdev_manage_pci_ext manage_pci_ext;
+	struct physdev_manage_pci pci;
+	struct physdev_manage_pci_ext pci_ext;
 	struct physdev_map_pirq map;
 	struct physdev_pci_device device;
 	struct physdev_pci_device_add device_add;
@@ -37,8 +38,6 @@ union arg {
 	struct physdev_setup_gsi gsi;
 	struct physdev_unmap_pirq unmap;
 };
-
-/* Each operation: the caller's domain, PHYSDEVOP_*, the argument. */
 
 /* --- I/O privilege: virtual, looked at when an IN or OUT traps --- */
 
@@ -155,15 +154,10 @@ static int map_msi(struct domain *d, const struct physdev_map_pirq *op)
 	return pirq;
 }
 
-/* The domain that gets or loses an interrupt. */
-static struct domain *target(const struct domain *caller, domid_t id)
-{
-	return domain_get(id == DOMID_SELF ? caller->id : id);
-}
-
 static long map_pirq(struct domain *caller, unsigned int cmd, union arg *a)
 {
-	struct domain *d = target(caller, a->map.domid);
+	domid_t id = a->map.domid;
+	struct domain *d = domain_get(id == DOMID_SELF ? caller->id : id);
 	int rc;
 
 	if (!d)
@@ -187,7 +181,8 @@ static long map_pirq(struct domain *caller, unsigned int cmd, union arg *a)
 
 static long unmap_pirq(struct domain *caller, unsigned int cmd, union arg *a)
 {
-	struct domain *d = target(caller, a->unmap.domid);
+	domid_t id = a->unmap.domid;
+	struct domain *d = domain_get(id == DOMID_SELF ? caller->id : id);
 	int rc;
 
 	if (!d)
@@ -257,44 +252,45 @@ static long note_device(struct domain *d, unsigned int cmd, union arg *a)
 
 static long mmcfg_reserved(struct domain *d, unsigned int cmd, union arg *a)
 {
-	if ((a->mmcfg.flags & XEN_PCI_MMCFG_RESERVED) &&
-	    !pci_mmcfg_known(a->mmcfg.address, a->mmcfg.segment, a->mmcfg.start_bus, a->mmcfg.end_bus))
-		return refuse(-ENODEV, "MMCFG at %lx: not in ACPI's table", a->mmcfg.address);
+	const struct physdev_pci_mmcfg_reserved *m = &a->mmcfg;
+
+	if ((m->flags & XEN_PCI_MMCFG_RESERVED) &&
+	    !pci_mmcfg_known(m->address, m->segment, m->start_bus, m->end_bus))
+		return refuse(-ENODEV, "MMCFG at %lx: not in ACPI's table", m->address);
 	return 0;
 }
 
-/* --- the operations --- */
-
 #define ALL 1		/* not only for the owner of the hardware */
 #define OUT 2		/* the argument is copied back */
+#define ARG(member) sizeof(((union arg *)0)->member)
 
 static const struct {
 	long (*fn)(struct domain *d, unsigned int cmd, union arg *a);
 	u8 size, flags;
 } ops[] = {
-	[PHYSDEVOP_irq_status_query] = { status_query, sizeof(struct physdev_irq_status_query), ALL | OUT },
-	[PHYSDEVOP_set_iopl] = { set_iopl, sizeof(struct physdev_set_iopl), ALL },
-	[PHYSDEVOP_set_iobitmap] = { set_iobitmap, sizeof(struct physdev_set_iobitmap), ALL },
-	[PHYSDEVOP_apic_read] = { apic_read, sizeof(struct physdev_apic), OUT },
-	[PHYSDEVOP_apic_write] = { apic_write, sizeof(struct physdev_apic) },
-	[PHYSDEVOP_alloc_irq_vector] = { alloc_vector, sizeof(struct physdev_irq), OUT },
-	[PHYSDEVOP_eoi] = { eoi, sizeof(struct physdev_eoi), ALL },
-	[PHYSDEVOP_map_pirq] = { map_pirq, sizeof(struct physdev_map_pirq), OUT },
-	[PHYSDEVOP_unmap_pirq] = { unmap_pirq, sizeof(struct physdev_unmap_pirq) },
-	[PHYSDEVOP_manage_pci_add] = { note_device, sizeof(struct physdev_manage_pci) },
-	[PHYSDEVOP_manage_pci_remove] = { note_device, sizeof(struct physdev_manage_pci) },
-	[PHYSDEVOP_pirq_eoi_gmfn_v1] = { eoi_map, sizeof(struct physdev_pirq_eoi_gmfn), ALL },
-	[PHYSDEVOP_restore_msi] = { restore_msi, sizeof(struct physdev_restore_msi) },
-	[PHYSDEVOP_manage_pci_add_ext] = { note_device, sizeof(struct physdev_manage_pci_ext) },
-	[PHYSDEVOP_setup_gsi] = { setup_gsi, sizeof(struct physdev_setup_gsi) },
-	[PHYSDEVOP_get_free_pirq] = { get_free_pirq, sizeof(struct physdev_get_free_pirq), OUT },
-	[PHYSDEVOP_pci_mmcfg_reserved] = { mmcfg_reserved, sizeof(struct physdev_pci_mmcfg_reserved) },
-	[PHYSDEVOP_pci_device_add] = { note_device, sizeof(struct physdev_pci_device_add) },
-	[PHYSDEVOP_pci_device_remove] = { note_device, sizeof(struct physdev_pci_device) },
-	[PHYSDEVOP_restore_msi_ext] = { restore_msi, sizeof(struct physdev_pci_device) },
-	[PHYSDEVOP_pirq_eoi_gmfn_v2] = { eoi_map, sizeof(struct physdev_pirq_eoi_gmfn), ALL },
-	[PHYSDEVOP_prepare_msix] = { prepare_msix, sizeof(struct physdev_pci_device) },
-	[PHYSDEVOP_release_msix] = { prepare_msix, sizeof(struct physdev_pci_device) },
+	[PHYSDEVOP_irq_status_query] = { status_query, ARG(status), ALL | OUT },
+	[PHYSDEVOP_set_iopl] = { set_iopl, ARG(iopl), ALL },
+	[PHYSDEVOP_set_iobitmap] = { set_iobitmap, ARG(iobitmap), ALL },
+	[PHYSDEVOP_apic_read] = { apic_read, ARG(apic), OUT },
+	[PHYSDEVOP_apic_write] = { apic_write, ARG(apic) },
+	[PHYSDEVOP_alloc_irq_vector] = { alloc_vector, ARG(irq), OUT },
+	[PHYSDEVOP_eoi] = { eoi, ARG(eoi), ALL },
+	[PHYSDEVOP_map_pirq] = { map_pirq, ARG(map), OUT },
+	[PHYSDEVOP_unmap_pirq] = { unmap_pirq, ARG(unmap) },
+	[PHYSDEVOP_manage_pci_add] = { note_device, ARG(pci) },
+	[PHYSDEVOP_manage_pci_remove] = { note_device, ARG(pci) },
+	[PHYSDEVOP_pirq_eoi_gmfn_v1] = { eoi_map, ARG(eoi_map), ALL },
+	[PHYSDEVOP_restore_msi] = { restore_msi, ARG(restore_msi) },
+	[PHYSDEVOP_manage_pci_add_ext] = { note_device, ARG(pci_ext) },
+	[PHYSDEVOP_setup_gsi] = { setup_gsi, ARG(gsi) },
+	[PHYSDEVOP_get_free_pirq] = { get_free_pirq, ARG(free_pirq), OUT },
+	[PHYSDEVOP_pci_mmcfg_reserved] = { mmcfg_reserved, ARG(mmcfg) },
+	[PHYSDEVOP_pci_device_add] = { note_device, ARG(device_add) },
+	[PHYSDEVOP_pci_device_remove] = { note_device, ARG(device) },
+	[PHYSDEVOP_restore_msi_ext] = { restore_msi, ARG(device) },
+	[PHYSDEVOP_pirq_eoi_gmfn_v2] = { eoi_map, ARG(eoi_map), ALL },
+	[PHYSDEVOP_prepare_msix] = { prepare_msix, ARG(device) },
+	[PHYSDEVOP_release_msix] = { prepare_msix, ARG(device) },
 };
 
 /* a1: PHYSDEVOP_*, a2: argument */

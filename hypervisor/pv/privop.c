@@ -59,7 +59,8 @@ static int write_cr3(struct vcpu *v, u64 val)
 
 static int read_cr(const struct vcpu *v, unsigned int n, u64 *val)
 {
-	u64 cr[] = { guest_cr0(v), 0, v->vcpu_info->arch.cr2, mfn_x(v->pv.root_kernel) << PAGE_SHIFT,
+	u64 root = mfn_x(v->pv.root_kernel) << PAGE_SHIFT;
+	u64 cr[] = { guest_cr0(v), 0, v->vcpu_info->arch.cr2, root,
 		     CR4_BASE | (v->pv.ctrlreg4 & CR4_OWN) };
 
 	if (n >= ARRAY_SIZE(cr) || n == 1)
@@ -105,7 +106,7 @@ static int group7(struct vcpu *v, struct cpu_user_regs *regs, const struct insn 
 {
 	u64 cr0 = guest_cr0(v);
 
-	if ((in->reg & 7) == 4) {	/* SMSW: UMIP makes it fault in hardware; it reveals nothing */
+	if ((in->reg & 7) == 4) {	/* SMSW faults with UMIP; it reveals nothing */
 		if (in->is_mem)
 			return copy_to_guest(_gva(in->ea), &cr0, 2);
 		reg_write(regs, in->rm, in->opsize, true, cr0);

@@ -15,7 +15,7 @@
 #include <hv/l1.h>
 #include <hv/regs.h>
 
-/* The entry that va names if va lies in a read-only mapped, validated L1 table of d; mmu_lock held. */
+/* The entry that va names if va lies in a read-only mapped, validated L1 table; mmu_lock held. */
 static __always_inline u64 *target_entry(struct vcpu *v, u64 va)
 {
 	const u64 *l1p = walk_l1(v, va);

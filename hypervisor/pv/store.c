@@ -65,8 +65,8 @@ static u64 arith(u64 *flags, unsigned int op, u64 a, u64 b, unsigned int size)
 	case 3: case 5:			/* SBB SUB */
 		return sub(flags, a, b, op == 3 && cf, size);
 	}
-	/* OR AND XOR; AF is undefined: cleared */
-	return set_flags(flags, op == 1 ? a | b : op == 4 ? a & b : a ^ b, size, false, false, false);
+	a = op == 1 ? a | b : op == 4 ? a & b : a ^ b;		/* AF is undefined: cleared */
+	return set_flags(flags, a, size, false, false, false);
 }
 
 static u64 inc_dec(u64 *flags, bool dec, u64 a, unsigned int size)

@@ -29,8 +29,8 @@ int mod_l1_if_same(struct domain *d, u64 *l1p, u64 old, u64 new);	/* -EAGAIN: is
 int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type, unsigned int idx,
 		    u64 new, bool preserve_ad);
 /*
- * Make pg a validated table of the type, its children first. Bounded by d->promote_budget: -ERESTART
- * to go on after mmu_lock was let go.
+ * Make pg a validated table of the type, its children first. Bounded by d->promote_budget:
+ * -ERESTART to go on after mmu_lock was let go.
  */
 int promote_tree(struct domain *d, struct page_info *pg, enum page_type type);
 void fill_hv_slots(u64 *l4);		/* of a guest's L4 (validate_table calls it); seam to x86 */
