@@ -13,7 +13,6 @@
 #include <hv/errno.h>
 #include <hv/pv.h>
 #include <hv/regs.h>
-#include <hv/string.h>
 
 /* --- registers --- */
 
@@ -25,27 +24,23 @@ const u8 reg_offset[16] = {
 };
 
 /* Byte registers 4-7 without any REX prefix are ah ch dh bh: the second byte of rax .. rbx. */
-static void *reg_at(const struct cpu_user_regs *regs, unsigned int n, unsigned int size, bool rex)
+static u64 *reg_at(const struct cpu_user_regs *regs, unsigned int n, unsigned int size, bool rex)
 {
 	bool high = size == 1 && !rex && n >= 4 && n < 8;
 
-	return (char *)regs + reg_offset[(high ? n - 4 : n) & 15] + high;
+	return (u64 *)((char *)regs + reg_offset[(high ? n - 4 : n) & 15] + high);
 }
 
 u64 reg_read(const struct cpu_user_regs *regs, unsigned int n, unsigned int size, bool rex)
 {
-	u64 val = 0;
-
-	memcpy(&val, reg_at(regs, n, size, rex), size);
-	return val;
+	return trunc_to(*reg_at(regs, n, size, rex), size);
 }
 
 void reg_write(struct cpu_user_regs *regs, unsigned int n, unsigned int size, bool rex, u64 val)
 {
-	if (size == 4)		/* the upper half is cleared */
-		*reg_ptr(regs, n) = (u32)val;
-	else
-		memcpy(reg_at(regs, n, size, rex), &val, size);
+	u64 *p = reg_at(regs, n, size, rex), keep = size == 4 ? 0 : ~trunc_to(~0UL, size);
+
+	*p = (*p & keep) | trunc_to(val, size);		/* 4 bytes clear the upper half */
 }
 
 /* --- what is decoded, and its shape --- */

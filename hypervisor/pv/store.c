@@ -28,13 +28,10 @@ static void set_flag(u64 *flags, u64 bit, bool on)
 /* All six flags after an operation with result r, which is returned. */
 static u64 set_flags(u64 *flags, u64 r, unsigned int size, bool cf, bool af, bool of)
 {
-	*flags &= ~ARITH_FLAGS;
-	set_flag(flags, X86_RFLAGS_CF, cf);
-	set_flag(flags, X86_RFLAGS_PF, !(__builtin_popcount(r & 0xff) & 1));
-	set_flag(flags, X86_RFLAGS_AF, af);
-	set_flag(flags, X86_RFLAGS_ZF, !r);
-	set_flag(flags, X86_RFLAGS_SF, sign_of(r, size));
-	set_flag(flags, X86_RFLAGS_OF, of);
+	u64 pf = !__builtin_parity(r & 0xff), zf = !r;
+
+	*flags = (*flags & ~ARITH_FLAGS) | cf | pf << 2 | (u64)af << 4 | zf << 6 |
+		 (u64)sign_of(r, size) << 7 | (u64)of << 11;
 	return r;
 }
 
@@ -108,38 +105,44 @@ static u64 cmpxchg8b(struct cpu_user_regs *regs, u64 a)
 	return a;
 }
 
+static u64 source(const struct cpu_user_regs *regs, const struct insn *in)
+{
+	return reg_read(regs, in->reg, in->opsize, in->rex);
+}
+
 /* What becomes of the operand a. */
 static u64 operate(struct cpu_user_regs *regs, const struct insn *in, u64 a, int *rc)
 {
 	unsigned int size = in->opsize, bits = size * 8, sub_op = in->reg & 7;
-	u64 src = reg_read(regs, in->reg, size, in->rex), imm = trunc_to(in->imm, size);
-	u64 *flags = &regs->rflags;
+	u64 *flags = &regs->rflags, src;
 
 	switch (in->opcode) {
 	case 0x00 ... 0x37:
-		return arith(flags, in->opcode >> 3, a, src, size);
+		return arith(flags, in->opcode >> 3, a, source(regs, in), size);
 	case 0x80: case 0x81: case 0x83:
-		return arith(flags, sub_op, a, imm, size);
+		return arith(flags, sub_op, a, trunc_to(in->imm, size), size);
 	case 0x86: case 0x87:
+		src = source(regs, in);
 		reg_write(regs, in->reg, size, in->rex, a);
 		return src;
 	case 0x88: case 0x89: case 0x1c3:
-		return src;
+		return source(regs, in);
 	case 0xa2: case 0xa3: case 0xaa: case 0xab:
 		return reg_read(regs, 0, size, true);
 	case 0xa4: case 0xa5: case 0xc6: case 0xc7:
-		return imm;
+		return trunc_to(in->imm, size);
 	case 0xf6: case 0xf7:
 		return sub_op == 2 ? trunc_to(~a, size) : sub(flags, 0, a, false, size);
 	case 0xfe: case 0xff:
 		return inc_dec(flags, sub_op, a, size);
 	case 0x1ab: case 0x1b3: case 0x1bb:
-		return bit_op(flags, in->opcode >> 3 & 3, a, BIT(src % bits));
+		return bit_op(flags, in->opcode >> 3 & 3, a, BIT(source(regs, in) % bits));
 	case 0x1ba:
 		return bit_op(flags, sub_op & 3, a, BIT(in->imm % bits));
 	case 0x1b0: case 0x1b1:
-		return cmpxchg(regs, size, a, src);
+		return cmpxchg(regs, size, a, source(regs, in));
 	case 0x1c0: case 0x1c1:
+		src = source(regs, in);
 		reg_write(regs, in->reg, size, in->rex, a);
 		return add(flags, a, src, false, size);
 	case 0x1c7:
