@@ -119,8 +119,6 @@ void bounce_failsafe(struct vcpu *v, struct cpu_user_regs *regs)
 	bounce(v, regs, v->pv.failsafe_entry, v->pv.failsafe_masks_events, false, 0, true);
 }
 
-/* --- exceptions --- */
-
 /*
  * INT n through a gate the guest's IDT mirror allows: hardware gives #GP with the IDT bit. The
  * vector is read from the instruction, since emulators push it wrong (n * 16 + 2).
@@ -214,8 +212,7 @@ void guest_sysenter(struct cpu_user_regs *regs)
 	bounce_callback(v, regs, v->pv.sysenter_entry, v->pv.sysenter_masks_events, 0);
 }
 
-/* --- the one place where work before a return to guest mode is ordered --- */
-
+/* The one place where work before a return to guest mode is ordered. */
 void exit_to_guest_work(struct cpu_user_regs *regs)
 {
 	struct vcpu *v;

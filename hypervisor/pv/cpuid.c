@@ -122,26 +122,20 @@ static u64 usable_xstate(void)
 	return (mask & XSTATE_AVX512) == XSTATE_AVX512 ? mask : mask & ~XSTATE_AVX512;
 }
 
-/* --- hypervisor leaves --- */
-
-static void time_leaf(u32 sub, struct cpuid_leaf *out)
+static struct cpuid_leaf time_leaf(u32 sub)
 {
 	const struct time_scale *s = arch_time_scale();
 
 	switch (sub) {
 	case 0:		/* a stable TSC is safe and never emulated (mode 2); incarnation 0 */
-		out->a = arch_tsc_stable() ? B(1) : 0;
-		out->b = arch_tsc_stable() ? 2 : 0;
-		out->c = arch_tsc_khz();
-		break;
+		return (struct cpuid_leaf){ arch_tsc_stable() ? B(1) : 0, arch_tsc_stable() ? 2 : 0,
+					    arch_tsc_khz(), 0 };
 	case 1:		/* offset of the guest's TSC 0; tsc to ns */
-		out->c = s->mul;
-		out->d = (u32)s->shift;
-		break;
+		return (struct cpuid_leaf){ 0, 0, s->mul, (u32)s->shift };
 	case 2:
-		out->a = arch_tsc_khz();
-		break;
+		return (struct cpuid_leaf){ arch_tsc_khz(), 0, 0, 0 };
 	}
+	return (struct cpuid_leaf){ 0 };
 }
 
 static void hypervisor_leaf(u32 leaf, u32 sub, struct cpuid_leaf *out)
@@ -159,7 +153,7 @@ static void hypervisor_leaf(u32 leaf, u32 sub, struct cpuid_leaf *out)
 			XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD, 0 };
 		break;
 	case XEN_CPUID_LEAF(3):
-		time_leaf(sub, out);
+		*out = time_leaf(sub);
 		break;
 	case XEN_CPUID_LEAF(5):			/* leaf 4 is for HVM guests */
 		if (!sub)			/* bits of a machine address */
@@ -174,8 +168,6 @@ static void hypervisor_leaf(u32 leaf, u32 sub, struct cpuid_leaf *out)
 		break;
 	}
 }
-
-/* --- what a mask alone cannot say --- */
 
 static void leaf_d(u32 sub, struct cpuid_leaf *out)
 {
@@ -201,6 +193,7 @@ static void leaf_d(u32 sub, struct cpuid_leaf *out)
 	}
 }
 
+/* What a mask alone cannot say. */
 static void special(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
 	switch (leaf) {

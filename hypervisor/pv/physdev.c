@@ -39,39 +39,15 @@ union arg {
 	struct physdev_unmap_pirq unmap;
 };
 
-/* --- I/O privilege: virtual, looked at when an IN or OUT traps --- */
-
-static long set_iopl(struct domain *d, unsigned int cmd, union arg *a)
-{
-	if (a->iopl.iopl > 3)
-		return -EINVAL;
-	current_vcpu()->pv.iopl = (u8)a->iopl.iopl;
-	return 0;
-}
-
-static long set_iobitmap(struct domain *d, unsigned int cmd, union arg *a)
-{
-	struct pv_vcpu *pv = &current_vcpu()->pv;
-
-	if (a->iobitmap.nr_ports > 65536 || !guest_addr_ok(a->iobitmap.bitmap))
-		return refuse(-EINVAL, "I/O bitmap of %u ports at %lx", a->iobitmap.nr_ports,
-			      a->iobitmap.bitmap);
-	pv->iobmp = a->iobitmap.bitmap;
-	pv->iobmp_limit = a->iobitmap.nr_ports;
-	return 0;
-}
-
-/* --- interrupts --- */
-
-static long eoi(struct domain *d, unsigned int cmd, union arg *a)
+static long eoi(struct domain *d, const struct physdev_eoi *op)
 {
 	struct pirq *p;
 	u32 port = 0;
 
-	if (a->eoi.irq >= NR_PIRQS)
+	if (op->irq >= NR_PIRQS)
 		return -EINVAL;
 	spin_lock(&d->evtchn_lock);
-	p = d->pirq[a->eoi.irq];
+	p = d->pirq[op->irq];
 	if (p) {
 		if (d->pirq_auto_unmask)
 			port = p->port;
@@ -84,22 +60,21 @@ static long eoi(struct domain *d, unsigned int cmd, union arg *a)
 }
 
 /* Without the EOI map a guest must always call, for masking may have been at work. */
-static long status_query(struct domain *d, unsigned int cmd, union arg *a)
+static long status_query(struct domain *d, struct physdev_irq_status_query *op)
 {
 	struct pirq *p;
 
-	if (a->status.irq >= NR_PIRQS)
+	if (op->irq >= NR_PIRQS)
 		return -EINVAL;
 	spin_lock(&d->evtchn_lock);
-	p = d->pirq[a->status.irq];
-	a->status.flags = XENIRQSTAT_needs_eoi | (p && p->shared ? XENIRQSTAT_shared : 0);
+	p = d->pirq[op->irq];
+	op->flags = XENIRQSTAT_needs_eoi | (p && p->shared ? XENIRQSTAT_shared : 0);
 	spin_unlock(&d->evtchn_lock);
 	return 0;
 }
 
-static long eoi_map(struct domain *d, unsigned int cmd, union arg *a)
+static long eoi_map(struct domain *d, mfn_t mfn, bool auto_unmask)
 {
-	mfn_t mfn = _mfn(a->eoi_map.gmfn);
 	unsigned int i;
 	bool taken;
 
@@ -109,7 +84,7 @@ static long eoi_map(struct domain *d, unsigned int cmd, union arg *a)
 	taken = !mfn_eq(d->pirq_eoi_mfn, INVALID_MFN) || d->state >= DOM_dying;
 	if (!taken) {
 		d->pirq_eoi_mfn = mfn;
-		d->pirq_auto_unmask = cmd == PHYSDEVOP_pirq_eoi_gmfn_v1;
+		d->pirq_auto_unmask = auto_unmask;
 		for (i = 0; i < NR_PIRQS; i++)
 			if (d->pirq[i] && d->pirq[i]->port)
 				pirq_show_eoi(d, d->pirq[i]);
@@ -154,150 +129,145 @@ static int map_msi(struct domain *d, const struct physdev_map_pirq *op)
 	return pirq;
 }
 
-static long map_pirq(struct domain *caller, unsigned int cmd, union arg *a)
+static long map_pirq(struct domain *caller, struct physdev_map_pirq *op)
 {
-	domid_t id = a->map.domid;
-	struct domain *d = domain_get(id == DOMID_SELF ? caller->id : id);
+	struct domain *d = domain_get(op->domid == DOMID_SELF ? caller->id : op->domid);
 	int rc;
 
 	if (!d)
 		return -ESRCH;
-	switch (a->map.type) {
+	switch (op->type) {
 	case MAP_PIRQ_TYPE_GSI:
-		rc = map_gsi(d, &a->map);
+		rc = map_gsi(d, op);
 		break;
 	case MAP_PIRQ_TYPE_MSI:
 	case MAP_PIRQ_TYPE_MSI_SEG:
 	case MAP_PIRQ_TYPE_MULTI_MSI:
-		rc = map_msi(d, &a->map);
+		rc = map_msi(d, op);
 		break;
 	default:
-		rc = refuse(-EINVAL, "map_pirq of type %d", a->map.type);
+		rc = refuse(-EINVAL, "map_pirq of type %d", op->type);
 	}
 	domain_put(d);
-	a->map.pirq = rc;
+	op->pirq = rc;
 	return min(rc, 0);
 }
 
-static long unmap_pirq(struct domain *caller, unsigned int cmd, union arg *a)
+static long unmap_pirq(struct domain *caller, const struct physdev_unmap_pirq *op)
 {
-	domid_t id = a->unmap.domid;
-	struct domain *d = domain_get(id == DOMID_SELF ? caller->id : id);
+	struct domain *d = domain_get(op->domid == DOMID_SELF ? caller->id : op->domid);
 	int rc;
 
 	if (!d)
 		return -ESRCH;
-	rc = pirq_unmap(d, (u32)a->unmap.pirq);
+	rc = pirq_unmap(d, (u32)op->pirq);
 	domain_put(d);
 	return rc;
 }
 
-/* A number without an interrupt, to be given one by map_pirq. */
-static long get_free_pirq(struct domain *d, unsigned int cmd, union arg *a)
+static long iobitmap(struct pv_vcpu *pv, const struct physdev_set_iobitmap *op)
 {
-	int rc = pirq_map(d, -1, -1, 1);
-
-	a->free_pirq.pirq = (u32)rc;
-	return min(rc, 0);
+	if (op->nr_ports > 65536 || !guest_addr_ok(op->bitmap))
+		return refuse(-EINVAL, "I/O bitmap of %u ports at %lx", op->nr_ports, op->bitmap);
+	pv->iobmp = op->bitmap;
+	pv->iobmp_limit = op->nr_ports;
+	return 0;
 }
 
-static long setup_gsi(struct domain *d, unsigned int cmd, union arg *a)
+static long mmcfg_reserved(const struct physdev_pci_mmcfg_reserved *op)
 {
-	if (a->gsi.gsi < 0 || a->gsi.gsi >= (int)nr_gsis)
-		return -EINVAL;
-	return irq_setup_gsi((u32)a->gsi.gsi, a->gsi.triggering, a->gsi.polarity);
+	if ((op->flags & XEN_PCI_MMCFG_RESERVED) &&
+	    !pci_mmcfg_known(op->address, op->segment, op->start_bus, op->end_bus))
+		return refuse(-ENODEV, "MMCFG at %lx: not in ACPI's table", op->address);
+	return 0;
 }
 
-/* The number is the vector: real ones are the hypervisor's business. */
-static long alloc_vector(struct domain *d, unsigned int cmd, union arg *a)
+static long operate(struct domain *d, unsigned int cmd, union arg *a)
 {
-	a->irq.vector = a->irq.irq;
-	return a->irq.irq < nr_gsis ? 0 : -EINVAL;
-}
+	const struct physdev_pci_device *dev = &a->device;
+	int rc;
 
-static long apic_read(struct domain *d, unsigned int cmd, union arg *a)
-{
-	int rc = ioapic_guest_reg_ok(a->apic.apic_physbase, a->apic.reg);
-
-	if (!rc)
-		a->apic.value = ioapic_guest_read(a->apic.apic_physbase, a->apic.reg);
-	return rc;
-}
-
-static long apic_write(struct domain *d, unsigned int cmd, union arg *a)
-{
-	return -EOPNOTSUPP;
-}
-
-/* --- PCI --- */
-
-static long restore_msi(struct domain *d, unsigned int cmd, union arg *a)
-{
-	if (cmd == PHYSDEVOP_restore_msi)
+	switch (cmd) {
+	case PHYSDEVOP_set_iopl:	/* virtual, as the bitmap: looked at when IN or OUT traps */
+		if (a->iopl.iopl > 3)
+			return -EINVAL;
+		current_vcpu()->pv.iopl = (u8)a->iopl.iopl;
+		return 0;
+	case PHYSDEVOP_set_iobitmap:
+		return iobitmap(&current_vcpu()->pv, &a->iobitmap);
+	case PHYSDEVOP_eoi:
+		return eoi(d, &a->eoi);
+	case PHYSDEVOP_irq_status_query:
+		return status_query(d, &a->status);
+	case PHYSDEVOP_pirq_eoi_gmfn_v1: case PHYSDEVOP_pirq_eoi_gmfn_v2:
+		return eoi_map(d, _mfn(a->eoi_map.gmfn), cmd == PHYSDEVOP_pirq_eoi_gmfn_v1);
+	case PHYSDEVOP_map_pirq:
+		return map_pirq(d, &a->map);
+	case PHYSDEVOP_unmap_pirq:
+		return unmap_pirq(d, &a->unmap);
+	case PHYSDEVOP_get_free_pirq:	/* without an interrupt: map_pirq gives it one */
+		rc = pirq_map(d, -1, -1, 1);
+		a->free_pirq.pirq = (u32)rc;
+		return min(rc, 0);
+	case PHYSDEVOP_setup_gsi:
+		if (a->gsi.gsi < 0 || a->gsi.gsi >= (int)nr_gsis)
+			return -EINVAL;
+		return irq_setup_gsi((u32)a->gsi.gsi, a->gsi.triggering, a->gsi.polarity);
+	case PHYSDEVOP_alloc_irq_vector:	/* real ones are the hypervisor's business */
+		a->irq.vector = a->irq.irq;
+		return a->irq.irq < nr_gsis ? 0 : -EINVAL;
+	case PHYSDEVOP_apic_read:
+		rc = ioapic_guest_reg_ok(a->apic.apic_physbase, a->apic.reg);
+		if (!rc)
+			a->apic.value = ioapic_guest_read(a->apic.apic_physbase, a->apic.reg);
+		return rc;
+	case PHYSDEVOP_apic_write:
+		return -EOPNOTSUPP;
+	case PHYSDEVOP_restore_msi:
 		return irq_msi_restore(0, a->restore_msi.bus, a->restore_msi.devfn);
-	return irq_msi_restore(a->device.seg, a->device.bus, a->device.devfn);
-}
-
-static long prepare_msix(struct domain *d, unsigned int cmd, union arg *a)
-{
-	return irq_msi_prepare(a->device.seg, a->device.bus, a->device.devfn,
-			       cmd == PHYSDEVOP_release_msix);
-}
-
-/* Devices are found when they ask for interrupts: knowing that they come and go is not needed. */
-static long note_device(struct domain *d, unsigned int cmd, union arg *a)
-{
-	return 0;
-}
-
-static long mmcfg_reserved(struct domain *d, unsigned int cmd, union arg *a)
-{
-	const struct physdev_pci_mmcfg_reserved *m = &a->mmcfg;
-
-	if ((m->flags & XEN_PCI_MMCFG_RESERVED) &&
-	    !pci_mmcfg_known(m->address, m->segment, m->start_bus, m->end_bus))
-		return refuse(-ENODEV, "MMCFG at %lx: not in ACPI's table", m->address);
-	return 0;
+	case PHYSDEVOP_restore_msi_ext:
+		return irq_msi_restore(dev->seg, dev->bus, dev->devfn);
+	case PHYSDEVOP_prepare_msix: case PHYSDEVOP_release_msix:
+		return irq_msi_prepare(dev->seg, dev->bus, dev->devfn,
+				       cmd == PHYSDEVOP_release_msix);
+	case PHYSDEVOP_pci_mmcfg_reserved:
+		return mmcfg_reserved(&a->mmcfg);
+	}
+	return 0;	/* devices are found when they ask for interrupts: nothing is kept of them */
 }
 
 #define ALL 1		/* not only for the owner of the hardware */
 #define OUT 2		/* the argument is copied back */
 #define ARG(member) sizeof(((union arg *)0)->member)
 
-static const struct {
-	long (*fn)(struct domain *d, unsigned int cmd, union arg *a);
-	u8 size, flags;
-} ops[] = {
-	[PHYSDEVOP_irq_status_query] = { status_query, ARG(status), ALL | OUT },
-	[PHYSDEVOP_set_iopl] = { set_iopl, ARG(iopl), ALL },
-	[PHYSDEVOP_set_iobitmap] = { set_iobitmap, ARG(iobitmap), ALL },
-	[PHYSDEVOP_apic_read] = { apic_read, ARG(apic), OUT },
-	[PHYSDEVOP_apic_write] = { apic_write, ARG(apic) },
-	[PHYSDEVOP_alloc_irq_vector] = { alloc_vector, ARG(irq), OUT },
-	[PHYSDEVOP_eoi] = { eoi, ARG(eoi), ALL },
-	[PHYSDEVOP_map_pirq] = { map_pirq, ARG(map), OUT },
-	[PHYSDEVOP_unmap_pirq] = { unmap_pirq, ARG(unmap) },
-	[PHYSDEVOP_manage_pci_add] = { note_device, ARG(pci) },
-	[PHYSDEVOP_manage_pci_remove] = { note_device, ARG(pci) },
-	[PHYSDEVOP_pirq_eoi_gmfn_v1] = { eoi_map, ARG(eoi_map), ALL },
-	[PHYSDEVOP_restore_msi] = { restore_msi, ARG(restore_msi) },
-	[PHYSDEVOP_manage_pci_add_ext] = { note_device, ARG(pci_ext) },
-	[PHYSDEVOP_setup_gsi] = { setup_gsi, ARG(gsi) },
-	[PHYSDEVOP_get_free_pirq] = { get_free_pirq, ARG(free_pirq), OUT },
-	[PHYSDEVOP_pci_mmcfg_reserved] = { mmcfg_reserved, ARG(mmcfg) },
-	[PHYSDEVOP_pci_device_add] = { note_device, ARG(device_add) },
-	[PHYSDEVOP_pci_device_remove] = { note_device, ARG(device) },
-	[PHYSDEVOP_restore_msi_ext] = { restore_msi, ARG(device) },
-	[PHYSDEVOP_pirq_eoi_gmfn_v2] = { eoi_map, ARG(eoi_map), ALL },
-	[PHYSDEVOP_prepare_msix] = { prepare_msix, ARG(device) },
-	[PHYSDEVOP_release_msix] = { prepare_msix, ARG(device) },
+static const struct { u8 size, flags; } ops[] = {
+	[PHYSDEVOP_eoi] = { ARG(eoi), ALL },
+	[PHYSDEVOP_irq_status_query] = { ARG(status), ALL | OUT },
+	[PHYSDEVOP_pirq_eoi_gmfn_v1] = { ARG(eoi_map), ALL },
+	[PHYSDEVOP_pirq_eoi_gmfn_v2] = { ARG(eoi_map), ALL },
+	[PHYSDEVOP_set_iopl] = { ARG(iopl), ALL },
+	[PHYSDEVOP_set_iobitmap] = { ARG(iobitmap), ALL },
+	[PHYSDEVOP_map_pirq] = { ARG(map), OUT },
+	[PHYSDEVOP_unmap_pirq] = { ARG(unmap), 0 },
+	[PHYSDEVOP_get_free_pirq] = { ARG(free_pirq), OUT },
+	[PHYSDEVOP_setup_gsi] = { ARG(gsi), 0 },
+	[PHYSDEVOP_alloc_irq_vector] = { ARG(irq), OUT },
+	[PHYSDEVOP_apic_read] = { ARG(apic), OUT },
+	[PHYSDEVOP_apic_write] = { ARG(apic), 0 },
+	[PHYSDEVOP_manage_pci_add ... PHYSDEVOP_manage_pci_remove] = { ARG(pci), 0 },
+	[PHYSDEVOP_manage_pci_add_ext] = { ARG(pci_ext), 0 },
+	[PHYSDEVOP_pci_device_add] = { ARG(device_add), 0 },
+	[PHYSDEVOP_pci_device_remove ... PHYSDEVOP_restore_msi_ext] = { ARG(device), 0 },
+	[PHYSDEVOP_prepare_msix ... PHYSDEVOP_release_msix] = { ARG(device), 0 },
+	[PHYSDEVOP_restore_msi] = { ARG(restore_msi), 0 },
+	[PHYSDEVOP_pci_mmcfg_reserved] = { ARG(mmcfg), 0 },
 };
 
 /* a1: PHYSDEVOP_*, a2: argument */
 HYPERCALL(physdev_op)
 {
 	struct domain *d = current_vcpu()->domain;
-	bool known = a1 < ARRAY_SIZE(ops) && ops[a1].fn;
+	bool known = a1 < ARRAY_SIZE(ops) && ops[a1].size;
 	union arg arg;
 	long rc;
 
@@ -307,6 +277,6 @@ HYPERCALL(physdev_op)
 		return refuse(-ENOSYS, "physdev_op %lu", a1);
 	if (copy_from_guest(&arg, _gva(a2), ops[a1].size))
 		return -EFAULT;
-	rc = ops[a1].fn(d, (unsigned int)a1, &arg);
+	rc = operate(d, (unsigned int)a1, &arg);
 	return !rc && (ops[a1].flags & OUT) ? copy_to_guest(_gva(a2), &arg, ops[a1].size) : rc;
 }

@@ -18,8 +18,7 @@
 
 static spinlock_t cmos_lock = SPINLOCK_INIT(RANK_LEAF);
 
-/* --- the policy for the hardware domain; ports not named here are passed through --- */
-
+/* The policy for the hardware domain; ports not named here are passed through. */
 enum port_kind { IO_pass, IO_hide, IO_pit, IO_nmi, IO_cmos, IO_pci_data };
 static const struct { u16 first, last; enum port_kind kind; } policy[] = {
 	{ 0x20, 0x21, IO_hide },	/* 8259s: reading ones tells a kernel that there are none */
@@ -49,8 +48,6 @@ static u32 ones(unsigned int size)
 	return ~0U >> (32 - size * 8);
 }
 
-/* --- may the code at regs use the port? --- */
-
 /* The I/O bitmap is in the guest kernel's address space. */
 static bool bitmap_allows(struct vcpu *v, u16 port, unsigned int size)
 {
@@ -69,8 +66,7 @@ static bool bitmap_allows(struct vcpu *v, u16 port, unsigned int size)
 	return !rc && !((bits >> (port & 7)) & (BIT(size) - 1));
 }
 
-/* --- devices that are shared with the hypervisor; all return what was read --- */
-
+/* Each of these returns what was read. */
 static u32 hw_io(u16 port, unsigned int size, u32 val, bool write)
 {
 	if (!write)
@@ -128,8 +124,6 @@ static u32 byte_io(struct domain *d, u16 port, u8 val, bool write)
 	}
 	return 0xff;
 }
-
-/* --- one access --- */
 
 /* Can the whole access go to the hardware at once? (Else it is done byte by byte.) */
 static bool all_pass(const struct domain *d, u16 port, unsigned int size)

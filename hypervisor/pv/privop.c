@@ -40,8 +40,6 @@ static void set_edx_eax(struct cpu_user_regs *regs, u64 val)
 	regs->rdx = val >> 32;
 }
 
-/* --- control and debug registers --- */
-
 static u64 guest_cr0(const struct vcpu *v)
 {
 	return CR0_BASE | (v->pv.ts ? X86_CR0_TS : 0);
@@ -98,8 +96,6 @@ static int move_dr(struct vcpu *v, unsigned int dr, u64 *reg, bool write)
 	*reg = get_guest_debugreg(v, dr);
 	return 0;
 }
-
-/* --- the rest --- */
 
 /* The group 0f 01. */
 static int group7(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
