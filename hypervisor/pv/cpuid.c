@@ -38,63 +38,54 @@
  * ext.c: SVM EXTAPIC CR8 OSVW IBS SKINIT WDT LWP NODEID TOPOEXT PERFCTR BPEXT MWAITX
  * ext.d: PAGE1GB FFXSR
  */
-#define F1_ECX (B(0) | B(1) | B(9) | B(12) | B(13) | B(19) | B(20) | B(22) | B(23) | B(25) | \
-		B(26) | B(27) | B(28) | B(29) | B(30))
+#define F1_ECX (B(0) | B(1) | B(9) | B(13) | B(19) | B(20) | B(22) | B(23) | B(25) | B(30))
 #define F1_EDX (B(0) | B(2) | B(4) | B(5) | B(6) | B(8) | B(9) | B(11) | B(15) | B(16) | B(19) | \
 		B(23) | B(24) | B(25) | B(26) | B(27))
+#define F7_EBX (B(0) | B(3) | B(6) | B(8) | B(9) | B(13) | B(18) | B(19) | B(23) | B(24) | B(29))
+#define F7_ECX (B(0) | B(8) | B(22) | B(25) | B(27) | B(28))
+#define F7_EDX (B(4) | B(10) | B(14) | B(29))
 #define F7_AVX512_EBX (B(16) | B(17) | B(21) | B(28) | B(30) | B(31))
-#define F7_EBX (B(0) | B(3) | B(5) | B(6) | B(8) | B(9) | B(13) | B(18) | B(19) | B(23) | B(24) | \
-		B(29) | F7_AVX512_EBX)
 #define F7_AVX512_ECX (B(1) | B(6) | B(11) | B(12) | B(14))
-#define F7_ECX (B(0) | B(8) | B(9) | B(10) | B(22) | B(25) | B(27) | B(28) | F7_AVX512_ECX)
 #define F7_AVX512_EDX (B(2) | B(3) | B(8) | B(23))
-#define F7_EDX (B(4) | B(10) | B(14) | B(29) | F7_AVX512_EDX)
-#define F71_EAX (B(4) | B(5) | B(10) | B(11) | B(12))
-#define FE1_ECX (B(0) | B(5) | B(6) | B(7) | B(8) | B(11) | B(16) | B(21))
+#define FE1_ECX (B(0) | B(5) | B(6) | B(7) | B(8) | B(21))
 /* AMD repeats leaf 1 in the low bits (but for SEP, SS); SYSCALL NX MMXEXT RDTSCP LM 3DNOW(EXT) */
 #define FE1_EDX ((F1_EDX & 0x0183f7ff & ~B(11)) | B(11) | B(20) | B(22) | B(27) | B(29) | B(30) | \
 		 B(31))
 #define FE8_EBX (B(0) | B(2) | B(12) | B(26) | B(29) | B(30))	/* CLZERO .. IBPB, SSB_NO, BTC_NO */
 
-#define ANY_SUB ALL
+#define SUB(n) n, n
+#define ANY_SUB 0, ALL
 #define SHOW_ALL { ALL, ALL, ALL, ALL }
-/* Leaves that are not listed read as 0. */
+/* Bits of leaves and subleaves that are shown if all of these states can be saved. */
 static const struct {
-	u32 first, last, sub;
+	u32 first, last, first_sub, last_sub;
+	u64 xstate;
 	struct cpuid_leaf mask;
 } policy[] = {
-	{ 0x0, 0x0, ANY_SUB, SHOW_ALL },
-	{ 0x1, 0x1, ANY_SUB, { ALL, 0x0000ffff, F1_ECX, F1_EDX } },
-	{ 0x2, 0x2, ANY_SUB, SHOW_ALL },			/* cache descriptors */
-	{ 0x4, 0x4, ANY_SUB, { 0x000003ff, ALL, ALL, ALL } },	/* caches, shared with nobody */
-	{ 0x7, 0x7, 0, { ALL, F7_EBX, F7_ECX, F7_EDX } },
-	{ 0x7, 0x7, 1, { F71_EAX, 0, 0, 0 } },
-	{ 0xd, 0xd, 0, SHOW_ALL },
-	{ 0xd, 0xd, 1, { B(0) | B(1) | B(2), ALL, 0, 0 } },	/* no XSAVES */
-	{ 0xd, 0xd, ANY_SUB, { ALL, ALL, B(1), 0 } },
-	{ 0x80000000, 0x80000000, ANY_SUB, SHOW_ALL },
-	{ 0x80000001, 0x80000001, ANY_SUB, { ALL, ALL, FE1_ECX, FE1_EDX } },
-	{ 0x80000002, 0x80000006, ANY_SUB, SHOW_ALL },		/* brand string; L1, L2, L3 */
-	{ 0x80000007, 0x80000007, ANY_SUB, { 0, 0, 0, B(8) } },	/* invariant TSC */
-	{ 0x80000008, 0x80000008, ANY_SUB, { 0x0000ffff, FE8_EBX, 0, 0 } },
-	{ 0x8000001a, 0x8000001a, ANY_SUB, { ALL, 0, 0, 0 } },	/* FP widths */
+	{ 0x0, 0x0, ANY_SUB, 0, SHOW_ALL },
+	{ 0x1, 0x1, ANY_SUB, 0, { ALL, 0x0000ffff, F1_ECX, F1_EDX } },
+	{ 0x1, 0x1, ANY_SUB, XSTATE_FPU, { 0, 0, B(26) | B(27), 0 } },	/* XSAVE */
+	{ 0x1, 0x1, ANY_SUB, XSTATE_AVX, { 0, 0, B(12) | B(28) | B(29), 0 } },	/* FMA AVX F16C */
+	{ 0x2, 0x2, ANY_SUB, 0, SHOW_ALL },				/* cache descriptors */
+	{ 0x4, 0x4, ANY_SUB, 0, { 0x000003ff, ALL, ALL, ALL } }, /* caches, not shared */
+	{ 0x7, 0x7, SUB(0), 0, { ALL, F7_EBX, F7_ECX, F7_EDX } },
+	{ 0x7, 0x7, SUB(0), XSTATE_AVX, { 0, B(5), B(9) | B(10), 0 } },	/* AVX2 VAES VPCLMULQDQ */
+	{ 0x7, 0x7, SUB(0), XSTATE_AVX512, { 0, F7_AVX512_EBX, F7_AVX512_ECX, F7_AVX512_EDX } },
+	{ 0x7, 0x7, SUB(1), 0, { B(10) | B(11) | B(12), 0, 0, 0 } },
+	{ 0x7, 0x7, SUB(1), XSTATE_AVX, { B(4), 0, 0, 0 } },
+	{ 0x7, 0x7, SUB(1), XSTATE_AVX512, { B(5), 0, 0, 0 } },
+	{ 0xd, 0xd, SUB(0), XSTATE_FPU, SHOW_ALL },
+	{ 0xd, 0xd, SUB(1), XSTATE_FPU, { B(0) | B(1) | B(2), ALL, 0, 0 } },	/* no XSAVES */
+	{ 0xd, 0xd, 2, 62, XSTATE_FPU, { ALL, ALL, B(1), 0 } },
+	{ 0x80000000, 0x80000000, ANY_SUB, 0, SHOW_ALL },
+	{ 0x80000001, 0x80000001, ANY_SUB, 0, { ALL, ALL, FE1_ECX, FE1_EDX } },
+	{ 0x80000001, 0x80000001, ANY_SUB, XSTATE_AVX, { 0, 0, B(11) | B(16), 0 } }, /* XOP FMA4 */
+	{ 0x80000002, 0x80000006, ANY_SUB, 0, SHOW_ALL },	/* brand string; L1, L2, L3 */
+	{ 0x80000007, 0x80000007, ANY_SUB, 0, { 0, 0, 0, B(8) } },	/* invariant TSC */
+	{ 0x80000008, 0x80000008, ANY_SUB, 0, { 0x0000ffff, FE8_EBX, 0, 0 } },
+	{ 0x8000001a, 0x8000001a, ANY_SUB, 0, { ALL, 0, 0, 0 } },	/* FP widths */
 	/* LFENCE serialises, null base */
-	{ 0x80000021, 0x80000021, ANY_SUB, { B(0) | B(2) | B(6), 0, 0, 0 } },
-};
-
-/* Features that are hidden unless all of these states can be saved. */
-static const struct {
-	u32 leaf, sub;
-	u64 xstate;
-	struct cpuid_leaf features;
-} needs[] = {
-	{ 0x1, ANY_SUB, XSTATE_FPU, { 0, 0, B(26) | B(27), 0 } },		/* XSAVE */
-	{ 0x1, ANY_SUB, XSTATE_AVX, { 0, 0, B(28) | B(12) | B(29), 0 } },	/* AVX FMA F16C */
-	{ 0x7, 0, XSTATE_AVX, { 0, B(5), B(9) | B(10), 0 } },	/* AVX2 VAES VPCLMULQDQ */
-	{ 0x7, 0, XSTATE_AVX512, { 0, F7_AVX512_EBX, F7_AVX512_ECX, F7_AVX512_EDX } },
-	{ 0x7, 1, XSTATE_AVX, { B(4), 0, 0, 0 } },
-	{ 0x7, 1, XSTATE_AVX512, { B(5), 0, 0, 0 } },
-	{ 0x80000001, ANY_SUB, XSTATE_AVX, { 0, 0, B(11) | B(16), 0 } },	/* XOP FMA4 */
+	{ 0x80000021, 0x80000021, ANY_SUB, 0, { B(0) | B(2) | B(6), 0, 0, 0 } },
 };
 
 enum vendor hw_vendor(void)
@@ -122,51 +113,38 @@ static u64 usable_xstate(void)
 	return (mask & XSTATE_AVX512) == XSTATE_AVX512 ? mask : mask & ~XSTATE_AVX512;
 }
 
-static struct cpuid_leaf time_leaf(u32 sub)
-{
-	const struct time_scale *s = arch_time_scale();
-
-	switch (sub) {
-	case 0:		/* a stable TSC is safe and never emulated (mode 2); incarnation 0 */
-		return (struct cpuid_leaf){ arch_tsc_stable() ? B(1) : 0, arch_tsc_stable() ? 2 : 0,
-					    arch_tsc_khz(), 0 };
-	case 1:		/* offset of the guest's TSC 0; tsc to ns */
-		return (struct cpuid_leaf){ 0, 0, s->mul, (u32)s->shift };
-	case 2:
-		return (struct cpuid_leaf){ arch_tsc_khz(), 0, 0, 0 };
-	}
-	return (struct cpuid_leaf){ 0 };
-}
-
 static void hypervisor_leaf(u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
-	switch (leaf) {
-	case XEN_CPUID_LEAF(0):
-		*out = (struct cpuid_leaf){ XEN_CPUID_LEAF(XEN_CPUID_MAX_NUM_LEAVES),
-			XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX, XEN_CPUID_SIGNATURE_EDX };
-		break;
-	case XEN_CPUID_LEAF(1):
-		out->a = XEN_VERSION_4_17;
-		break;
-	case XEN_CPUID_LEAF(2):
-		*out = (struct cpuid_leaf){ 1, HYPERCALL_PAGE_MSR,
-			XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD, 0 };
-		break;
-	case XEN_CPUID_LEAF(3):
-		*out = time_leaf(sub);
-		break;
-	case XEN_CPUID_LEAF(5):			/* leaf 4 is for HVM guests */
-		if (!sub)			/* bits of a machine address */
-			out->b = 64 - (u32)__builtin_clzl(max_page | 1) + PAGE_SHIFT;
-		break;
-	case PARAPET_CPUID_FIRST_LEAF:
-		*out = (struct cpuid_leaf){ leaf + 1, PARAPET_CPUID_SIGNATURE_EBX,
-			PARAPET_CPUID_SIGNATURE_ECX, PARAPET_CPUID_SIGNATURE_EDX };
-		break;
-	case PARAPET_CPUID_FIRST_LEAF + 1:
-		out->a = 1;			/* version; no features yet */
-		break;
-	}
+	const struct time_scale *s = arch_time_scale();
+	bool stable = arch_tsc_stable();
+	u32 khz = arch_tsc_khz();
+	u32 address_bits = 64 - (u32)__builtin_clzl(max_page | 1) + PAGE_SHIFT;
+	const struct {
+		u32 leaf, first_sub, last_sub;
+		struct cpuid_leaf shown;
+	} leaves[] = {
+		{ XEN_CPUID_LEAF(0), ANY_SUB, { XEN_CPUID_LEAF(XEN_CPUID_MAX_NUM_LEAVES),
+		  XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX, XEN_CPUID_SIGNATURE_EDX } },
+		{ XEN_CPUID_LEAF(1), ANY_SUB, { XEN_VERSION_4_17, 0, 0, 0 } },
+		{ XEN_CPUID_LEAF(2), ANY_SUB, { 1, HYPERCALL_PAGE_MSR,
+		  XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD, 0 } },
+		/* a stable TSC is safe and never emulated (mode 2); incarnation 0 */
+		{ XEN_CPUID_LEAF(3), SUB(0), { stable ? B(1) : 0, stable ? 2 : 0, khz, 0 } },
+		/* offset of the guest's TSC 0; tsc to ns */
+		{ XEN_CPUID_LEAF(3), SUB(1), { 0, 0, s->mul, (u32)s->shift } },
+		{ XEN_CPUID_LEAF(3), SUB(2), { khz, 0, 0, 0 } },
+		{ XEN_CPUID_LEAF(5), SUB(0), { 0, address_bits, 0, 0 } },	/* 4 is for HVM */
+		{ PARAPET_CPUID_FIRST_LEAF, ANY_SUB, { PARAPET_CPUID_FIRST_LEAF + 1,
+		  PARAPET_CPUID_SIGNATURE_EBX, PARAPET_CPUID_SIGNATURE_ECX,
+		  PARAPET_CPUID_SIGNATURE_EDX } },
+		{ PARAPET_CPUID_FIRST_LEAF + 1, ANY_SUB, { 1, 0, 0, 0 } },	/* version */
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(leaves); i++)
+		if (leaf == leaves[i].leaf && sub >= leaves[i].first_sub &&
+		    sub <= leaves[i].last_sub)
+			*out = leaves[i].shown;
 }
 
 static void leaf_d(u32 sub, struct cpuid_leaf *out)
@@ -175,18 +153,16 @@ static void leaf_d(u32 sub, struct cpuid_leaf *out)
 	struct cpuid_leaf l;
 	unsigned int i;
 
-	if (!xstate || (sub > 1 && (sub > 62 || !((xstate >> sub) & 1)))) {
+	if (sub > 1 && (sub > 62 || !(xstate & BIT(sub))))
 		*out = (struct cpuid_leaf){ 0 };
-		return;
-	}
-	if (sub)
+	if (sub || !xstate)
 		return;
 	/* b: for what is enabled in XCR0 now, which is the guest's: as hardware says */
 	out->a = (u32)xstate;
 	out->d = (u32)(xstate >> 32);
 	out->c = 512 + 64;
 	for (i = 2; i < 63; i++) {
-		if (!((xstate >> i) & 1))
+		if (!(xstate & BIT(i)))
 			continue;
 		arch_cpuid(0xd, i, &l);
 		out->c = max(out->c, l.a + l.b);
@@ -250,20 +226,12 @@ void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out
 	arch_cpuid(leaf, sub, &hw);
 	for (i = 0; i < ARRAY_SIZE(policy); i++)
 		if (leaf >= policy[i].first && leaf <= policy[i].last &&
-		    (policy[i].sub == sub || policy[i].sub == ANY_SUB)) {
-			out->a = hw.a & policy[i].mask.a;
-			out->b = hw.b & policy[i].mask.b;
-			out->c = hw.c & policy[i].mask.c;
-			out->d = hw.d & policy[i].mask.d;
-			break;
-		}
-	for (i = 0; i < ARRAY_SIZE(needs); i++)
-		if (needs[i].leaf == leaf && (needs[i].sub == sub || needs[i].sub == ANY_SUB) &&
-		    (needs[i].xstate & ~usable_xstate())) {
-			out->a &= ~needs[i].features.a;
-			out->b &= ~needs[i].features.b;
-			out->c &= ~needs[i].features.c;
-			out->d &= ~needs[i].features.d;
+		    sub >= policy[i].first_sub && sub <= policy[i].last_sub &&
+		    (!policy[i].xstate || !(policy[i].xstate & ~usable_xstate()))) {
+			out->a |= hw.a & policy[i].mask.a;
+			out->b |= hw.b & policy[i].mask.b;
+			out->c |= hw.c & policy[i].mask.c;
+			out->d |= hw.d & policy[i].mask.d;
 		}
 	special(v, leaf, sub, out);
 }
