@@ -139,23 +139,17 @@ static long set_callback(struct vcpu *v, unsigned int type, u64 address, bool ma
 HYPERCALL(callback_op)
 {
 	struct vcpu *v = current_vcpu();
-	struct callback_unregister u;
-	struct callback_register r;
+	bool add = a1 == CALLBACKOP_register;
+	struct callback_register r = { 0 };	/* to unregister: its beginning */
 
-	if (a1 == CALLBACKOP_register) {
-		if (copy_from_guest(&r, _gva(a2), sizeof(r)))
-			return -EFAULT;
+	if (!add && a1 != CALLBACKOP_unregister)
+		return refuse(-ENOSYS, "callback_op %lu", a1);
+	if (copy_from_guest(&r, _gva(a2), add ? sizeof(r) : sizeof(struct callback_unregister)))
+		return -EFAULT;
+	if (add || r.type == CALLBACKTYPE_nmi)
 		return set_callback(v, r.type, r.address, r.flags & CALLBACKF_mask_events);
-	}
-	if (a1 == CALLBACKOP_unregister) {
-		if (copy_from_guest(&u, _gva(a2), sizeof(u)))
-			return -EFAULT;
-		if (u.type == CALLBACKTYPE_nmi)
-			return set_callback(v, CALLBACKTYPE_nmi, 0, false);
-		/* an entry that every PV kernel needs */
-		return u.type <= CALLBACKTYPE_syscall32 ? -EINVAL : -ENOSYS;
-	}
-	return refuse(-ENOSYS, "callback_op %lu", a1);
+	/* an entry that every PV kernel needs */
+	return r.type <= CALLBACKTYPE_syscall32 ? -EINVAL : -ENOSYS;
 }
 
 /* a1: SEGBASE_*, a2: base, or the selector */

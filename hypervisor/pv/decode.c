@@ -52,7 +52,9 @@ void reg_write(struct cpu_user_regs *regs, unsigned int n, unsigned int size, bo
 #define A_IMMZ	0x010	/* 2 or 4 bytes, sign-extended */
 #define A_MEM	0x020	/* only with a memory operand */
 #define A_LOCK	0x040	/* LOCK is allowed (with a memory operand) */
-#define A_STR	0x080	/* string instruction */
+#define A_RDI	0x080	/* string instruction: the element at rdi is written ... */
+#define A_RSI	0x1000	/* ... and, or, the one at rsi read */
+#define A_STR	(A_RDI | A_RSI)
 #define A_MOFFS	0x100	/* an absolute address follows */
 #define A_REGS	0x200	/* ModRM names two registers whatever mod says (MOV CR, DR) */
 #define A_BITS	0x400	/* bit offset in a register: may reach beyond the operand */
@@ -65,7 +67,8 @@ void reg_write(struct cpu_user_regs *regs, unsigned int n, unsigned int size, bo
 static const u32 opcodes[512] = {
 	/* ADD OR ADC SBB AND SUB XOR r/m,r */
 	ALU(0x00), ALU(0x08), ALU(0x10), ALU(0x18), ALU(0x20), ALU(0x28), ALU(0x30),
-	[0x6c ... 0x6f] = A_STR | A_IO | A_BYTE,		/* INS OUTS */
+	[0x6c ... 0x6d] = A_RDI | A_IO | A_BYTE,		/* INS */
+	[0x6e ... 0x6f] = A_RSI | A_IO | A_BYTE,		/* OUTS */
 	[0x80] = A_RMW | A_BYTE | A_IMM8 | A_GROUP(0x7f),	/* the same (but CMP) r/m,imm */
 	[0x81] = A_RMW | A_IMMZ | A_GROUP(0x7f),
 	[0x83] = A_RMW | A_IMM8 | A_GROUP(0x7f),
@@ -73,7 +76,7 @@ static const u32 opcodes[512] = {
 	[0x88 ... 0x89] = A_STORE | A_BYTE,			/* MOV r/m,r */
 	[0xa2 ... 0xa3] = A_MOFFS | A_BYTE,			/* MOV moffs,rax */
 	[0xa4 ... 0xa5] = A_STR | A_BYTE,			/* MOVS */
-	[0xaa ... 0xab] = A_STR | A_BYTE,			/* STOS */
+	[0xaa ... 0xab] = A_RDI | A_BYTE,			/* STOS */
 	[0xc6] = A_STORE | A_BYTE | A_IMM8 | A_GROUP(1),	/* MOV r/m,imm */
 	[0xc7] = A_STORE | A_IMMZ | A_GROUP(1),
 	[0xe4 ... 0xe7] = A_IO | A_IMM8 | A_BYTE,		/* IN OUT imm8 */
@@ -289,16 +292,6 @@ static int get_operands(struct vcpu *v, const struct cpu_user_regs *regs, struct
 	return f->err;
 }
 
-static bool is_outs(const struct insn *in)
-{
-	return (in->opcode & ~1) == 0x6e;
-}
-
-static bool reads_rsi(const struct insn *in)	/* OUTS, MOVS */
-{
-	return is_outs(in) || (in->opcode & ~1) == 0xa4;
-}
-
 /* String instructions: is REP over already? If not, read the element at rsi. */
 static int start_string(struct vcpu *v, const struct cpu_user_regs *regs, struct insn *in,
 			u64 *fault_va)
@@ -307,7 +300,8 @@ static int start_string(struct vcpu *v, const struct cpu_user_regs *regs, struct
 	u64 va = trunc_to(regs->rsi, asize) + segment_base(v, in->segment);
 
 	in->rep_over = in->rep && !trunc_to(regs->rcx, asize);
-	if (in->rep_over || !reads_rsi(in) || !copy_from_guest(&in->imm, _gva(va), in->opsize))
+	if (in->rep_over || !(opcodes[in->opcode] & A_RSI) ||
+	    !copy_from_guest(&in->imm, _gva(va), in->opsize))
 		return 0;
 	*fault_va = va;
 	return -EFAULT;
@@ -340,9 +334,9 @@ static bool step_string(struct cpu_user_regs *regs, const struct insn *in)
 
 	if (in->rep_over)
 		return false;
-	if (reads_rsi(in))
+	if (opcodes[in->opcode] & A_RSI)
 		reg_write(regs, 6, asize, true, regs->rsi + step);
-	if (!is_outs(in))
+	if (opcodes[in->opcode] & A_RDI)
 		reg_write(regs, 7, asize, true, regs->rdi + step);
 	if (!in->rep)
 		return false;

@@ -136,18 +136,13 @@ static long map_pirq(struct domain *caller, struct physdev_map_pirq *op)
 
 	if (!d)
 		return -ESRCH;
-	switch (op->type) {
-	case MAP_PIRQ_TYPE_GSI:
+	if (op->type == MAP_PIRQ_TYPE_GSI)
 		rc = map_gsi(d, op);
-		break;
-	case MAP_PIRQ_TYPE_MSI:
-	case MAP_PIRQ_TYPE_MSI_SEG:
-	case MAP_PIRQ_TYPE_MULTI_MSI:
+	else if (op->type == MAP_PIRQ_TYPE_MSI || op->type == MAP_PIRQ_TYPE_MSI_SEG ||
+		 op->type == MAP_PIRQ_TYPE_MULTI_MSI)
 		rc = map_msi(d, op);
-		break;
-	default:
+	else
 		rc = refuse(-EINVAL, "map_pirq of type %d", op->type);
-	}
 	domain_put(d);
 	op->pirq = rc;
 	return min(rc, 0);

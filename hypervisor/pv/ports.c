@@ -105,24 +105,24 @@ static u32 pci_io(const struct domain *d, u16 port, unsigned int size, u32 val, 
 static u32 byte_io(struct domain *d, u16 port, u8 val, bool write)
 {
 	switch (port_kind(d, port)) {
-	case IO_nmi:
-		if (write)
-			val = (arch_io_read(port, 1) & 0x0c) | (val & 3);
-		return hw_io(port, 1, val, write);
-	case IO_pass:
-		return hw_io(port, 1, val, write);
-	case IO_pit:			/* channel 2, and commands that name it */
-		if (port == 0x42 || (port == 0x43 && write && val >> 6 == 2))
-			return hw_io(port, 1, val, write);
-		break;
+	case IO_hide:
+		return 0xff;
 	case IO_cmos:
 		return cmos_io(d, port, val, write);
 	case IO_pci_data:
 		return pci_io(d, port, 1, val, write);
-	case IO_hide:
+	case IO_pit:			/* channel 2, and commands that name it */
+		if (port != 0x42 && (port != 0x43 || !write || val >> 6 != 2))
+			return 0xff;
+		break;
+	case IO_nmi:
+		if (write)
+			val = (arch_io_read(port, 1) & 0x0c) | (val & 3);
+		break;
+	case IO_pass:
 		break;
 	}
-	return 0xff;
+	return hw_io(port, 1, val, write);
 }
 
 /* Can the whole access go to the hardware at once? (Else it is done byte by byte.) */

@@ -87,16 +87,6 @@ static int write_cr(struct vcpu *v, unsigned int cr, u64 val)
 	return -EPERM;
 }
 
-static int move_dr(struct vcpu *v, unsigned int dr, u64 *reg, bool write)
-{
-	if (dr > 7 || dr == 4 || dr == 5)
-		return -EPERM;
-	if (write)
-		return set_guest_debugreg(v, dr, *reg);
-	*reg = get_guest_debugreg(v, dr);
-	return 0;
-}
-
 /* The group 0f 01. */
 static int group7(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
 {
@@ -179,10 +169,15 @@ static int execute(struct vcpu *v, struct cpu_user_regs *regs, const struct insn
 		return 0;
 	case 0x120:
 		return read_cr(v, in->reg, reg);
+	case 0x121:
+		if (in->reg > 7 || in->reg == 4 || in->reg == 5)
+			return -EPERM;
+		*reg = get_guest_debugreg(v, in->reg);
+		return 0;
 	case 0x122:
 		return write_cr(v, in->reg, *reg);
-	case 0x121: case 0x123:
-		return move_dr(v, in->reg, reg, in->opcode == 0x123);
+	case 0x123:
+		return set_guest_debugreg(v, in->reg, *reg);
 	case 0x130: case 0x132:
 		return msr_access(v, regs, in->opcode == 0x130);
 	}
