@@ -10,7 +10,6 @@
  *             IF set, IOPL 0, and TF, NT, RF, VM and AC clear.
  *         B3  one upcall at a time: the event callback runs with evtchn_upcall_mask set.
  * Tests:  tests/host/test_bounce.c, tests/guests/{traps,syscall,evtchn,abuse_iret}.c
- * Next:   pv/iret.c (the way back)
  */
 #include <hv/debug.h>
 #include <hv/evtchn.h>
@@ -24,15 +23,6 @@
 /* Exceptions with an error code. */
 #define ERROR_VECTORS (BIT(8) | BIT(10) | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(17) | BIT(21))
 
-/* What a frame shows of the flags. */
-static __always_inline u64 shown_flags(const struct vcpu *v, u64 rflags, u8 masked)
-{
-	rflags &= ~(X86_RFLAGS_IF | X86_RFLAGS_IOPL);
-	if (unlikely(v->pv.vm_assist & BIT(VMASST_TYPE_architectural_iopl)))
-		rflags |= (u64)v->pv.iopl << 12;
-	return rflags | (masked ? 0 : X86_RFLAGS_IF);
-}
-
 /*
  * Push rcx r11 [selectors] [error], then rip cs rflags rsp ss, on the guest kernel's stack, and
  * make regs enter `entry`. False: the domain was crashed.
@@ -44,8 +34,11 @@ static __always_inline bool bounce(struct vcpu *v, struct cpu_user_regs *regs, u
 	u8 masked = v->vcpu_info->evtchn_upcall_mask;
 	/* kernel frames show RPL 0, as Linux tests (cs & 3) for user mode */
 	u64 cs = (from_kernel ? regs->cs & ~3U : regs->cs) | (u64)!!masked << 32;
-	u64 flags = shown_flags(v, regs->rflags, masked), sp, p;
+	u64 flags = regs->rflags & ~(X86_RFLAGS_IF | X86_RFLAGS_IOPL), sp, p;
 
+	if (unlikely(v->pv.vm_assist & BIT(VMASST_TYPE_architectural_iopl)))
+		flags |= (u64)v->pv.iopl << 12;
+	flags |= masked ? 0 : X86_RFLAGS_IF;
 	if (unlikely(!entry || !is_canonical(entry) || in_hv_slots(entry))) {
 		domain_crash(v->domain, "vcpu %u: no handler for a trap at %lx", v->id, regs->rip);
 		return false;
@@ -181,7 +174,7 @@ void guest_exception(struct cpu_user_regs *regs, unsigned int vector)
 	bounce_trap(v, regs, vector, (ERROR_VECTORS >> vector) & 1, regs->error_code);
 }
 
-/* No callback: #UD at rip - back, as on a CPU without the instruction. */
+/* No callback: #UD at rip - back, as on a CPU without the instruction (SYSENTER: rip is lost). */
 static __always_inline void bounce_callback(struct vcpu *v, struct cpu_user_regs *regs, u64 entry,
 					    bool mask_events, unsigned int back)
 {
@@ -204,7 +197,6 @@ void guest_syscall(struct cpu_user_regs *regs, bool compat)
 		bounce_callback(v, regs, v->pv.syscall_entry, v->pv.syscall_masks_events, 2);
 }
 
-/* The return address is lost anyway. */
 void guest_sysenter(struct cpu_user_regs *regs)
 {
 	struct vcpu *v = current_vcpu();

@@ -8,7 +8,6 @@
  * State:  v->pv of the current vcpu, which changes nobody else's.
  * Holds:  CB1  every address kept here is canonical; bounce() checks the rest when it uses it.
  * Tests:  tests/guests/{traps,syscall,abuse_pointers}.c
- * Next:   pv/bounce.c
  */
 #include <callback.h>
 #include <hv/debug.h>

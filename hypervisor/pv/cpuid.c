@@ -8,7 +8,6 @@
  * Holds:  C1  a feature bit is shown only if it is in a table: new hardware adds nothing itself.
  *         C2  no two vcpus share a core as far as leaves 1, 4 and b tell: each is a package.
  * Tests:  tests/host/test_cpuid.c, tests/guests/privop.c
- * Next:   pv/msr.c
  */
 #include <cpuid.h>
 #include <parapet.h>
@@ -181,8 +180,7 @@ static void special(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *
 		out->c |= B(31);				/* there is a hypervisor */
 		break;
 	case 7:
-		if (!sub)
-			out->a = out->a ? 1 : 0;
+		out->a = min(out->a, sub ? ALL : 1U);
 		break;
 	case 0xb:	/* each vcpu is a package: both levels have width 0 and one member */
 		out->c = sub & 0xff;
@@ -203,8 +201,7 @@ static void special(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *
 			out->d &= B(11) | B(20) | B(27) | B(29);
 		break;
 	case 0x80000007:
-		if (!arch_tsc_stable())
-			out->d = 0;
+		out->d = arch_tsc_stable() ? out->d : 0;
 		break;
 	}
 }

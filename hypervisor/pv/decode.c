@@ -8,7 +8,6 @@
  * Holds:  N1  at most 15 bytes are fetched, each once, and the next page only when needed.
  *         N2  what is not in opcodes[] is -EINVAL: nothing is guessed.
  * Tests:  tests/host/test_decode.c, tests/fuzz/fuzz_decode.c
- * Next:   pv/store.c
  */
 #include <hv/errno.h>
 #include <hv/pv.h>
@@ -103,18 +102,16 @@ static const u32 opcodes[512] = {
 
 /* --- fetching --- */
 
-#define MAX_INSN 15
-
 struct fetch {
 	u64 rip;
-	u8 buf[MAX_INSN], have, pos;
+	u8 buf[15], have, pos;
 	int err;			/* -EFAULT: at rip + have */
 };
 
 static noinline bool fetch_more(struct fetch *f)
 {
 	u64 va = f->rip + f->have;
-	u64 n = min((u64)(MAX_INSN - f->have), PAGE_SIZE - (va & ~PAGE_MASK));
+	u64 n = min((u64)(sizeof(f->buf) - f->have), PAGE_SIZE - (va & ~PAGE_MASK));
 
 	if (f->err)
 		return false;
@@ -149,8 +146,6 @@ static u64 get_signed(struct fetch *f, unsigned int bytes)
 		val |= (u64)get8(f) << (i * 8);
 	return (u64)sign_extend(val, bytes);
 }
-
-/* --- modes and segments --- */
 
 /* The descriptor that a code selector names; 0: none. The frames are held by the vcpu. */
 static u64 read_descriptor(const struct vcpu *v, u16 sel)
@@ -323,8 +318,6 @@ int decode_insn(struct vcpu *v, const struct cpu_user_regs *regs, struct insn *i
 		*fault_va = f.rip + f.have;
 	return !rc && in->is_string ? start_string(v, regs, in, fault_va) : rc;
 }
-
-/* --- afterwards --- */
 
 /* Count and pointers of a string instruction. True: REP has more to do. */
 static bool step_string(struct cpu_user_regs *regs, const struct insn *in)

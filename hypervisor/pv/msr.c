@@ -49,7 +49,7 @@ static const struct msr_rule {
 	{ MSR_PRED_CMD, MSR_PRED_CMD, V_any, R_gp, W_own, 0, 0x80000008, { .b = 1U << 12 } },
 	{ 0x8b, 0x8b, V_any, R_hw, W_zero, .val = ~0UL },		/* microcode revision */
 	{ 0xce, 0xce, V_intel, R_fixed, W_gp, .val = 0 },		/* PLATFORM_INFO */
-	{ 0x10a, 0x10a, V_intel, R_hw, W_gp, ARCH_CAPS_SHOWN, 0x7, { .d = 1U << 29 } }, /* ARCH_CAPS */
+	{ 0x10a, 0x10a, V_intel, R_hw, W_gp, ARCH_CAPS_SHOWN, 0x7, { .d = 1U << 29 } },
 	{ 0x140, 0x140, V_intel, R_fixed, W_zero, .val = 0 },		/* MISC_FEATURES_ENABLES */
 	{ 0x179, 0x17a, V_any, R_fixed, W_drop, .val = 0 },	/* MCG_CAP: no banks; MCG_STATUS */
 	{ MSR_MISC_ENABLE, MSR_MISC_ENABLE, V_intel, R_own, W_drop, .val = 0 },

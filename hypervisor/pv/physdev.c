@@ -160,36 +160,26 @@ static long unmap_pirq(struct domain *caller, const struct physdev_unmap_pirq *o
 	return rc;
 }
 
-static long iobitmap(struct pv_vcpu *pv, const struct physdev_set_iobitmap *op)
-{
-	if (op->nr_ports > 65536 || !guest_addr_ok(op->bitmap))
-		return refuse(-EINVAL, "I/O bitmap of %u ports at %lx", op->nr_ports, op->bitmap);
-	pv->iobmp = op->bitmap;
-	pv->iobmp_limit = op->nr_ports;
-	return 0;
-}
-
-static long mmcfg_reserved(const struct physdev_pci_mmcfg_reserved *op)
-{
-	if ((op->flags & XEN_PCI_MMCFG_RESERVED) &&
-	    !pci_mmcfg_known(op->address, op->segment, op->start_bus, op->end_bus))
-		return refuse(-ENODEV, "MMCFG at %lx: not in ACPI's table", op->address);
-	return 0;
-}
-
 static long operate(struct domain *d, unsigned int cmd, union arg *a)
 {
+	const struct physdev_set_iobitmap *map = &a->iobitmap;
+	const struct physdev_pci_mmcfg_reserved *cfg = &a->mmcfg;
 	const struct physdev_pci_device *dev = &a->device;
+	struct pv_vcpu *pv = &current_vcpu()->pv;
 	int rc;
 
 	switch (cmd) {
 	case PHYSDEVOP_set_iopl:	/* virtual, as the bitmap: looked at when IN or OUT traps */
 		if (a->iopl.iopl > 3)
 			return -EINVAL;
-		current_vcpu()->pv.iopl = (u8)a->iopl.iopl;
+		pv->iopl = (u8)a->iopl.iopl;
 		return 0;
 	case PHYSDEVOP_set_iobitmap:
-		return iobitmap(&current_vcpu()->pv, &a->iobitmap);
+		if (map->nr_ports > 65536 || !guest_addr_ok(map->bitmap))
+			return refuse(-EINVAL, "I/O bitmap at %lx", map->bitmap);
+		pv->iobmp = map->bitmap;
+		pv->iobmp_limit = map->nr_ports;
+		return 0;
 	case PHYSDEVOP_eoi:
 		return eoi(d, &a->eoi);
 	case PHYSDEVOP_irq_status_query:
@@ -226,9 +216,11 @@ static long operate(struct domain *d, unsigned int cmd, union arg *a)
 		return irq_msi_prepare(dev->seg, dev->bus, dev->devfn,
 				       cmd == PHYSDEVOP_release_msix);
 	case PHYSDEVOP_pci_mmcfg_reserved:
-		return mmcfg_reserved(&a->mmcfg);
+		if ((cfg->flags & XEN_PCI_MMCFG_RESERVED) &&
+		    !pci_mmcfg_known(cfg->address, cfg->segment, cfg->start_bus, cfg->end_bus))
+			return refuse(-ENODEV, "MMCFG at %lx: not in ACPI's table", cfg->address);
 	}
-	return 0;	/* devices are found when they ask for interrupts: nothing is kept of them */
+	return 0;	/* devices are found when they ask for interrupts: nothing is kept */
 }
 
 #define ALL 1		/* not only for the owner of the hardware */

@@ -43,11 +43,6 @@ static enum port_kind port_kind(const struct domain *d, u16 port)
 	return IO_pass;
 }
 
-static u32 ones(unsigned int size)
-{
-	return ~0U >> (32 - size * 8);
-}
-
 /* The I/O bitmap is in the guest kernel's address space. */
 static bool bitmap_allows(struct vcpu *v, u16 port, unsigned int size)
 {
@@ -66,7 +61,7 @@ static bool bitmap_allows(struct vcpu *v, u16 port, unsigned int size)
 	return !rc && !((bits >> (port & 7)) & (BIT(size) - 1));
 }
 
-/* Each of these returns what was read. */
+/* Each of these returns what was read; bits beyond the size do not matter. */
 static u32 hw_io(u16 port, unsigned int size, u32 val, bool write)
 {
 	if (!write)
@@ -95,14 +90,14 @@ static u32 pci_io(const struct domain *d, u16 port, unsigned int size, u32 val, 
 	u16 reg = (a & 0xfc) | (port & 3);
 
 	if (!(a & BIT(31)))
-		return ones(size);
+		return ~0U;
 	if (!write)
 		return pci_conf_read(0, (u8)(a >> 16), (u8)(a >> 8), reg, size);
 	pci_conf_write(0, (u8)(a >> 16), (u8)(a >> 8), reg, size, val);
 	return 0;
 }
 
-static u32 byte_io(struct domain *d, u16 port, u8 val, bool write)
+static u8 byte_io(struct domain *d, u16 port, u8 val, bool write)
 {
 	switch (port_kind(d, port)) {
 	case IO_hide:
@@ -140,7 +135,7 @@ static u32 port_io(struct domain *d, u16 port, unsigned int size, u32 val, bool 
 	unsigned int i;
 
 	if (!d->is_hardware || (u32)port + size > 0x10000)
-		return ones(size);
+		return ~0U;
 	if (port == 0xcf8 && size == 4) {
 		if (write)
 			d->pci_cf8 = val;
@@ -152,7 +147,7 @@ static u32 port_io(struct domain *d, u16 port, unsigned int size, u32 val, bool 
 	if (likely(all_pass(d, port, size)))
 		return hw_io(port, size, val, write);
 	for (i = 0; i < size; i++)
-		res |= byte_io(d, (u16)(port + i), (u8)(val >> (i * 8)), write) << (i * 8);
+		res |= (u32)byte_io(d, (u16)(port + i), (u8)(val >> (i * 8)), write) << (i * 8);
 	return res;
 }
 

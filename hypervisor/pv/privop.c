@@ -11,7 +11,6 @@
  *         O2  what only ring 0 may do is done for guest kernel mode only, whatever the bytes at rip
  *             say: another thread may have changed them since the fault.
  * Tests:  tests/host/test_privop.c, tests/guests/privop.c
- * Next:   pv/decode.c, pv/ports.c, pv/msr.c, pv/cpuid.c
  */
 #include <hv/debug.h>
 #include <hv/errno.h>

@@ -9,7 +9,6 @@
  *             its page fault.
  *         W2  the target is found under the lock: what an earlier walk said may be gone.
  * Tests:  tests/guests/ptwr.c
- * Next:   pv/decode.c (instructions), pv/pagetable.c (mod_l1)
  */
 #include <hv/debug.h>
 #include <hv/l1.h>

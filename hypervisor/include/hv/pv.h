@@ -77,8 +77,7 @@ struct insn {
 	u8 modrm, reg, rm;	/* reg and rm with REX bits */
 	u8 rex, segment;	/* these prefixes; 0: none */
 	bool rep, lock, addr32, code32;
-	bool is_mem;		/* there is a memory operand: ea */
-	bool is_string;
+	bool is_mem, is_string;
 	bool rep_over;		/* a string instruction with REP and a count of 0: no effect */
 	u64 ea;			/* effective address when is_mem (segment bases applied) */
 	u64 imm;		/* sign-extended immediate; MOVS, OUTS: the element read at rsi */
@@ -131,9 +130,8 @@ int guest_wrmsr(struct vcpu *v, u32 msr, u64 val);
 /* --- vcpu_op.c, callback.c --- */
 /* Accepted bits of vm_assist. m2p_strict is not: user page tables show the M2P. */
 #define VM_ASSIST_VALID (BIT(VMASST_TYPE_4gb_segments) | BIT(VMASST_TYPE_4gb_segments_notify) | \
-			 BIT(VMASST_TYPE_writable_pagetables) | \
-			 BIT(VMASST_TYPE_pae_extended_cr3) | BIT(VMASST_TYPE_architectural_iopl) | \
-			 BIT(VMASST_TYPE_runstate_update_flag))
+	BIT(VMASST_TYPE_writable_pagetables) | BIT(VMASST_TYPE_pae_extended_cr3) | \
+	BIT(VMASST_TYPE_architectural_iopl) | BIT(VMASST_TYPE_runstate_update_flag))
 /* Check and install a whole context (VCPUOP_initialise, domctl setvcpucontext, dom0 build). */
 int set_vcpu_context(struct vcpu *v, const struct vcpu_guest_context *c);
 /* Recompute v->pv.direct_ok after a change of roots, callbacks or the kernel stack. */
