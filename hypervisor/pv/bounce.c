@@ -5,36 +5,23 @@
  * Job:    classify guest exceptions; build bounce frames; the work before each return to a guest.
  * Enter:  hv/upcalls.h: guest_exception(), guest_syscall(), exit_to_guest_work() from x86.
  * State:  the frame of the current vcpu; vcpu_info's mask.
- * Locks:  none.
  * Holds:  B1  a frame is written whole or the domain is crashed.
  *         B2  after a bounce the guest runs in kernel mode on GUEST_CS64 and GUEST_SS, with real
  *             IF set, IOPL 0, and TF, NT, RF, VM and AC clear.
  *         B3  one upcall at a time: the event callback runs with evtchn_upcall_mask set.
  * Tests:  tests/host/test_bounce.c, tests/guests/{traps,syscall,evtchn,abuse_iret}.c
- * Next:   pv/iret.c (the way back)
  */
-#include <callback.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/evtchn.h>
-#include <hv/clock.h>
 #include <hv/pv.h>
 #include <hv/regs.h>
-#include <hv/softirq.h>
 #include <hv/upcalls.h>
 
-/* What the frame's flags show and what the handler runs with. */
+/* A handler starts without these. */
 #define FLAGS_CLEARED (X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_RF | X86_RFLAGS_VM | \
 		       X86_RFLAGS_AC | X86_RFLAGS_IOPL)
-
-/* What the guest sees of flags, and of cs, in a frame that comes from its kernel or user mode. */
-static __always_inline u64 shown_flags(const struct vcpu *v, u64 rflags, u8 masked)
-{
-	rflags &= ~(X86_RFLAGS_IF | X86_RFLAGS_IOPL);
-	if (unlikely(v->pv.vm_assist & BIT(VMASST_TYPE_architectural_iopl)))
-		rflags |= (u64)v->pv.iopl << 12;
-	return rflags | (masked ? 0 : X86_RFLAGS_IF);
-}
+/* Exceptions with an error code. */
+#define ERROR_VECTORS (BIT(8) | BIT(10) | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(17) | BIT(21))
 
 /*
  * Push rcx r11 [selectors] [error], then rip cs rflags rsp ss, on the guest kernel's stack, and
@@ -47,18 +34,18 @@ static __always_inline bool bounce(struct vcpu *v, struct cpu_user_regs *regs, u
 	u8 masked = v->vcpu_info->evtchn_upcall_mask;
 	/* kernel frames show RPL 0, as Linux tests (cs & 3) for user mode */
 	u64 cs = (from_kernel ? regs->cs & ~3U : regs->cs) | (u64)!!masked << 32;
-	u64 flags = shown_flags(v, regs->rflags, masked), sp, p;
+	u64 flags = regs->rflags & ~(X86_RFLAGS_IF | X86_RFLAGS_IOPL), sp, p;
 
+	if (unlikely(v->pv.vm_assist & BIT(VMASST_TYPE_architectural_iopl)))
+		flags |= (u64)v->pv.iopl << 12;
+	flags |= masked ? 0 : X86_RFLAGS_IF;
 	if (unlikely(!entry || !is_canonical(entry) || in_hv_slots(entry))) {
 		domain_crash(v->domain, "vcpu %u: no handler for a trap at %lx", v->id, regs->rip);
 		return false;
 	}
-	if (from_kernel) {
-		sp = regs->rsp & ~15UL;
-	} else {
+	if (!from_kernel)
 		arch_toggle_guest_mode(v);
-		sp = v->pv.kernel_sp & ~15UL;
-	}
+	sp = (from_kernel ? regs->rsp : v->pv.kernel_sp) & ~15UL;
 	if (unlikely(in_hv_slots(sp - 1) || in_hv_slots(sp - 96)))
 		goto bad_stack;
 	p = sp;
@@ -115,42 +102,6 @@ void bounce_page_fault(struct vcpu *v, struct cpu_user_regs *regs, u64 cr2, u32 
 	bounce_trap(v, regs, 14, true, error);
 }
 
-void bounce_event(struct vcpu *v, struct cpu_user_regs *regs)
-{
-	bounce(v, regs, v->pv.event_entry, true, false, 0, false);
-}
-
-void bounce_nmi(struct vcpu *v, struct cpu_user_regs *regs)
-{
-	bounce_trap(v, regs, 2, false, 0);
-}
-
-void bounce_syscall(struct vcpu *v, struct cpu_user_regs *regs)
-{
-	/* SYSCALL leaves rip in rcx and the flags in r11: the guest sees just that */
-	bounce(v, regs, v->pv.syscall_entry, v->pv.syscall_masks_events, false, 0, false);
-}
-
-/* No callback: #UD at the instruction, as on a CPU without it. */
-static void no_syscall(struct vcpu *v, struct cpu_user_regs *regs)
-{
-	regs->rip -= 2;
-	bounce_trap(v, regs, 6, false, 0);
-}
-
-void bounce_callback32(struct vcpu *v, struct cpu_user_regs *regs, bool sysenter)
-{
-	u64 entry = sysenter ? v->pv.sysenter_entry : v->pv.syscall32_entry;
-	bool mask = sysenter ? v->pv.sysenter_masks_events : v->pv.syscall32_masks_events;
-
-	if (!entry && sysenter)	/* its return address is lost anyway */
-		bounce_trap(v, regs, 6, false, 0);
-	else if (!entry)
-		no_syscall(v, regs);
-	else
-		bounce(v, regs, entry, mask, false, 0, false);
-}
-
 /*
  * A frame that iret was asked to load is bad, or data selectors could not be reloaded. The guest
  * kernel gets rcx r11 ds es fs gs and the bad frame, and compares the selectors with the loaded
@@ -161,27 +112,23 @@ void bounce_failsafe(struct vcpu *v, struct cpu_user_regs *regs)
 	bounce(v, regs, v->pv.failsafe_entry, v->pv.failsafe_masks_events, false, 0, true);
 }
 
-/* --- exceptions --- */
-
 /*
  * INT n through a gate the guest's IDT mirror allows: hardware gives #GP with the IDT bit. The
  * vector is read from the instruction, since emulators push it wrong (n * 16 + 2).
  */
 static bool software_interrupt(struct vcpu *v, struct cpu_user_regs *regs)
 {
-	const struct trap_info *t;
 	u8 insn[2];
 
 	if (!(regs->error_code & 2) || copy_from_guest(insn, _gva(regs->rip), 2) || insn[0] != 0xcd)
 		return false;
-	t = &v->pv.traps[insn[1]];
 	/* the gate's DPL: 3 for user mode; the guest kernel counts as ring 1 */
-	if ((t->flags & 3) < (v->pv.in_kernel ? 1 : 3)) {
+	if ((v->pv.traps[insn[1]].flags & 3) < (v->pv.in_kernel ? 1 : 3)) {
 		bounce_trap(v, regs, 13, true, insn[1] * 8U + 2);
-		return true;
+	} else {
+		regs->rip += 2;
+		bounce_trap(v, regs, insn[1], false, 0);
 	}
-	regs->rip += 2;
-	bounce_trap(v, regs, insn[1], false, 0);
 	return true;
 }
 
@@ -219,80 +166,69 @@ void guest_exception(struct cpu_user_regs *regs, unsigned int vector)
 {
 	struct vcpu *v = current_vcpu();
 
-	switch (vector) {
-	case 13:
-		if (software_interrupt(v, regs))
-			return;
-		if (!(regs->error_code & 1) && emulate_privop(v, regs))
-			return;
-		break;
-	case 7:	/* the guest set TS to see the first FPU use; Xen's ABI clears it on delivery */
+	if (vector == 13 && (software_interrupt(v, regs) ||
+			     (!(regs->error_code & 1) && emulate_privop(v, regs))))
+		return;
+	if (vector == 7)	/* set by the guest to see the first FPU use; Xen clears it here */
 		arch_set_ts(v, false);
-		break;
-	}
-	bounce_trap(v, regs, vector, vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 ||
-		    vector == 21, regs->error_code);
+	bounce_trap(v, regs, vector, (ERROR_VECTORS >> vector) & 1, regs->error_code);
 }
 
+/* No callback: #UD at rip - back, as on a CPU without the instruction (SYSENTER: rip is lost). */
+static __always_inline void bounce_callback(struct vcpu *v, struct cpu_user_regs *regs, u64 entry,
+					    bool mask_events, unsigned int back)
+{
+	if (entry) {
+		bounce(v, regs, entry, mask_events, false, 0, false);
+	} else {
+		regs->rip -= back;
+		bounce_trap(v, regs, 6, false, 0);
+	}
+}
+
+/* SYSCALL leaves rip in rcx and the flags in r11: the guest sees just that. */
 void guest_syscall(struct cpu_user_regs *regs, bool compat)
 {
 	struct vcpu *v = current_vcpu();
 
-	if (compat)
-		bounce_callback32(v, regs, false);
-	else if (!v->pv.syscall_entry)
-		no_syscall(v, regs);
+	if (unlikely(compat))
+		bounce_callback(v, regs, v->pv.syscall32_entry, v->pv.syscall32_masks_events, 2);
 	else
-		bounce_syscall(v, regs);
+		bounce_callback(v, regs, v->pv.syscall_entry, v->pv.syscall_masks_events, 2);
 }
 
 void guest_sysenter(struct cpu_user_regs *regs)
 {
-	bounce_callback32(current_vcpu(), regs, true);
+	struct vcpu *v = current_vcpu();
+
+	bounce_callback(v, regs, v->pv.sysenter_entry, v->pv.sysenter_masks_events, 0);
 }
 
-/* --- the one place where work before a return to guest mode is ordered --- */
-
-static void idle(void)
-{
-	while (current_vcpu()->is_idle) {
-		do_softirq();
-		if (current_vcpu()->is_idle)
-			arch_idle();
-	}
-}
-
+/* The one place where work before a return to guest mode is ordered. */
 void exit_to_guest_work(struct cpu_user_regs *regs)
 {
 	struct vcpu *v;
 
 	for (;;) {
 		do_softirq();			/* may switch vcpus: the frame is the new one's */
-		if (current_vcpu()->is_idle)
-			idle();
 		v = current_vcpu();
+		if (v->is_idle) {
+			arch_idle();
+			continue;
+		}
 		if (unlikely(v->pause_flags & ~VPF_blocked)) {
 			softirq_raise(SOFTIRQ_SCHED);	/* crashed or paused: must not go on */
 			continue;
 		}
 		if (unlikely(v->work)) {
-			if (v->work & VW_time) {
-				atomic_and(&v->work, ~VW_time);
-				clock_update_vcpu(v);
-			}
-			if (v->work & VW_nmi) {
-				atomic_and(&v->work, ~VW_nmi);
-				bounce_nmi(v, regs);
-			}
-			atomic_and(&v->work, ~(VW_crash | VW_zombies));
+			if (atomic_xchg(&v->work, 0) & VW_nmi)
+				bounce_trap(v, regs, 2, false, 0);
 			if (v->pause_flags & ~VPF_blocked)
 				continue;
 		}
-		if (vcpu_event_pending(v)) {
-			bounce_event(v, regs);
-			if (unlikely(v->pause_flags & ~VPF_blocked))
-				continue;
-		}
+		if (vcpu_event_pending(v) &&
+		    !bounce(v, regs, v->pv.event_entry, true, false, 0, false))
+			continue;
 		if (likely(!*softirq_pending(this_cpu())))
 			return;
 	}

@@ -5,11 +5,9 @@
  * Job:    set_trap_table, callback_op, stack_switch, set_segment_base, fpu_taskswitch; decide
  *         whether entry.S may use its direct paths.
  * Enter:  the hypercall table; pv_update_direct() from whoever changes what it looks at.
- * State:  v->pv of the current vcpu.
- * Locks:  none: a vcpu changes its own state.
+ * State:  v->pv of the current vcpu, which changes nobody else's.
  * Holds:  CB1  every address kept here is canonical; bounce() checks the rest when it uses it.
- * Tests:  tests/host/test_callback.c, tests/guests/{traps,syscall}.c
- * Next:   pv/bounce.c
+ * Tests:  tests/guests/{traps,syscall,abuse_pointers}.c
  */
 #include <callback.h>
 #include <hv/debug.h>
@@ -18,6 +16,11 @@
 #include <hv/pv.h>
 #include <hv/string.h>
 
+static bool sound(u64 va)	/* 0: none */
+{
+	return va && is_canonical(va) && guest_addr_ok(va);
+}
+
 /*
  * The direct paths write their 56 or 64 bytes below kernel_sp without asking again: root, stack
  * and entry must be sound. They mask events, and do not align the stack. Bit 0: SYSCALL, bit 1:
@@ -25,19 +28,15 @@
  */
 void pv_update_direct(struct vcpu *v)
 {
-	const struct trap_info *pf = &v->pv.traps[14];
 	struct pv_vcpu *p = &v->pv;
 	u8 ok = 0;
 
 	if (p->cr3_kernel && p->cr3_user && !(p->kernel_sp & 15) && p->kernel_sp >= 64 &&
-	    is_canonical(p->kernel_sp) && is_canonical(p->kernel_sp - 64) &&
-	    guest_addr_ok(p->kernel_sp - 1) && guest_addr_ok(p->kernel_sp - 64) &&
+	    sound(p->kernel_sp) && sound(p->kernel_sp - 64) &&
 	    !(READ_ONCE(v->work) & VW_crash) && !(READ_ONCE(v->pause_flags) & VPF_shutdown)) {
-		if (p->syscall_entry && p->syscall_masks_events &&
-		    is_canonical(p->syscall_entry) && guest_addr_ok(p->syscall_entry))
+		if (p->syscall_masks_events && sound(p->syscall_entry))
 			ok |= 1;
-		if (pf->address && (pf->flags & 4) && is_canonical(pf->address) &&
-		    guest_addr_ok(pf->address))
+		if ((p->traps[14].flags & 4) && sound(p->traps[14].address))
 			ok |= 2;
 	}
 	p->direct_ok = ok;
@@ -59,51 +58,45 @@ HYPERCALL(stack_switch)
 	return 0;
 }
 
-/* --- the trap table --- */
-
-static int check_trap(struct trap_info *t)
+/* 1: there may be another one behind it; 0: it was the last */
+static long load_trap(struct vcpu *v, gva_t from)
 {
-	u64 cs = t->cs;
+	struct trap_info t;
+	u64 cs;
 
-	if (!is_canonical(t->address))
-		return refuse(-EINVAL, "trap %u: address %lx", t->vector, t->address);
+	if (copy_from_guest(&t, from, sizeof(t)))
+		return -EFAULT;
+	if (!t.address)
+		return 0;
+	if (!is_canonical(t.address))
+		return refuse(-EINVAL, "trap %u: address %lx", t.vector, t.address);
+	cs = t.cs;
 	if (!fix_code_selector(&cs))
-		return refuse(-EPERM, "trap %u: selector %x", t->vector, t->cs);
-	t->cs = (u16)cs;
-	return 0;
+		return refuse(-EPERM, "trap %u: selector %x", t.vector, t.cs);
+	t.cs = (u16)cs;
+	v->pv.traps[t.vector] = t;
+	return 1;
 }
 
 /* a1: entries up to one with address 0; none at all: forget every handler */
 HYPERCALL(set_trap_table)
 {
 	struct vcpu *v = current_vcpu();
-	struct trap_info t;
-	unsigned int n;
-	int rc;
+	unsigned int n = 0;
+	long rc = 0;
 
-	if (!a1) {
+	if (!a1)
 		memset(v->pv.traps, 0, 256 * sizeof(*v->pv.traps));
-		pv_update_direct(v);
-		return 0;
-	}
-	for (n = 1;; n++, a1 += sizeof(t)) {
-		if (copy_from_guest(&t, _gva(a1), sizeof(t)))
-			return -EFAULT;
-		if (!t.address) {
-			pv_update_direct(v);
-			return 0;
-		}
-		rc = check_trap(&t);
-		if (rc)
-			return rc;
-		v->pv.traps[t.vector] = t;
-		if (n % 64 == 0 && hypercall_preempt())
-			return hypercall_continue(__HYPERVISOR_set_trap_table, a1 + sizeof(t), a2,
-						  a3, a4, a5);
-	}
+	else
+		do {
+			rc = load_trap(v, _gva(a1));
+			a1 += sizeof(struct trap_info);
+		} while (rc > 0 && (++n % 64 || !hypercall_preempt()));
+	pv_update_direct(v);		/* also when only some were good */
+	if (rc > 0)
+		return hypercall_continue(__HYPERVISOR_set_trap_table, a1, a2, a3, a4, a5);
+	return rc;
 }
-
-/* --- callbacks --- */
 
 static long set_callback(struct vcpu *v, unsigned int type, u64 address, bool mask)
 {
@@ -112,57 +105,51 @@ static long set_callback(struct vcpu *v, unsigned int type, u64 address, bool ma
 	switch (type) {
 	case CALLBACKTYPE_event:
 		v->pv.event_entry = address;
-		return 0;
+		break;
 	case CALLBACKTYPE_failsafe:
 		v->pv.failsafe_entry = address;
 		v->pv.failsafe_masks_events = mask;
-		return 0;
+		break;
 	case CALLBACKTYPE_syscall:
 		v->pv.syscall_entry = address;
 		v->pv.syscall_masks_events = mask;
 		pv_update_direct(v);
-		return 0;
+		break;
 	case CALLBACKTYPE_syscall32:
 		v->pv.syscall32_entry = address;
 		v->pv.syscall32_masks_events = mask;
-		return 0;
+		break;
 	case CALLBACKTYPE_sysenter_deprecated:
 	case CALLBACKTYPE_sysenter:
 		v->pv.sysenter_entry = address;
 		v->pv.sysenter_masks_events = mask;
-		return 0;
+		break;
 	case CALLBACKTYPE_nmi:
 		v->pv.traps[2] = (struct trap_info){ .vector = 2, .cs = FLAT_KERNEL_CS,
 						     .address = address };
-		return 0;
+		break;
+	default:
+		return refuse(-ENOSYS, "callback type %u", type);
 	}
-	return refuse(-ENOSYS, "callback type %u", type);
+	return 0;
 }
 
 /* a1: register or unregister, a2: struct callback_register or callback_unregister */
 HYPERCALL(callback_op)
 {
 	struct vcpu *v = current_vcpu();
-	struct callback_unregister u;
-	struct callback_register r;
+	bool add = a1 == CALLBACKOP_register;
+	struct callback_register r = { 0 };	/* to unregister: its beginning */
 
-	switch (a1) {
-	case CALLBACKOP_register:
-		if (copy_from_guest(&r, _gva(a2), sizeof(r)))
-			return -EFAULT;
+	if (!add && a1 != CALLBACKOP_unregister)
+		return refuse(-ENOSYS, "callback_op %lu", a1);
+	if (copy_from_guest(&r, _gva(a2), add ? sizeof(r) : sizeof(struct callback_unregister)))
+		return -EFAULT;
+	if (add || r.type == CALLBACKTYPE_nmi)
 		return set_callback(v, r.type, r.address, r.flags & CALLBACKF_mask_events);
-	case CALLBACKOP_unregister:
-		if (copy_from_guest(&u, _gva(a2), sizeof(u)))
-			return -EFAULT;
-		if (u.type == CALLBACKTYPE_nmi)
-			return set_callback(v, CALLBACKTYPE_nmi, 0, false);
-		/* an entry that every PV kernel needs */
-		return u.type <= CALLBACKTYPE_syscall32 ? -EINVAL : -ENOSYS;
-	}
-	return refuse(-ENOSYS, "callback_op %lu", a1);
+	/* an entry that every PV kernel needs */
+	return r.type <= CALLBACKTYPE_syscall32 ? -EINVAL : -ENOSYS;
 }
-
-/* --- segment bases, TS --- */
 
 /* a1: SEGBASE_*, a2: base, or the selector */
 HYPERCALL(set_segment_base)

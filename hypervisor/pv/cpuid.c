@@ -4,12 +4,10 @@
  *
  * Job:    the hardware's answer, cut down to what a PV guest may use, and the hypervisor's leaves.
  * Enter:  pv/privop.c (the forced-emulation prefix), pv/msr.c, toolstack policy calls.
- * State:  none: the policy is the table below.
- * Locks:  none.
- * Holds:  C1  a feature bit is shown only if it is in the table: new hardware adds nothing by itself.
+ * State:  none: the policy is in the tables below.
+ * Holds:  C1  a feature bit is shown only if it is in a table: new hardware adds nothing itself.
  *         C2  no two vcpus share a core as far as leaves 1, 4 and b tell: each is a package.
- * Tests:  tests/host/test_cpuid.c, tests/guests/cpuid.c
- * Next:   pv/msr.c
+ * Tests:  tests/host/test_cpuid.c, tests/guests/privop.c
  */
 #include <cpuid.h>
 #include <parapet.h>
@@ -21,6 +19,8 @@
 #define MAX_EXT_INTEL 0x80000008U
 #define MAX_EXT_AMD 0x80000021U
 #define XSTATE_ALLOWED 0xe7UL		/* x87 SSE AVX, AVX-512; no MPX, PKRU, AMX */
+#define XSTATE_FPU 0x1UL
+#define XSTATE_AVX 0x4UL
 #define XSTATE_AVX512 0xe0UL
 
 #define B(n) (1U << (n))
@@ -37,58 +37,65 @@
  * ext.c: SVM EXTAPIC CR8 OSVW IBS SKINIT WDT LWP NODEID TOPOEXT PERFCTR BPEXT MWAITX
  * ext.d: PAGE1GB FFXSR
  */
-#define F1_ECX (B(0) | B(1) | B(9) | B(12) | B(13) | B(19) | B(20) | B(22) | B(23) | B(25) | \
-		B(26) | B(27) | B(28) | B(29) | B(30))
+#define F1_ECX (B(0) | B(1) | B(9) | B(13) | B(19) | B(20) | B(22) | B(23) | B(25) | B(30))
 #define F1_EDX (B(0) | B(2) | B(4) | B(5) | B(6) | B(8) | B(9) | B(11) | B(15) | B(16) | B(19) | \
 		B(23) | B(24) | B(25) | B(26) | B(27))
+#define F7_EBX (B(0) | B(3) | B(6) | B(8) | B(9) | B(13) | B(18) | B(19) | B(23) | B(24) | B(29))
+#define F7_ECX (B(0) | B(8) | B(22) | B(25) | B(27) | B(28))
+#define F7_EDX (B(4) | B(10) | B(14) | B(29))
 #define F7_AVX512_EBX (B(16) | B(17) | B(21) | B(28) | B(30) | B(31))
-#define F7_EBX (B(0) | B(3) | B(5) | B(6) | B(8) | B(9) | B(13) | B(18) | B(19) | B(23) | B(24) | \
-		B(29) | F7_AVX512_EBX)
 #define F7_AVX512_ECX (B(1) | B(6) | B(11) | B(12) | B(14))
-#define F7_ECX (B(0) | B(8) | B(9) | B(10) | B(22) | B(25) | B(27) | B(28) | F7_AVX512_ECX)
 #define F7_AVX512_EDX (B(2) | B(3) | B(8) | B(23))
-#define F7_EDX (B(4) | B(10) | B(14) | B(29) | F7_AVX512_EDX)
-#define F71_EAX (B(4) | B(5) | B(10) | B(11) | B(12))
-#define FE1_ECX (B(0) | B(5) | B(6) | B(7) | B(8) | B(11) | B(16) | B(21))
+#define FE1_ECX (B(0) | B(5) | B(6) | B(7) | B(8) | B(21))
 /* AMD repeats leaf 1 in the low bits (but for SEP, SS); SYSCALL NX MMXEXT RDTSCP LM 3DNOW(EXT) */
 #define FE1_EDX ((F1_EDX & 0x0183f7ff & ~B(11)) | B(11) | B(20) | B(22) | B(27) | B(29) | B(30) | \
 		 B(31))
 #define FE8_EBX (B(0) | B(2) | B(12) | B(26) | B(29) | B(30))	/* CLZERO .. IBPB, SSB_NO, BTC_NO */
 
-#define ANY_SUB ALL
-/* Leaves that are not listed read as 0. */
+#define SUB(n) n, n
+#define ANY_SUB 0, ALL
+#define SHOW_ALL { ALL, ALL, ALL, ALL }
+/* Bits of leaves and subleaves that are shown if all of these states can be saved. */
 static const struct {
-	u32 leaf, sub;
+	u32 first, last, first_sub, last_sub;
+	u64 xstate;
 	struct cpuid_leaf mask;
 } policy[] = {
-	{ 0x0, ANY_SUB, { ALL, ALL, ALL, ALL } },
-	{ 0x1, ANY_SUB, { ALL, 0x0000ffff, F1_ECX, F1_EDX } },
-	{ 0x2, ANY_SUB, { ALL, ALL, ALL, ALL } },		/* cache descriptors */
-	{ 0x4, ANY_SUB, { 0x000003ff, ALL, ALL, ALL } },	/* caches, shared with nobody */
-	{ 0x7, 0, { ALL, F7_EBX, F7_ECX, F7_EDX } },
-	{ 0x7, 1, { F71_EAX, 0, 0, 0 } },
-	{ 0xd, 0, { ALL, ALL, ALL, ALL } },
-	{ 0xd, 1, { B(0) | B(1) | B(2), ALL, 0, 0 } },		/* no XSAVES */
-	{ 0xd, ANY_SUB, { ALL, ALL, B(1), 0 } },
-	{ 0x80000000, ANY_SUB, { ALL, ALL, ALL, ALL } },
-	{ 0x80000001, ANY_SUB, { ALL, ALL, FE1_ECX, FE1_EDX } },
-	{ 0x80000002, ANY_SUB, { ALL, ALL, ALL, ALL } },	/* the brand string */
-	{ 0x80000003, ANY_SUB, { ALL, ALL, ALL, ALL } },
-	{ 0x80000004, ANY_SUB, { ALL, ALL, ALL, ALL } },
-	{ 0x80000005, ANY_SUB, { ALL, ALL, ALL, ALL } },	/* L1, L2, L3 */
-	{ 0x80000006, ANY_SUB, { ALL, ALL, ALL, ALL } },
-	{ 0x80000007, ANY_SUB, { 0, 0, 0, B(8) } },		/* invariant TSC */
-	{ 0x80000008, ANY_SUB, { 0x0000ffff, FE8_EBX, 0, 0 } },
-	{ 0x8000001a, ANY_SUB, { ALL, 0, 0, 0 } },		/* FP widths */
-	{ 0x80000021, ANY_SUB, { B(0) | B(2) | B(6), 0, 0, 0 } }, /* LFENCE serialises, null base */
+	{ 0x0, 0x0, ANY_SUB, 0, SHOW_ALL },
+	{ 0x1, 0x1, ANY_SUB, 0, { ALL, 0x0000ffff, F1_ECX, F1_EDX } },
+	{ 0x1, 0x1, ANY_SUB, XSTATE_FPU, { 0, 0, B(26) | B(27), 0 } },	/* XSAVE */
+	{ 0x1, 0x1, ANY_SUB, XSTATE_AVX, { 0, 0, B(12) | B(28) | B(29), 0 } },	/* FMA AVX F16C */
+	{ 0x2, 0x2, ANY_SUB, 0, SHOW_ALL },				/* cache descriptors */
+	{ 0x4, 0x4, ANY_SUB, 0, { 0x000003ff, ALL, ALL, ALL } }, /* caches, not shared */
+	{ 0x7, 0x7, SUB(0), 0, { ALL, F7_EBX, F7_ECX, F7_EDX } },
+	{ 0x7, 0x7, SUB(0), XSTATE_AVX, { 0, B(5), B(9) | B(10), 0 } },	/* AVX2 VAES VPCLMULQDQ */
+	{ 0x7, 0x7, SUB(0), XSTATE_AVX512, { 0, F7_AVX512_EBX, F7_AVX512_ECX, F7_AVX512_EDX } },
+	{ 0x7, 0x7, SUB(1), 0, { B(10) | B(11) | B(12), 0, 0, 0 } },
+	{ 0x7, 0x7, SUB(1), XSTATE_AVX, { B(4), 0, 0, 0 } },
+	{ 0x7, 0x7, SUB(1), XSTATE_AVX512, { B(5), 0, 0, 0 } },
+	{ 0xd, 0xd, SUB(0), XSTATE_FPU, SHOW_ALL },
+	{ 0xd, 0xd, SUB(1), XSTATE_FPU, { B(0) | B(1) | B(2), ALL, 0, 0 } },	/* no XSAVES */
+	{ 0xd, 0xd, 2, 62, XSTATE_FPU, { ALL, ALL, B(1), 0 } },
+	{ 0x80000000, 0x80000000, ANY_SUB, 0, SHOW_ALL },
+	{ 0x80000001, 0x80000001, ANY_SUB, 0, { ALL, ALL, FE1_ECX, FE1_EDX } },
+	{ 0x80000001, 0x80000001, ANY_SUB, XSTATE_AVX, { 0, 0, B(11) | B(16), 0 } }, /* XOP FMA4 */
+	{ 0x80000002, 0x80000006, ANY_SUB, 0, SHOW_ALL },	/* brand string; L1, L2, L3 */
+	{ 0x80000007, 0x80000007, ANY_SUB, 0, { 0, 0, 0, B(8) } },	/* invariant TSC */
+	{ 0x80000008, 0x80000008, ANY_SUB, 0, { 0x0000ffff, FE8_EBX, 0, 0 } },
+	{ 0x8000001a, 0x8000001a, ANY_SUB, 0, { ALL, 0, 0, 0 } },	/* FP widths */
+	/* LFENCE serialises, null base */
+	{ 0x80000021, 0x80000021, ANY_SUB, 0, { B(0) | B(2) | B(6), 0, 0, 0 } },
 };
 
-static bool is_amd(void)
+enum vendor hw_vendor(void)
 {
 	struct cpuid_leaf l;
 
 	arch_cpuid(0, 0, &l);
-	return l.c == 0x444d4163 || l.c == 0x656e6975;	/* AuthenticAMD, HygonGenuine */
+	if (l.c == 0x6c65746e)				/* GenuineIntel */
+		return V_intel;
+	/* AuthenticAMD, HygonGenuine */
+	return l.c == 0x444d4163 || l.c == 0x656e6975 ? V_amd : V_any;
 }
 
 /* Has the hypervisor switched XSAVE on (CR4.OSXSAVE shows in leaf 1), and for what? */
@@ -102,121 +109,41 @@ static u64 usable_xstate(void)
 		return 0;
 	arch_cpuid(0xd, 0, &l);
 	mask = ((u64)l.d << 32 | l.a) & XSTATE_ALLOWED;
-	if ((mask & XSTATE_AVX512) != XSTATE_AVX512)
-		mask &= ~XSTATE_AVX512;
-	return mask;
+	return (mask & XSTATE_AVX512) == XSTATE_AVX512 ? mask : mask & ~XSTATE_AVX512;
 }
 
-/* --- hypervisor leaves --- */
-
-static void time_leaf(const struct vcpu *v, u32 sub, struct cpuid_leaf *out)
+static void hypervisor_leaf(u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
 	const struct time_scale *s = arch_time_scale();
+	bool stable = arch_tsc_stable();
+	u32 khz = arch_tsc_khz();
+	u32 address_bits = 64 - (u32)__builtin_clzl(max_page | 1) + PAGE_SHIFT;
+	const struct {
+		u32 leaf, first_sub, last_sub;
+		struct cpuid_leaf shown;
+	} leaves[] = {
+		{ XEN_CPUID_LEAF(0), ANY_SUB, { XEN_CPUID_LEAF(XEN_CPUID_MAX_NUM_LEAVES),
+		  XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX, XEN_CPUID_SIGNATURE_EDX } },
+		{ XEN_CPUID_LEAF(1), ANY_SUB, { XEN_VERSION_4_17, 0, 0, 0 } },
+		{ XEN_CPUID_LEAF(2), ANY_SUB, { 1, HYPERCALL_PAGE_MSR,
+		  XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD, 0 } },
+		/* a stable TSC is safe and never emulated (mode 2); incarnation 0 */
+		{ XEN_CPUID_LEAF(3), SUB(0), { stable ? B(1) : 0, stable ? 2 : 0, khz, 0 } },
+		/* offset of the guest's TSC 0; tsc to ns */
+		{ XEN_CPUID_LEAF(3), SUB(1), { 0, 0, s->mul, (u32)s->shift } },
+		{ XEN_CPUID_LEAF(3), SUB(2), { khz, 0, 0, 0 } },
+		{ XEN_CPUID_LEAF(5), SUB(0), { 0, address_bits, 0, 0 } },	/* 4 is for HVM */
+		{ PARAPET_CPUID_FIRST_LEAF, ANY_SUB, { PARAPET_CPUID_FIRST_LEAF + 1,
+		  PARAPET_CPUID_SIGNATURE_EBX, PARAPET_CPUID_SIGNATURE_ECX,
+		  PARAPET_CPUID_SIGNATURE_EDX } },
+		{ PARAPET_CPUID_FIRST_LEAF + 1, ANY_SUB, { 1, 0, 0, 0 } },	/* version */
+	};
+	unsigned int i;
 
-	switch (sub) {
-	case 0:
-		out->a = B(1);			/* the TSC is not emulated, and is safe to use ... */
-		if (!arch_tsc_stable())
-			out->a = 0;
-		out->b = out->a ? 2 : 0;	/* ... so mode 2: never emulated */
-		out->c = arch_tsc_khz();
-		out->d = 0;			/* incarnation: never restored elsewhere */
-		break;
-	case 1:					/* offset of the guest's TSC 0; tsc to ns */
-		out->c = s->mul;
-		out->d = (u32)s->shift;
-		break;
-	case 2:
-		out->a = arch_tsc_khz();
-		break;
-	}
-}
-
-static u32 machine_address_bits(void)
-{
-	return max_page ? 64 - (u32)__builtin_clzl(max_page) + PAGE_SHIFT : PAGE_SHIFT;
-}
-
-static void hypervisor_leaf(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out)
-{
-	switch (leaf) {
-	case XEN_CPUID_LEAF(0):
-		*out = (struct cpuid_leaf){ XEN_CPUID_LEAF(XEN_CPUID_MAX_NUM_LEAVES),
-			XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX, XEN_CPUID_SIGNATURE_EDX };
-		break;
-	case XEN_CPUID_LEAF(1):
-		out->a = XEN_VERSION_4_17;
-		break;
-	case XEN_CPUID_LEAF(2):
-		*out = (struct cpuid_leaf){ 1, HYPERCALL_PAGE_MSR,
-			XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD, 0 };
-		break;
-	case XEN_CPUID_LEAF(3):
-		time_leaf(v, sub, out);
-		break;
-	case XEN_CPUID_LEAF(5):			/* leaf 4 is for HVM guests */
-		if (!sub)
-			out->b = machine_address_bits();
-		break;
-	case PARAPET_CPUID_FIRST_LEAF:
-		*out = (struct cpuid_leaf){ PARAPET_CPUID_FIRST_LEAF + 1,
-			PARAPET_CPUID_SIGNATURE_EBX, PARAPET_CPUID_SIGNATURE_ECX,
-			PARAPET_CPUID_SIGNATURE_EDX };
-		break;
-	case PARAPET_CPUID_FIRST_LEAF + 1:
-		out->a = 1;			/* version; no features yet */
-		break;
-	}
-}
-
-/* --- what a mask alone cannot say --- */
-
-static void leaf_1(const struct vcpu *v, struct cpuid_leaf *out)
-{
-	u64 xstate = usable_xstate();
-
-	out->b |= 1U << 16 | (u32)(v->id * 2) << 24;	/* one logical CPU; its APIC id */
-	out->c |= B(31);				/* there is a hypervisor */
-	if (!xstate)
-		out->c &= ~(B(26) | B(27));
-	if (!(xstate & 4))
-		out->c &= ~(B(28) | B(12) | B(29));	/* AVX FMA F16C */
-}
-
-static void leaf_7(u32 sub, struct cpuid_leaf *out)
-{
-	u64 xstate = usable_xstate();
-
-	if (!sub)
-		out->a = out->a ? 1 : 0;
-	if (!(xstate & 4)) {
-		if (!sub) {
-			out->b &= ~B(5);		/* AVX2 */
-			out->c &= ~(B(9) | B(10));	/* VAES VPCLMULQDQ */
-		} else {
-			out->a &= ~B(4);
-		}
-	}
-	if (xstate & XSTATE_AVX512)
-		return;
-	if (!sub) {
-		out->b &= ~F7_AVX512_EBX;
-		out->c &= ~F7_AVX512_ECX;
-		out->d &= ~F7_AVX512_EDX;
-	} else {
-		out->a &= ~B(5);
-	}
-}
-
-/* Each vcpu is a package: both levels have width 0 and one member. */
-static void leaf_b(const struct vcpu *v, u32 sub, struct cpuid_leaf *out)
-{
-	out->c = sub & 0xff;
-	out->d = v->id * 2U;
-	if (sub < 2) {
-		out->b = 1;
-		out->c |= (sub + 1) << 8;		/* 1: threads, 2: cores */
-	}
+	for (i = 0; i < ARRAY_SIZE(leaves); i++)
+		if (leaf == leaves[i].leaf && sub >= leaves[i].first_sub &&
+		    sub <= leaves[i].last_sub)
+			*out = leaves[i].shown;
 }
 
 static void leaf_d(u32 sub, struct cpuid_leaf *out)
@@ -225,25 +152,23 @@ static void leaf_d(u32 sub, struct cpuid_leaf *out)
 	struct cpuid_leaf l;
 	unsigned int i;
 
-	if (!xstate || (sub > 1 && (sub > 62 || !((xstate >> sub) & 1)))) {
+	if (sub > 1 && (sub > 62 || !(xstate & BIT(sub))))
 		*out = (struct cpuid_leaf){ 0 };
-		return;
-	}
-	if (sub)
+	if (sub || !xstate)
 		return;
 	/* b: for what is enabled in XCR0 now, which is the guest's: as hardware says */
 	out->a = (u32)xstate;
 	out->d = (u32)(xstate >> 32);
 	out->c = 512 + 64;
 	for (i = 2; i < 63; i++) {
-		if (!((xstate >> i) & 1))
+		if (!(xstate & BIT(i)))
 			continue;
 		arch_cpuid(0xd, i, &l);
-		if (l.a + l.b > out->c)
-			out->c = l.a + l.b;
+		out->c = max(out->c, l.a + l.b);
 	}
 }
 
+/* What a mask alone cannot say. */
 static void special(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
 	switch (leaf) {
@@ -251,37 +176,37 @@ static void special(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *
 		out->a = min(out->a, MAX_BASIC);
 		break;
 	case 1:
-		leaf_1(v, out);
+		out->b |= 1U << 16 | (u32)(v->id * 2) << 24;	/* one logical CPU; its APIC id */
+		out->c |= B(31);				/* there is a hypervisor */
 		break;
 	case 7:
-		leaf_7(sub, out);
+		out->a = min(out->a, sub ? ALL : 1U);
 		break;
-	case 0xb:
-		leaf_b(v, sub, out);
+	case 0xb:	/* each vcpu is a package: both levels have width 0 and one member */
+		out->c = sub & 0xff;
+		out->d = v->id * 2U;
+		if (sub < 2) {
+			out->b = 1;
+			out->c |= (sub + 1) << 8;		/* 1: threads, 2: cores */
+		}
 		break;
 	case 0xd:
 		leaf_d(sub, out);
 		break;
 	case 0x80000000:
-		out->a = min(out->a, is_amd() ? MAX_EXT_AMD : MAX_EXT_INTEL);
+		out->a = min(out->a, hw_vendor() == V_amd ? MAX_EXT_AMD : MAX_EXT_INTEL);
 		break;
 	case 0x80000001:
-		if (!(usable_xstate() & 4))
-			out->c &= ~(B(11) | B(16));	/* XOP FMA4 */
-		if (!is_amd())
+		if (hw_vendor() != V_amd)
 			out->d &= B(11) | B(20) | B(27) | B(29);
 		break;
 	case 0x80000007:
-		if (!arch_tsc_stable())
-			out->d = 0;
+		out->d = arch_tsc_stable() ? out->d : 0;
 		break;
 	}
 }
 
-/*
- * The answer for a vcpu; v is current (leaf d tells the size of its XSAVE area). Leaves above the
- * highest are 0 on every vendor.
- */
+/* Leaves above the highest are 0 on every vendor. */
 void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
 	struct cpuid_leaf hw;
@@ -289,20 +214,21 @@ void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out
 
 	*out = (struct cpuid_leaf){ 0 };
 	if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= 0x4000ffff) {
-		hypervisor_leaf(v, leaf, sub, out);
+		hypervisor_leaf(leaf, sub, out);
 		return;
 	}
 	arch_cpuid(leaf & 0x80000000U, 0, &hw);
 	if (leaf > hw.a || leaf > (leaf & 0x80000000U ? MAX_EXT_AMD : MAX_BASIC))
 		return;
+	arch_cpuid(leaf, sub, &hw);
 	for (i = 0; i < ARRAY_SIZE(policy); i++)
-		if (policy[i].leaf == leaf && (policy[i].sub == sub || policy[i].sub == ANY_SUB)) {
-			arch_cpuid(leaf, sub, &hw);
-			out->a = hw.a & policy[i].mask.a;
-			out->b = hw.b & policy[i].mask.b;
-			out->c = hw.c & policy[i].mask.c;
-			out->d = hw.d & policy[i].mask.d;
-			break;
+		if (leaf >= policy[i].first && leaf <= policy[i].last &&
+		    sub >= policy[i].first_sub && sub <= policy[i].last_sub &&
+		    (!policy[i].xstate || !(policy[i].xstate & ~usable_xstate()))) {
+			out->a |= hw.a & policy[i].mask.a;
+			out->b |= hw.b & policy[i].mask.b;
+			out->c |= hw.c & policy[i].mask.c;
+			out->d |= hw.d & policy[i].mask.d;
 		}
 	special(v, leaf, sub, out);
 	for (i = 0; i < CPUID_WORDS; i++)

@@ -5,19 +5,13 @@
  * Job:    fetch at the guest's rip and decode privileged instructions and stores to memory:
  *         operands, immediates, effective addresses.
  * Enter:  pv/privop.c (#GP), pv/ptwr.c (write faults on page tables).
- * State:  none; guest memory is read through copy_from_guest().
- * Locks:  none.
  * Holds:  N1  at most 15 bytes are fetched, each once, and the next page only when needed.
- *         N2  what is not in attributes() is -EINVAL: nothing is guessed.
+ *         N2  what is not in opcodes[] is -EINVAL: nothing is guessed.
  * Tests:  tests/host/test_decode.c, tests/fuzz/fuzz_decode.c
- * Next:   pv/store.c
  */
 #include <hv/errno.h>
 #include <hv/pv.h>
 #include <hv/regs.h>
-#include <hv/string.h>
-
-#define MAX_INSN 15
 
 /* --- registers --- */
 
@@ -28,156 +22,105 @@ const u8 reg_offset[16] = {
 #undef R
 };
 
-static u64 reg64(const struct cpu_user_regs *regs, unsigned int n)
+/* Byte registers 4-7 without any REX prefix are ah ch dh bh: the second byte of rax .. rbx. */
+static u64 *reg_at(const struct cpu_user_regs *regs, unsigned int n, unsigned int size, bool rex)
 {
-	return *(const u64 *)((const char *)regs + reg_offset[n & 15]);
-}
+	bool high = size == 1 && !rex && n >= 4 && n < 8;
 
-/* Byte registers 4-7 without any REX prefix are ah ch dh bh. */
-static bool is_high_byte(unsigned int n, unsigned int size, bool rex)
-{
-	return size == 1 && !rex && n >= 4 && n < 8;
+	return (u64 *)((char *)regs + reg_offset[(high ? n - 4 : n) & 15] + high);
 }
 
 u64 reg_read(const struct cpu_user_regs *regs, unsigned int n, unsigned int size, bool rex)
 {
-	if (is_high_byte(n, size, rex))
-		return (reg64(regs, n - 4) >> 8) & 0xff;
-	return size == 8 ? reg64(regs, n) : reg64(regs, n) & (BIT(size * 8) - 1);
+	return trunc_to(*reg_at(regs, n, size, rex), size);
 }
 
 void reg_write(struct cpu_user_regs *regs, unsigned int n, unsigned int size, bool rex, u64 val)
 {
-	u64 *p;
+	u64 *p = reg_at(regs, n, size, rex), keep = size == 4 ? 0 : ~trunc_to(~0UL, size);
 
-	if (is_high_byte(n, size, rex)) {
-		p = reg_ptr(regs, n - 4);
-		*p = (*p & ~0xff00UL) | (val & 0xff) << 8;
-		return;
-	}
-	p = reg_ptr(regs, n);
-	if (size == 8)
-		*p = val;
-	else if (size == 4)		/* the upper half is cleared */
-		*p = (u32)val;
-	else
-		*p = (*p & ~(BIT(size * 8) - 1)) | (val & (BIT(size * 8) - 1));
+	*p = (*p & keep) | trunc_to(val, size);		/* 4 bytes clear the upper half */
 }
 
-/* --- the table: what is decoded, and its shape --- */
+/* --- what is decoded, and its shape --- */
 
-#define A_OK	0x001
+#define A_OK	0x001	/* no operand that matters here */
 #define A_MODRM	0x002
-#define A_BYTE	0x004	/* operand size 1 */
+#define A_BYTE	0x004	/* operand size 1 if the opcode is even */
 #define A_IMM8	0x008
 #define A_IMMZ	0x010	/* 2 or 4 bytes, sign-extended */
 #define A_MEM	0x020	/* only with a memory operand */
 #define A_LOCK	0x040	/* LOCK is allowed (with a memory operand) */
-#define A_STR	0x080	/* string instruction */
+#define A_RDI	0x080	/* string instruction: the element at rdi is written ... */
+#define A_RSI	0x1000	/* ... and, or, the one at rsi read */
+#define A_STR	(A_RDI | A_RSI)
 #define A_MOFFS	0x100	/* an absolute address follows */
 #define A_REGS	0x200	/* ModRM names two registers whatever mod says (MOV CR, DR) */
 #define A_BITS	0x400	/* bit offset in a register: may reach beyond the operand */
-#define A_RMW	(A_OK | A_MODRM | A_MEM | A_LOCK)
+#define A_IO	0x800	/* port I/O: no more than 4 bytes */
+#define A_STORE	(A_MODRM | A_MEM)
+#define A_RMW	(A_STORE | A_LOCK)
+#define A_GROUP(mask) ((u32)(mask) << 16)	/* ModRM.reg is one of these; none: any */
+#define ALU(op) [(op) ... (op) + 1] = A_RMW | A_BYTE
 
-static unsigned int attributes1(u8 op, u8 modrm_reg)
-{
-	unsigned int byte = op & 1 ? 0 : A_BYTE;
-
-	if (op < 0x38 && (op & 7) < 2)		/* ADD OR ADC SBB AND SUB XOR r/m,r */
-		return A_RMW | byte;
-	switch (op) {
-	case 0x6c: case 0x6d: case 0x6e: case 0x6f:	/* INS OUTS */
-	case 0xa4: case 0xa5: case 0xaa: case 0xab:	/* MOVS STOS */
-		return A_OK | A_STR | byte;
-	case 0x80:
-		return modrm_reg == 7 ? 0 : A_RMW | A_IMM8 | A_BYTE;
-	case 0x81:
-		return modrm_reg == 7 ? 0 : A_RMW | A_IMMZ;
-	case 0x83:
-		return modrm_reg == 7 ? 0 : A_RMW | A_IMM8;
-	case 0x86: case 0x87:				/* XCHG */
-		return A_RMW | byte;
-	case 0x88: case 0x89:				/* MOV r/m,r */
-		return A_OK | A_MODRM | A_MEM | byte;
-	case 0xa2: case 0xa3:				/* MOV moffs,rax */
-		return A_OK | A_MOFFS | byte;
-	case 0xc6:
-		return modrm_reg ? 0 : A_OK | A_MODRM | A_MEM | A_IMM8 | A_BYTE;
-	case 0xc7:
-		return modrm_reg ? 0 : A_OK | A_MODRM | A_MEM | A_IMMZ;
-	case 0xe4: case 0xe5: case 0xe6: case 0xe7:	/* IN OUT imm8 */
-		return A_OK | A_IMM8 | byte;
-	case 0xec: case 0xed: case 0xee: case 0xef:	/* IN OUT dx */
-		return A_OK | byte;
-	case 0xf4: case 0xfa: case 0xfb:		/* HLT CLI STI */
-		return A_OK;
-	case 0xf6: case 0xf7:				/* NOT NEG */
-		return modrm_reg == 2 || modrm_reg == 3 ? A_RMW | byte : 0;
-	case 0xfe: case 0xff:				/* INC DEC */
-		return modrm_reg < 2 ? A_RMW | byte : 0;
-	}
-	return 0;
-}
-
-static unsigned int attributes2(u8 op, u8 modrm_reg)
-{
-	switch (op) {
-	case 0x00: case 0x01:				/* system groups */
-		return A_OK | A_MODRM;
-	case 0x06: case 0x08: case 0x09:		/* CLTS INVD WBINVD */
-	case 0x30: case 0x31: case 0x32: case 0x33:	/* WRMSR RDTSC RDMSR RDPMC */
-	case 0xa2:					/* CPUID */
-		return A_OK;
-	case 0x20: case 0x21: case 0x22: case 0x23:	/* MOV CR, DR */
-		return A_OK | A_MODRM | A_REGS;
-	case 0xab: case 0xb3: case 0xbb:		/* BTS BTR BTC r/m,r */
-		return A_RMW | A_BITS;
-	case 0xba:
-		return modrm_reg >= 5 ? A_RMW | A_IMM8 : 0;
-	case 0xb0: case 0xc0:				/* CMPXCHG XADD */
-		return A_RMW | A_BYTE;
-	case 0xb1: case 0xc1:
-		return A_RMW;
-	case 0xc3:					/* MOVNTI */
-		return A_OK | A_MODRM | A_MEM;
-	case 0xc7:					/* CMPXCHG8B */
-		return modrm_reg == 1 ? A_RMW : 0;
-	}
-	return 0;
-}
-
-static bool wants_modrm(u8 map, u8 op)
-{
-	if (map)
-		return op <= 1 || (op >= 0x20 && op <= 0x23) || (op >= 0xab && op != 0xac);
-	return op < 0x40 || (op >= 0x80 && op <= 0x8f) || op == 0xc6 || op == 0xc7 ||
-	       op == 0xf6 || op == 0xf7 || op >= 0xfe;
-}
+static const u32 opcodes[512] = {
+	/* ADD OR ADC SBB AND SUB XOR r/m,r */
+	ALU(0x00), ALU(0x08), ALU(0x10), ALU(0x18), ALU(0x20), ALU(0x28), ALU(0x30),
+	[0x6c ... 0x6d] = A_RDI | A_IO | A_BYTE,		/* INS */
+	[0x6e ... 0x6f] = A_RSI | A_IO | A_BYTE,		/* OUTS */
+	[0x80] = A_RMW | A_BYTE | A_IMM8 | A_GROUP(0x7f),	/* the same (but CMP) r/m,imm */
+	[0x81] = A_RMW | A_IMMZ | A_GROUP(0x7f),
+	[0x83] = A_RMW | A_IMM8 | A_GROUP(0x7f),
+	[0x86 ... 0x87] = A_RMW | A_BYTE,			/* XCHG */
+	[0x88 ... 0x89] = A_STORE | A_BYTE,			/* MOV r/m,r */
+	[0xa2 ... 0xa3] = A_MOFFS | A_BYTE,			/* MOV moffs,rax */
+	[0xa4 ... 0xa5] = A_STR | A_BYTE,			/* MOVS */
+	[0xaa ... 0xab] = A_RDI | A_BYTE,			/* STOS */
+	[0xc6] = A_STORE | A_BYTE | A_IMM8 | A_GROUP(1),	/* MOV r/m,imm */
+	[0xc7] = A_STORE | A_IMMZ | A_GROUP(1),
+	[0xe4 ... 0xe7] = A_IO | A_IMM8 | A_BYTE,		/* IN OUT imm8 */
+	[0xec ... 0xef] = A_IO | A_BYTE,			/* IN OUT dx */
+	[0xf4] = A_OK,						/* HLT */
+	[0xf6 ... 0xf7] = A_RMW | A_BYTE | A_GROUP(0xc),	/* NOT NEG */
+	[0xfa ... 0xfb] = A_OK,					/* CLI STI */
+	[0xfe ... 0xff] = A_RMW | A_BYTE | A_GROUP(3),		/* INC DEC */
+	[0x100 ... 0x101] = A_MODRM,				/* system groups */
+	[0x106] = A_OK,						/* CLTS */
+	[0x108 ... 0x109] = A_OK,					/* INVD WBINVD */
+	[0x120 ... 0x123] = A_MODRM | A_REGS,			/* MOV CR, DR */
+	[0x130 ... 0x133] = A_OK,					/* WRMSR RDTSC RDMSR ... */
+	[0x1a2] = A_OK,						/* CPUID */
+	[0x1ab] = A_RMW | A_BITS,				/* BTS r/m,r */
+	[0x1b0 ... 0x1b1] = A_RMW | A_BYTE,			/* CMPXCHG */
+	[0x1b3] = A_RMW | A_BITS,				/* BTR */
+	[0x1ba] = A_RMW | A_IMM8 | A_GROUP(0xe0),		/* BTS BTR BTC r/m,imm8 */
+	[0x1bb] = A_RMW | A_BITS,				/* BTC */
+	[0x1c0 ... 0x1c1] = A_RMW | A_BYTE,			/* XADD */
+	[0x1c3] = A_STORE,					/* MOVNTI */
+	[0x1c7] = A_RMW | A_GROUP(2),				/* CMPXCHG8B */
+};
 
 /* --- fetching --- */
 
 struct fetch {
-	u64 rip, fault;
-	u8 buf[MAX_INSN], have, pos;
-	int err;
+	u64 rip;
+	u8 buf[15], have, pos;
+	int err;			/* -EFAULT: at rip + have */
 };
 
 static noinline bool fetch_more(struct fetch *f)
 {
 	u64 va = f->rip + f->have;
-	unsigned int n = (unsigned int)min((u64)(MAX_INSN - f->have),
-					   PAGE_SIZE - (va & ~PAGE_MASK));
+	u64 n = min((u64)(sizeof(f->buf) - f->have), PAGE_SIZE - (va & ~PAGE_MASK));
 
 	if (f->err)
 		return false;
-	if (!n) {
+	if (!n)
 		f->err = -EINVAL;
-	} else if (!guest_addr_ok(va) || copy_from_guest(f->buf + f->have, _gva(va), n)) {
+	else if (!guest_addr_ok(va) || copy_from_guest(f->buf + f->have, _gva(va), n))
 		f->err = -EFAULT;
-		f->fault = va;
-	} else {
+	else
 		f->have += (u8)n;
-	}
 	return !f->err;
 }
 
@@ -189,36 +132,31 @@ static u8 get8(struct fetch *f)
 	return f->buf[f->pos++];
 }
 
-static s64 get_signed(struct fetch *f, unsigned int bytes)
+static s64 sign_extend(u64 val, unsigned int bytes)
 {
-	u64 v = 0;
+	return (s64)(val << (64 - bytes * 8)) >> (64 - bytes * 8);
+}
+
+static u64 get_signed(struct fetch *f, unsigned int bytes)
+{
+	u64 val = 0;
 	unsigned int i;
 
 	for (i = 0; i < bytes; i++)
-		v |= (u64)get8(f) << (i * 8);
-	return (s64)(v << (64 - bytes * 8)) >> (64 - bytes * 8);
+		val |= (u64)get8(f) << (i * 8);
+	return (u64)sign_extend(val, bytes);
 }
-
-/* --- modes and segments --- */
 
 /* The descriptor that a code selector names; 0: none. The frames are held by the vcpu. */
 static u64 read_descriptor(const struct vcpu *v, u16 sel)
 {
+	const mfn_t *frames = sel & 4 ? v->pv.ldt_frames : v->pv.gdt_frames;
 	unsigned int idx = sel >> 3;
-	mfn_t mfn;
 
-	if (sel & 4) {
-		if (idx >= v->pv.ldt_ents)
-			return 0;
-		mfn = v->pv.ldt_frames[idx / 512];
-	} else {
-		if (idx >= v->pv.gdt_ents)
-			return 0;
-		mfn = v->pv.gdt_frames[idx / 512];
-	}
-	if (mfn_eq(mfn, INVALID_MFN))
+	if (idx >= (sel & 4 ? v->pv.ldt_ents : v->pv.gdt_ents) ||
+	    mfn_eq(frames[idx / 512], INVALID_MFN))
 		return 0;
-	return READ_ONCE(((const u64 *)mfn_to_virt(mfn))[idx % 512]);
+	return READ_ONCE(((const u64 *)mfn_to_virt(frames[idx / 512]))[idx % 512]);
 }
 
 /* 0: 64-bit code; 1: 32-bit; -EINVAL: 16-bit or nothing that could be running */
@@ -236,10 +174,8 @@ static int code_mode(const struct vcpu *v, u16 cs)
 	return (d & BIT(54)) && !(d & 0xff0000ffffff0000UL) ? 1 : -EINVAL;	/* base 0 */
 }
 
-static u64 segment_base(const struct vcpu *cv, u8 prefix)
+static u64 segment_base(struct vcpu *v, u8 prefix)
 {
-	struct vcpu *v = (struct vcpu *)cv;	/* reading a base changes nothing */
-
 	if (prefix == 0x64)
 		return arch_get_segment_base(v, SEGBASE_FS);
 	if (prefix == 0x65)
@@ -250,12 +186,8 @@ static u64 segment_base(const struct vcpu *cv, u8 prefix)
 
 /* --- decoding --- */
 
-struct prefixes {
-	u8 segment, rex;
-	bool opsize;
-};
-
-static u8 get_prefixes(struct fetch *f, struct insn *in, struct prefixes *p)
+/* What stands before the opcode; returns the opcode's first byte. */
+static u8 get_prefixes(struct fetch *f, struct insn *in)
 {
 	u8 b;
 
@@ -263,7 +195,7 @@ static u8 get_prefixes(struct fetch *f, struct insn *in, struct prefixes *p)
 		b = get8(f);
 		switch (b) {
 		case 0x66:
-			p->opsize = true;
+			in->opsize = 2;
 			break;
 		case 0x67:
 			in->addr32 = true;
@@ -271,195 +203,138 @@ static u8 get_prefixes(struct fetch *f, struct insn *in, struct prefixes *p)
 		case 0xf0:
 			in->lock = true;
 			break;
-		case 0xf2:
-			in->repne = true;
-			in->rep = false;
-			break;
-		case 0xf3:
+		case 0xf2: case 0xf3:
 			in->rep = true;
-			in->repne = false;
 			break;
 		case 0x26: case 0x2e: case 0x36: case 0x3e:
 			break;				/* bases are 0 in 64-bit mode */
 		case 0x64: case 0x65:
-			p->segment = b;
+			in->segment = b;
 			break;
 		default:
 			if (in->code32 || (b & 0xf0) != 0x40)
 				return b;
-			p->rex = b;
+			in->rex = b;
 			continue;
 		}
-		p->rex = 0;	/* REX counts only right before the opcode */
-		if (f->err)
-			return 0;
+		in->rex = 0;	/* REX counts only right before the opcode */
 	}
 }
 
-/* The memory operand of ModRM; *rip_relative: the length of the instruction is to be added. */
-static u64 get_address(struct fetch *f, const struct cpu_user_regs *regs, struct insn *in, u8 rex,
-		       bool *rip_relative)
+/* The memory operand of ModRM; what is relative to rip comes without rip. */
+static u64 get_address(struct fetch *f, const struct cpu_user_regs *regs, const struct insn *in)
 {
-	u8 mod = in->modrm >> 6, rm = in->modrm & 7, sib;
+	u8 mod = in->modrm >> 6, rm = in->modrm & 7, sib, index;
 	u64 ea = 0;
 
-	*rip_relative = false;
 	if (rm == 4) {
 		sib = get8(f);
 		rm = sib & 7;
-		if (((sib >> 3) & 7) != 4 || (rex & 2))
-			ea = reg64(regs, ((sib >> 3) & 7) | (rex & 2) << 2) << (sib >> 6);
-		if (rm == 5 && mod == 0)
-			return ea + (u64)get_signed(f, 4);
-	} else if (rm == 5 && mod == 0) {
-		*rip_relative = true;
-		return (u64)get_signed(f, 4);
+		index = (sib >> 3 & 7) | (in->rex & 2) << 2;
+		if (index != 4)
+			ea = reg_read(regs, index, 8, true) << (sib >> 6);
 	}
-	ea += reg64(regs, rm | (rex & 1) << 3);
-	if (mod)
-		ea += (u64)get_signed(f, mod == 1 ? 1 : 4);
-	return ea;
+	if (rm == 5 && mod == 0)
+		return ea + get_signed(f, 4);
+	ea += reg_read(regs, rm | (in->rex & 1) << 3, 8, true);
+	return mod ? ea + get_signed(f, mod == 1 ? 1 : 4) : ea;
 }
 
-/* ModRM, address, immediate: everything behind the opcode. 0 or -EINVAL. */
-static int get_operands(const struct vcpu *v, const struct cpu_user_regs *regs, struct fetch *f,
-			struct insn *in, const struct prefixes *p)
+/* ModRM, address, immediate: everything behind the opcode. */
+static int get_operands(struct vcpu *v, const struct cpu_user_regs *regs, struct fetch *f,
+			struct insn *in)
 {
-	unsigned int attr;
-	bool rip_relative = false;
+	u32 attr = opcodes[in->opcode];
 
-	if (wants_modrm(in->map, in->opcode)) {
+	if (attr & A_MODRM) {
 		in->modrm = get8(f);
-		in->reg = ((in->modrm >> 3) & 7) | (p->rex & 4) << 1;
-		in->rm = (in->modrm & 7) | (p->rex & 1) << 3;
+		in->reg = (in->modrm >> 3 & 7) | (in->rex & 4) << 1;
+		in->rm = (in->modrm & 7) | (in->rex & 1) << 3;
 	}
-	attr = in->map ? attributes2(in->opcode, in->reg & 7) :
-			 attributes1(in->opcode, in->reg & 7);
-	if (!attr)
-		return -EINVAL;
-	in->opsize = attr & A_BYTE ? 1 : in->rex_w ? 8 : p->opsize ? 2 : 4;
+	if (f->err)
+		return f->err;
 	in->is_string = attr & A_STR;
 	in->is_mem = (attr & (A_STR | A_MOFFS)) ||
 		     ((attr & A_MODRM) && !(attr & A_REGS) && in->modrm < 0xc0);
-	if (((attr & A_MEM) && !in->is_mem) || (in->lock && !(attr & A_LOCK)) ||
+	if (!attr || (attr >> 16 && !(attr & A_GROUP(1U << (in->reg & 7)))) ||
+	    ((attr & A_MEM) && !in->is_mem) || (in->lock && !(attr & A_LOCK)) ||
 	    (in->code32 && in->is_mem))
 		return -EINVAL;		/* 32-bit code is emulated for its port I/O only */
+	if ((attr & A_BYTE) && !(in->opcode & 1))
+		in->opsize = 1;
+	else if (in->rex & 8)
+		in->opsize = attr & A_IO ? 4 : 8;
 	if (attr & A_MOFFS)
-		in->ea = (u64)get_signed(f, in->addr32 ? 4 : 8);
-	else if ((attr & A_STR))
+		in->ea = get_signed(f, in->addr32 ? 4 : 8);
+	else if (attr & A_STR)
 		in->ea = regs->rdi;
 	else if (in->is_mem)
-		in->ea = get_address(f, regs, in, p->rex, &rip_relative);
+		in->ea = get_address(f, regs, in);
 	if (attr & A_IMM8)
-		in->imm = (u64)get_signed(f, 1);
+		in->imm = get_signed(f, 1);
 	else if (attr & A_IMMZ)
-		in->imm = (u64)get_signed(f, in->opsize == 2 ? 2 : 4);
+		in->imm = get_signed(f, in->opsize == 2 ? 2 : 4);
 	in->length = f->pos;
-	if (rip_relative)
+	if (in->is_mem && (in->modrm & 0xc7) == 5)
 		in->ea += regs->rip + in->length;
-	if (attr & A_BITS) {	/* the operand is the word of the bit string that holds the bit */
-		unsigned int shift = in->opsize == 8 ? 6 : in->opsize == 4 ? 5 : 4;
-		u64 off = reg_read(regs, in->reg, in->opsize, true);
-
-		off = (u64)((s64)(off << (64 - in->opsize * 8)) >> (64 - in->opsize * 8));
-		in->ea += (u64)((s64)off >> shift) << (shift - 3);
-	}
+	if (attr & A_BITS)	/* the operand is the word of the bit string that holds the bit */
+		in->ea += (u64)(sign_extend(reg_read(regs, in->reg, 8, true), in->opsize) >> 3) &
+			  -(u64)in->opsize;
 	if (in->addr32)
 		in->ea = (u32)in->ea;
 	if (in->is_mem && !in->is_string)
-		in->ea += segment_base(v, p->segment);
-	return 0;
+		in->ea += segment_base(v, in->segment);
+	return f->err;
 }
 
-/* MOVS and OUTS: the element at rsi; nothing is read when REP has nothing to do. */
-static int get_source(const struct vcpu *v, const struct cpu_user_regs *regs, struct fetch *f,
-		      struct insn *in, const struct prefixes *p)
+/* String instructions: is REP over already? If not, read the element at rsi. */
+static int start_string(struct vcpu *v, const struct cpu_user_regs *regs, struct insn *in,
+			u64 *fault_va)
 {
-	bool outs = in->opcode == 0x6e || in->opcode == 0x6f;
-	unsigned int size = outs && in->opsize == 8 ? 4 : in->opsize;
-	u64 va = in->addr32 ? (u32)regs->rsi : regs->rsi;
+	unsigned int asize = in->addr32 ? 4 : 8;
+	u64 va = trunc_to(regs->rsi, asize) + segment_base(v, in->segment);
 
-	if (!outs && in->opcode != 0xa4 && in->opcode != 0xa5)
+	in->rep_over = in->rep && !trunc_to(regs->rcx, asize);
+	if (in->rep_over || !(opcodes[in->opcode] & A_RSI) ||
+	    !copy_from_guest(&in->imm, _gva(va), in->opsize))
 		return 0;
-	if ((in->rep || in->repne) && !(in->addr32 ? (u32)regs->rcx : regs->rcx))
-		return 0;
-	va += segment_base(v, p->segment);
-	in->imm = 0;
-	if (copy_from_guest(&in->imm, _gva(va), size)) {
-		f->fault = va;
-		return -EFAULT;
-	}
-	return 0;
+	*fault_va = va;
+	return -EFAULT;
 }
 
-int decode_insn(const struct vcpu *v, const struct cpu_user_regs *regs, struct insn *in,
-		u64 *fault_va)
+int decode_insn(struct vcpu *v, const struct cpu_user_regs *regs, struct insn *in, u64 *fault_va)
 {
 	struct fetch f = { .rip = regs->rip };
-	struct prefixes p = { 0 };
 	int rc = code_mode(v, regs->cs);
 
-	memset(in, 0, sizeof(*in));
 	if (rc < 0)
 		return rc;
-	in->code32 = rc;
-	in->opcode = get_prefixes(&f, in, &p);
-	if (in->opcode == 0x0f) {
-		in->map = 1;
-		in->opcode = get8(&f);
-	}
-	in->rex = p.rex;
-	in->rex_w = p.rex & 8;
-	rc = f.err ? 0 : get_operands(v, regs, &f, in, &p);
-	if (!rc)
-		rc = f.err;
-	if (!rc && in->is_string)
-		rc = get_source(v, regs, &f, in, &p);
+	*in = (struct insn){ .code32 = rc, .opsize = 4 };
+	in->opcode = get_prefixes(&f, in);
+	if (in->opcode == 0x0f)
+		in->opcode = 0x100 | get8(&f);
+	rc = get_operands(v, regs, &f, in);
 	if (rc == -EFAULT)
-		*fault_va = f.fault;
-	return rc;
+		*fault_va = f.rip + f.have;
+	return !rc && in->is_string ? start_string(v, regs, in, fault_va) : rc;
 }
-
-bool decode_fast_store(const u8 *bytes, unsigned int n, const struct cpu_user_regs *regs, u64 *ea,
-		       u64 *val, unsigned int *len)
-{
-	unsigned int mod, rm;
-
-	/* REX.W with R and B as they like (no X: there is no index), 89 /r */
-	if (n < 3 || (bytes[0] & 0xfa) != 0x48 || bytes[1] != 0x89)
-		return false;
-	mod = bytes[2] >> 6;
-	rm = bytes[2] & 7;
-	if (mod > 1 || rm == 4 || (mod == 0 && rm == 5) || n < 3 + mod)
-		return false;
-	*ea = reg64(regs, rm | (bytes[0] & 1U) << 3) + (mod ? (u64)(s64)(s8)bytes[3] : 0);
-	*val = reg64(regs, ((bytes[2] >> 3) & 7U) | (bytes[0] & 4U) << 1);
-	*len = 3 + mod;
-	return true;
-}
-
-/* --- afterwards --- */
 
 /* Count and pointers of a string instruction. True: REP has more to do. */
 static bool step_string(struct cpu_user_regs *regs, const struct insn *in)
 {
-	unsigned int op = in->opcode & ~1U, asize = in->addr32 ? 4 : 8;
-	unsigned int size = op < 0x70 && in->opsize == 8 ? 4 : in->opsize;
-	u64 step = regs->rflags & X86_RFLAGS_DF ? -(u64)size : size;
-	u64 count = reg_read(regs, 1, asize, true);
+	unsigned int asize = in->addr32 ? 4 : 8;
+	u64 step = regs->rflags & X86_RFLAGS_DF ? -(u64)in->opsize : in->opsize;
 
-	if (in->rep || in->repne) {
-		if (!count)
-			return false;
-		reg_write(regs, 1, asize, true, --count);
-	} else {
-		count = 0;
-	}
-	if (op == 0x6e || op == 0xa4)
+	if (in->rep_over)
+		return false;
+	if (opcodes[in->opcode] & A_RSI)
 		reg_write(regs, 6, asize, true, regs->rsi + step);
-	if (op != 0x6e)
+	if (opcodes[in->opcode] & A_RDI)
 		reg_write(regs, 7, asize, true, regs->rdi + step);
-	return count;
+	if (!in->rep)
+		return false;
+	reg_write(regs, 1, asize, true, regs->rcx - 1);
+	return trunc_to(regs->rcx, asize);
 }
 
 void retire_insn(struct cpu_user_regs *regs, const struct insn *in)

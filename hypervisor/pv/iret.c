@@ -5,22 +5,19 @@
  * Job:    load the frame at the guest's rsp into the registers; to user mode switch the roots.
  * Enter:  the hypercall table; entry.S does the common case (to user mode, nothing pending) itself.
  * State:  the frame of the current vcpu, its event mask.
- * Locks:  none.
- * Holds:  R1  no selector with RPL 0-2, no flag that is not the guest's, reaches the hardware frame.
+ * Holds:  R1  no selector with RPL 0-2 and no flag but the guest's reach the hardware frame.
  *         R2  a frame that hardware refuses ends in the guest's failsafe callback, never here.
  * Tests:  tests/host/test_iret.c, tests/guests/{iret,abuse_iret}.c
  */
-#include <hv/debug.h>
 #include <hv/errno.h>
 #include <hv/hypercall.h>
 #include <hv/pv.h>
 #include <hv/regs.h>
-#include <hv/upcalls.h>
 
-/* Flags a guest may set for itself. */
+/* Flags that a guest may set by this: not NT. */
 #define GUEST_FLAGS (X86_RFLAGS_CF | X86_RFLAGS_PF | X86_RFLAGS_AF | X86_RFLAGS_ZF | \
 		     X86_RFLAGS_SF | X86_RFLAGS_TF | X86_RFLAGS_DF | X86_RFLAGS_OF | \
-		     X86_RFLAGS_RF | X86_RFLAGS_AC | X86_RFLAGS_ID | X86_RFLAGS_NT)
+		     X86_RFLAGS_RF | X86_RFLAGS_AC | X86_RFLAGS_ID)
 
 HYPERCALL(iret)
 {
@@ -43,7 +40,7 @@ HYPERCALL(iret)
 	}
 	regs->rip = f.rip;
 	regs->cs = (u16)(f.cs | 3);
-	regs->rflags = (f.rflags & GUEST_FLAGS & ~X86_RFLAGS_NT) | X86_RFLAGS_IF | X86_RFLAGS_MBS;
+	regs->rflags = (f.rflags & GUEST_FLAGS) | X86_RFLAGS_IF | X86_RFLAGS_MBS;
 	regs->rsp = f.rsp;
 	regs->ss = (u16)(f.ss | 3);
 	if (!(f.flags & VGCF_IN_SYSCALL)) {
@@ -51,7 +48,7 @@ HYPERCALL(iret)
 		regs->rcx = f.rcx;
 	} else {
 		regs->r11 = regs->rflags;
-		regs->rcx = regs->rip;
+		regs->rcx = f.rip;
 	}
 	v->vcpu_info->evtchn_upcall_mask = !(f.rflags & X86_RFLAGS_IF);
 	v->nmi_pending = false;

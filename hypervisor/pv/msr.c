@@ -5,10 +5,9 @@
  * Job:    RDMSR and WRMSR of guest kernels: a table of what is answered and how.
  * Enter:  pv/privop.c.
  * State:  segment bases and TSC_AUX of the vcpu; everything else is fixed or the hardware's.
- * Locks:  none.
  * Holds:  M1  what is not in the table is refused (#GP): nothing of the machine leaks or changes.
  *         M2  the only hardware MSR a guest writes here is PRED_CMD (a barrier, without state).
- * Tests:  tests/host/test_msr.c, tests/guests/msr.c
+ * Tests:  tests/host/test_msr.c, tests/guests/privop.c
  */
 #include <hv/debug.h>
 #include <hv/errno.h>
@@ -17,11 +16,9 @@
 #define MSR_TSC			0x010
 #define MSR_APIC_BASE		0x01b
 #define MSR_PRED_CMD		0x049
-#define MSR_ARCH_CAPS		0x10a
 #define MSR_MISC_ENABLE		0x1a0
 #define MSR_HYPERCALL_PAGE	0x40000000
 #define MSR_FS_BASE		0xc0000100
-#define MSR_GS_BASE		0xc0000101
 #define MSR_KERNEL_GS_BASE	0xc0000102
 #define MSR_TSC_AUX		0xc0000103
 
@@ -37,77 +34,66 @@
 enum how_read { R_gp, R_fixed, R_hw, R_own };
 /* W_drop: accepted, no effect. W_same: only the value that is read. W_zero: only 0. */
 enum how_write { W_gp, W_drop, W_same, W_zero, W_own };
-enum vendor { V_any, V_intel, V_amd };
 
 static const struct msr_rule {
 	u32 first, last;
 	u8 vendor, read, write;
 	u64 val;
+	u32 leaf;			/* 0, or the CPUID leaf that shows whether it exists ... */
+	struct cpuid_leaf bit;		/* ... by this bit */
 } rules[] = {
-	{ MSR_TSC, MSR_TSC, V_any, R_own, W_gp, 0 },
-	{ 0x17, 0x17, V_intel, R_hw, W_gp, ~0UL },		/* PLATFORM_ID */
-	{ MSR_APIC_BASE, MSR_APIC_BASE, V_any, R_own, W_drop, 0 },
-	{ 0x3a, 0x3a, V_intel, R_fixed, W_gp, 1 },		/* FEATURE_CONTROL: locked */
-	{ MSR_PRED_CMD, MSR_PRED_CMD, V_any, R_gp, W_own, 0 },
-	{ 0x8b, 0x8b, V_any, R_hw, W_zero, ~0UL },		/* microcode revision */
-	{ 0xce, 0xce, V_intel, R_fixed, W_gp, 0 },		/* PLATFORM_INFO */
-	{ MSR_ARCH_CAPS, MSR_ARCH_CAPS, V_intel, R_own, W_gp, 0 },
-	{ 0x140, 0x140, V_intel, R_fixed, W_zero, 0 },		/* MISC_FEATURES_ENABLES */
-	{ 0x179, 0x17a, V_any, R_fixed, W_drop, 0 },		/* MCG_CAP: no banks; MCG_STATUS */
-	{ MSR_MISC_ENABLE, MSR_MISC_ENABLE, V_intel, R_own, W_drop, 0 },
-	{ 0x1d9, 0x1d9, V_any, R_fixed, W_zero, 0 },		/* DEBUGCTL */
-	{ 0x277, 0x277, V_any, R_fixed, W_same, PAT_VALUE },
-	{ MSR_HYPERCALL_PAGE, MSR_HYPERCALL_PAGE, V_any, R_fixed, W_own, 0 },
-	{ 0xc0000080, 0xc0000080, V_any, R_fixed, W_same, EFER_VALUE },
-	{ MSR_FS_BASE, MSR_KERNEL_GS_BASE, V_any, R_own, W_own, 0 },
-	{ MSR_TSC_AUX, MSR_TSC_AUX, V_any, R_own, W_own, 0 },
-	{ 0xc0010000, 0xc0010007, V_amd, R_fixed, W_drop, 0 },	/* performance counters: none */
-	{ 0xc0010015, 0xc0010015, V_amd, R_fixed, W_drop, HWCR_TSC_FREQ },
-	{ 0xc001001f, 0xc001001f, V_amd, R_hw, W_drop, ~0UL },	/* NB_CFG */
-	{ 0xc0010055, 0xc0010055, V_amd, R_fixed, W_drop, 0 },	/* C1E messages: off */
-	{ 0xc0011029, 0xc0011029, V_amd, R_hw, W_drop, BIT(1) },	/* DE_CFG: LFENCE serialises */
+	{ MSR_TSC, MSR_TSC, V_any, R_own, W_gp, .val = 0 },
+	{ 0x17, 0x17, V_intel, R_hw, W_gp, .val = ~0UL },		/* PLATFORM_ID */
+	{ MSR_APIC_BASE, MSR_APIC_BASE, V_any, R_own, W_drop, .val = 0 },
+	{ 0x3a, 0x3a, V_intel, R_fixed, W_gp, .val = 1 },	/* FEATURE_CONTROL: locked */
+	{ MSR_PRED_CMD, MSR_PRED_CMD, V_any, R_gp, W_own, 0, 0x80000008, { .b = 1U << 12 } },
+	{ 0x8b, 0x8b, V_any, R_hw, W_zero, .val = ~0UL },		/* microcode revision */
+	{ 0xce, 0xce, V_intel, R_fixed, W_gp, .val = 0 },		/* PLATFORM_INFO */
+	{ 0x10a, 0x10a, V_intel, R_hw, W_gp, ARCH_CAPS_SHOWN, 0x7, { .d = 1U << 29 } },
+	{ 0x140, 0x140, V_intel, R_fixed, W_zero, .val = 0 },		/* MISC_FEATURES_ENABLES */
+	{ 0x179, 0x17a, V_any, R_fixed, W_drop, .val = 0 },	/* MCG_CAP: no banks; MCG_STATUS */
+	{ MSR_MISC_ENABLE, MSR_MISC_ENABLE, V_intel, R_own, W_drop, .val = 0 },
+	{ 0x1d9, 0x1d9, V_any, R_fixed, W_zero, .val = 0 },		/* DEBUGCTL */
+	{ 0x277, 0x277, V_any, R_fixed, W_same, .val = PAT_VALUE },
+	{ MSR_HYPERCALL_PAGE, MSR_HYPERCALL_PAGE, V_any, R_fixed, W_own, .val = 0 },
+	{ 0xc0000080, 0xc0000080, V_any, R_fixed, W_same, .val = EFER_VALUE },
+	{ MSR_FS_BASE, MSR_KERNEL_GS_BASE, V_any, R_own, W_own, .val = 0 },
+	{ MSR_TSC_AUX, MSR_TSC_AUX, V_any, R_own, W_own, 0, 0x80000001, { .d = 1U << 27 } },
+	{ 0xc0010000, 0xc0010007, V_amd, R_fixed, W_drop, .val = 0 }, /* no performance counters */
+	{ 0xc0010015, 0xc0010015, V_amd, R_fixed, W_drop, .val = HWCR_TSC_FREQ },
+	{ 0xc001001f, 0xc001001f, V_amd, R_hw, W_drop, .val = ~0UL },	/* NB_CFG */
+	{ 0xc0010055, 0xc0010055, V_amd, R_fixed, W_drop, .val = 0 },	/* C1E messages: off */
+	{ 0xc0011029, 0xc0011029, V_amd, R_hw, W_drop, .val = BIT(1) }, /* LFENCE serialises */
 };
 
-static enum vendor vendor(void)
+static bool exists(const struct vcpu *v, const struct msr_rule *r)
 {
 	struct cpuid_leaf l;
 
-	arch_cpuid(0, 0, &l);
-	if (l.c == 0x6c65746e)				/* GenuineIntel */
-		return V_intel;
-	return l.c == 0x444d4163 || l.c == 0x656e6975 ? V_amd : V_any;
+	if (r->vendor != V_any && r->vendor != hw_vendor())
+		return false;
+	if (!r->leaf)
+		return true;
+	guest_cpuid(v, r->leaf, 0, &l);
+	return (l.b & r->bit.b) || (l.d & r->bit.d);
 }
 
-static const struct msr_rule *find_rule(u32 msr)
+static const struct msr_rule *find_rule(const struct vcpu *v, u32 msr)
 {
-	unsigned int i;
+	static const struct msr_rule none = { .read = R_gp, .write = W_gp };
+	const struct msr_rule *r;
 
-	for (i = 0; i < ARRAY_SIZE(rules); i++)
-		if (msr >= rules[i].first && msr <= rules[i].last &&
-		    (rules[i].vendor == V_any || rules[i].vendor == vendor()))
-			return &rules[i];
-	return NULL;
+	for (r = rules; r < rules + ARRAY_SIZE(rules); r++)
+		if (msr >= r->first && msr <= r->last && exists(v, r))
+			return r;
+	return &none;
 }
 
-/* FS_BASE, GS_BASE, KERNEL_GS_BASE as guest kernel mode means them: GS is the kernel's now. */
-static unsigned int segment_of(u32 msr)
-{
-	return msr == MSR_FS_BASE ? SEGBASE_FS :
-	       msr == MSR_GS_BASE ? SEGBASE_GS_KERNEL : SEGBASE_GS_USER;
-}
-
-static bool has_rdtscp(const struct vcpu *v)
-{
-	struct cpuid_leaf l;
-
-	guest_cpuid(v, 0x80000001, 0, &l);
-	return l.d & BIT(27);
-}
+/* From MSR_FS_BASE on, as guest kernel mode means them: GS is the kernel's now. */
+static const u8 segments[] = { SEGBASE_FS, SEGBASE_GS_KERNEL, SEGBASE_GS_USER };
 
 static int read_own(struct vcpu *v, u32 msr, u64 *val)
 {
-	struct cpuid_leaf l;
-
 	switch (msr) {
 	case MSR_TSC:
 		*val = rdtsc_now();
@@ -115,86 +101,59 @@ static int read_own(struct vcpu *v, u32 msr, u64 *val)
 	case MSR_APIC_BASE:
 		*val = 0xfee00000UL | BIT(11) | (v->id ? 0 : BIT(8));	/* enabled, BSP */
 		return 0;
-	case MSR_ARCH_CAPS:
-		guest_cpuid(v, 7, 0, &l);
-		if (!(l.d & BIT(29)) || arch_rdmsr_safe(msr, val))
-			return -EACCES;
-		*val &= ARCH_CAPS_SHOWN;
-		return 0;
 	case MSR_MISC_ENABLE:
 		if (arch_rdmsr_safe(msr, val))
 			return -EACCES;
 		/* no performance monitoring, no branch or event tracing */
 		*val = (*val & ~BIT(7)) | BIT(11) | BIT(12);
 		return 0;
-	case MSR_FS_BASE:
-	case MSR_GS_BASE:
-	case MSR_KERNEL_GS_BASE:
-		*val = arch_get_segment_base(v, segment_of(msr));
-		return 0;
 	case MSR_TSC_AUX:
-		if (!has_rdtscp(v))
-			return -EACCES;
 		*val = v->pv.tsc_aux;
 		return 0;
 	}
-	return -EACCES;
+	*val = arch_get_segment_base(v, segments[msr - MSR_FS_BASE]);	/* only these are left */
+	return 0;
 }
 
 /* The guest names a frame of its own, which gets the hypercall entries. */
 static int write_hypercall_page(struct vcpu *v, u64 val)
 {
 	mfn_t mfn = _mfn(val >> PAGE_SHIFT);
-	struct page_info *pg;
 
-	if ((val & ~PAGE_MASK) || !mfn_is_ram(mfn))
+	if ((val & ~PAGE_MASK) || !mfn_is_ram(mfn) ||
+	    !get_page_writable(mfn_to_page(mfn), v->domain))
 		return refuse(-EACCES, "hypercall page at %lx", val);
-	pg = mfn_to_page(mfn);
-	if (!get_page_writable(pg, v->domain))
-		return refuse(-EACCES, "hypercall page: mfn %lx cannot be written", mfn_x(mfn));
 	arch_fill_hypercall_page(mfn_to_virt(mfn));
-	put_page_writable(pg);
+	put_page_writable(mfn_to_page(mfn));
 	return 0;
 }
 
 static int write_own(struct vcpu *v, u32 msr, u64 val)
 {
-	struct cpuid_leaf l;
-
 	switch (msr) {
 	case MSR_PRED_CMD:
-		guest_cpuid(v, 0x80000008, 0, &l);
-		if (!(l.b & BIT(12)) || (val & ~1UL))
-			return -EACCES;
-		return val && arch_wrmsr_safe(msr, val) ? -EACCES : 0;
+		return (val & ~1UL) || (val && arch_wrmsr_safe(msr, val)) ? -EACCES : 0;
 	case MSR_HYPERCALL_PAGE:
 		return write_hypercall_page(v, val);
-	case MSR_FS_BASE:
-	case MSR_GS_BASE:
-	case MSR_KERNEL_GS_BASE:
-		if (!is_canonical(val))
-			return -EACCES;
-		arch_set_segment_base(v, segment_of(msr), val);
-		return 0;
 	case MSR_TSC_AUX:
-		if (!has_rdtscp(v) || val >> 32)
+		if (val >> 32)
 			return -EACCES;
 		arch_set_tsc_aux(v, (u32)val);
 		return 0;
 	}
-	return -EACCES;
+	if (!is_canonical(val))
+		return -EACCES;
+	arch_set_segment_base(v, segments[msr - MSR_FS_BASE], val);
+	return 0;
 }
 
 int guest_rdmsr(struct vcpu *v, u32 msr, u64 *val)
 {
-	const struct msr_rule *r = find_rule(msr);
+	const struct msr_rule *r = find_rule(v, msr);
 
-	*val = 0;
-	if (!r)
-		return -EACCES;
+	*val = r->val;
 	switch (r->read) {
 	case R_fixed:
-		*val = r->val;
 		return 0;
 	case R_hw:
 		if (arch_rdmsr_safe(msr, val))
@@ -209,11 +168,9 @@ int guest_rdmsr(struct vcpu *v, u32 msr, u64 *val)
 
 int guest_wrmsr(struct vcpu *v, u32 msr, u64 val)
 {
-	const struct msr_rule *r = find_rule(msr);
+	const struct msr_rule *r = find_rule(v, msr);
 	u64 old;
 
-	if (!r)
-		return -EACCES;
 	switch (r->write) {
 	case W_drop:
 		return 0;

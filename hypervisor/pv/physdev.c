@@ -6,10 +6,10 @@
  * Enter:  the hypercall table.
  * State:  v->pv.iopl and its I/O bitmap; d->pirq[]; d->pirq_eoi_mfn.
  * Locks:  d->evtchn_lock for pirqs.
- * Holds:  PD1  only set_iopl, set_iobitmap, eoi, irq_status_query and the EOI map are for domains
- *              that own no hardware, and these touch nothing but the caller.
+ * Holds:  PD1  only what is marked ALL in ops[] is for domains that own no hardware, and it touches
+ *              nothing but the caller.
  * Caveat: apic_write is refused: the I/O APICs are programmed from setup_gsi alone.
- * Tests:  tests/host/test_physdev.c, tests/linux
+ * Tests:  tests/guests/abuse_physdev.c, abuse_iopl.c, tests/linux
  */
 #include <physdev.h>
 #include <hv/debug.h>
@@ -19,47 +19,35 @@
 #include <hv/irq.h>
 #include <hv/pv.h>
 
-/* --- I/O privilege: virtual, looked at when an IN or OUT traps --- */
+union arg {
+	struct physdev_apic apic;
+	struct physdev_eoi eoi;
+	struct physdev_get_free_pirq free_pirq;
+	struct physdev_irq irq;
+	struct physdev_irq_status_query status;
+	struct physdev_manage_pci pci;
+	struct physdev_manage_pci_ext pci_ext;
+	struct physdev_map_pirq map;
+	struct physdev_pci_device device;
+	struct physdev_pci_device_add device_add;
+	struct physdev_pci_mmcfg_reserved mmcfg;
+	struct physdev_pirq_eoi_gmfn eoi_map;
+	struct physdev_restore_msi restore_msi;
+	struct physdev_set_iobitmap iobitmap;
+	struct physdev_set_iopl iopl;
+	struct physdev_setup_gsi gsi;
+	struct physdev_unmap_pirq unmap;
+};
 
-static long set_iopl(struct vcpu *v, gva_t arg)
+static long eoi(struct domain *d, const struct physdev_eoi *op)
 {
-	struct physdev_set_iopl op;
-
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	if (op.iopl > 3)
-		return -EINVAL;
-	v->pv.iopl = (u8)op.iopl;
-	return 0;
-}
-
-static long set_iobitmap(struct vcpu *v, gva_t arg)
-{
-	struct physdev_set_iobitmap op;
-
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	if (op.nr_ports > 65536 || !guest_addr_ok(op.bitmap))
-		return refuse(-EINVAL, "I/O bitmap of %u ports at %lx", op.nr_ports, op.bitmap);
-	v->pv.iobmp = op.bitmap;
-	v->pv.iobmp_limit = op.nr_ports;
-	return 0;
-}
-
-/* --- interrupts --- */
-
-static long eoi(struct domain *d, gva_t arg)
-{
-	struct physdev_eoi op;
 	struct pirq *p;
 	u32 port = 0;
 
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	if (op.irq >= NR_PIRQS)
+	if (op->irq >= NR_PIRQS)
 		return -EINVAL;
 	spin_lock(&d->evtchn_lock);
-	p = d->pirq[op.irq];
+	p = d->pirq[op->irq];
 	if (p) {
 		if (d->pirq_auto_unmask)
 			port = p->port;
@@ -72,62 +60,52 @@ static long eoi(struct domain *d, gva_t arg)
 }
 
 /* Without the EOI map a guest must always call, for masking may have been at work. */
-static long status_query(struct domain *d, gva_t arg)
+static long status_query(struct domain *d, struct physdev_irq_status_query *op)
 {
-	struct physdev_irq_status_query op;
 	struct pirq *p;
 
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	if (op.irq >= NR_PIRQS)
+	if (op->irq >= NR_PIRQS)
 		return -EINVAL;
-	op.flags = XENIRQSTAT_needs_eoi;
 	spin_lock(&d->evtchn_lock);
-	p = d->pirq[op.irq];
-	if (p && p->shared)
-		op.flags |= XENIRQSTAT_shared;
+	p = d->pirq[op->irq];
+	op->flags = XENIRQSTAT_needs_eoi | (p && p->shared ? XENIRQSTAT_shared : 0);
 	spin_unlock(&d->evtchn_lock);
-	return copy_to_guest(arg, &op, sizeof(op));
+	return 0;
 }
 
-static long eoi_map(struct domain *d, gva_t arg, bool auto_unmask)
+static long eoi_map(struct domain *d, mfn_t mfn, bool auto_unmask)
 {
-	struct physdev_pirq_eoi_gmfn op;
 	unsigned int i;
-	long rc = 0;
+	bool taken;
 
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	if (!mfn_is_ram(_mfn(op.gmfn)) || !get_page_writable(mfn_to_page(_mfn(op.gmfn)), d))
-		return refuse(-EINVAL, "EOI map in mfn %lx", op.gmfn);
+	if (!mfn_is_ram(mfn) || !get_page_writable(mfn_to_page(mfn), d))
+		return refuse(-EINVAL, "EOI map in mfn %lx", mfn_x(mfn));
 	spin_lock(&d->evtchn_lock);
-	if (!mfn_eq(d->pirq_eoi_mfn, INVALID_MFN) || d->state >= DOM_dying) {
-		rc = -EBUSY;
-	} else {
-		d->pirq_eoi_mfn = _mfn(op.gmfn);
+	taken = !mfn_eq(d->pirq_eoi_mfn, INVALID_MFN) || d->state >= DOM_dying;
+	if (!taken) {
+		d->pirq_eoi_mfn = mfn;
 		d->pirq_auto_unmask = auto_unmask;
 		for (i = 0; i < NR_PIRQS; i++)
 			if (d->pirq[i] && d->pirq[i]->port)
 				pirq_show_eoi(d, d->pirq[i]);
 	}
 	spin_unlock(&d->evtchn_lock);
-	if (rc)
-		put_page_writable(mfn_to_page(_mfn(op.gmfn)));
-	return rc;
+	if (taken)
+		put_page_writable(mfn_to_page(mfn));
+	return taken ? -EBUSY : 0;
 }
 
 static int map_gsi(struct domain *d, const struct physdev_map_pirq *op)
 {
-	int rc, pirq;
+	int rc, pirq = op->pirq < 0 ? op->index : op->pirq;
 
 	if (op->index < 0 || op->index >= (int)nr_gsis)
 		return refuse(-EINVAL, "GSI %d of %u", op->index, nr_gsis);
-	pirq = op->pirq < 0 ? op->index : op->pirq;
 	rc = pirq_map(d, pirq, op->index, 1);
 	return rc == -EEXIST ? pirq : rc;	/* the same again is fine */
 }
 
-static int map_msi(struct domain *d, struct physdev_map_pirq *op)
+static int map_msi(struct domain *d, const struct physdev_map_pirq *op)
 {
 	struct msi_request req = {
 		.bus = (u8)op->bus, .devfn = (u8)op->devfn, .msix = op->table_base != 0,
@@ -151,223 +129,141 @@ static int map_msi(struct domain *d, struct physdev_map_pirq *op)
 	return pirq;
 }
 
-/* The domain that gets or loses an interrupt; the caller is the hardware domain. */
-static int target(domid_t id, struct domain **out)
+static long map_pirq(struct domain *caller, struct physdev_map_pirq *op)
 {
-	struct domain *d = current_vcpu()->domain;
-
-	if (id != DOMID_SELF && id != d->id) {
-		*out = domain_get(id);
-		return *out ? 0 : -ESRCH;
-	}
-	atomic_inc(&d->refs);
-	*out = d;
-	return 0;
-}
-
-static long map_pirq(gva_t arg)
-{
-	struct physdev_map_pirq op;
-	struct domain *d;
+	struct domain *d = domain_get(op->domid == DOMID_SELF ? caller->id : op->domid);
 	int rc;
 
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	rc = target(op.domid, &d);
-	if (rc)
-		return rc;
-	switch (op.type) {
-	case MAP_PIRQ_TYPE_GSI:
-		rc = map_gsi(d, &op);
-		break;
-	case MAP_PIRQ_TYPE_MSI:
-	case MAP_PIRQ_TYPE_MSI_SEG:
-	case MAP_PIRQ_TYPE_MULTI_MSI:
-		rc = map_msi(d, &op);
-		break;
-	default:
-		rc = refuse(-EINVAL, "map_pirq of type %d", op.type);
-	}
+	if (!d)
+		return -ESRCH;
+	if (op->type == MAP_PIRQ_TYPE_GSI)
+		rc = map_gsi(d, op);
+	else if (op->type == MAP_PIRQ_TYPE_MSI || op->type == MAP_PIRQ_TYPE_MSI_SEG ||
+		 op->type == MAP_PIRQ_TYPE_MULTI_MSI)
+		rc = map_msi(d, op);
+	else
+		rc = refuse(-EINVAL, "map_pirq of type %d", op->type);
 	domain_put(d);
-	if (rc < 0)
-		return rc;
-	op.pirq = rc;
-	return copy_to_guest(arg, &op, sizeof(op));
+	op->pirq = rc;
+	return min(rc, 0);
 }
 
-static long unmap_pirq(gva_t arg)
+static long unmap_pirq(struct domain *caller, const struct physdev_unmap_pirq *op)
 {
-	struct physdev_unmap_pirq op;
-	struct domain *d;
+	struct domain *d = domain_get(op->domid == DOMID_SELF ? caller->id : op->domid);
 	int rc;
 
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	rc = target(op.domid, &d);
-	if (rc)
-		return rc;
-	rc = pirq_unmap(d, (u32)op.pirq);
+	if (!d)
+		return -ESRCH;
+	rc = pirq_unmap(d, (u32)op->pirq);
 	domain_put(d);
 	return rc;
 }
 
-/* A number without an interrupt, to be given one by map_pirq. */
-static long get_free_pirq(struct domain *d, gva_t arg)
+static long operate(struct domain *d, unsigned int cmd, union arg *a)
 {
-	struct physdev_get_free_pirq op;
+	const struct physdev_set_iobitmap *map = &a->iobitmap;
+	const struct physdev_pci_mmcfg_reserved *cfg = &a->mmcfg;
+	const struct physdev_pci_device *dev = &a->device;
+	struct pv_vcpu *pv = &current_vcpu()->pv;
 	int rc;
 
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	rc = pirq_map(d, -1, -1, 1);
-	if (rc < 0)
-		return rc;
-	op.pirq = (u32)rc;
-	return copy_to_guest(arg, &op, sizeof(op));
-}
-
-static long setup_gsi(gva_t arg)
-{
-	struct physdev_setup_gsi op;
-
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	if (op.gsi < 0 || op.gsi >= (int)nr_gsis)
-		return -EINVAL;
-	return irq_setup_gsi((u32)op.gsi, op.triggering, op.polarity);
-}
-
-/* The number is the vector: real ones are the hypervisor's business. */
-static long alloc_vector(gva_t arg)
-{
-	struct physdev_irq op;
-
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	if (op.irq >= nr_gsis)
-		return -EINVAL;
-	op.vector = op.irq;
-	return copy_to_guest(arg, &op, sizeof(op));
-}
-
-static long apic_read(gva_t arg)
-{
-	struct physdev_apic op;
-	int rc;
-
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	rc = ioapic_guest_reg_ok(op.apic_physbase, op.reg);
-	if (rc)
-		return rc;
-	op.value = ioapic_guest_read(op.apic_physbase, op.reg);
-	return copy_to_guest(arg, &op, sizeof(op));
-}
-
-/* --- PCI --- */
-
-static long pci_device_op(unsigned long cmd, gva_t arg)
-{
-	struct physdev_pci_device dev;
-	struct physdev_restore_msi old;
-
-	if (cmd == PHYSDEVOP_restore_msi) {
-		if (copy_from_guest(&old, arg, sizeof(old)))
-			return -EFAULT;
-		return irq_msi_restore(0, old.bus, old.devfn);
-	}
-	if (copy_from_guest(&dev, arg, sizeof(dev)))
-		return -EFAULT;
 	switch (cmd) {
-	case PHYSDEVOP_restore_msi_ext:
-		return irq_msi_restore(dev.seg, dev.bus, dev.devfn);
-	case PHYSDEVOP_prepare_msix:
-		return irq_msi_prepare(dev.seg, dev.bus, dev.devfn, false);
-	case PHYSDEVOP_release_msix:
-		return irq_msi_prepare(dev.seg, dev.bus, dev.devfn, true);
-	}
-	return 0;			/* removed: nothing is kept of a device as such */
-}
-
-/* Devices are found when they ask for interrupts; knowing of them is not needed before. */
-static long note_device(gva_t arg, size_t size)
-{
-	struct physdev_pci_device_add add;
-
-	return copy_from_guest(&add, arg, min(size, sizeof(add)));
-}
-
-static long mmcfg_reserved(gva_t arg)
-{
-	struct physdev_pci_mmcfg_reserved op;
-
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	if (!(op.flags & XEN_PCI_MMCFG_RESERVED))
+	case PHYSDEVOP_set_iopl:	/* virtual, as the bitmap: looked at when IN or OUT traps */
+		if (a->iopl.iopl > 3)
+			return -EINVAL;
+		pv->iopl = (u8)a->iopl.iopl;
 		return 0;
-	if (!pci_mmcfg_known(op.address, op.segment, op.start_bus, op.end_bus))
-		return refuse(-ENODEV, "MMCFG at %lx: not in ACPI's table", op.address);
-	return 0;
-}
-
-/* The operations for the owner of the hardware. */
-static long hardware_op(struct domain *d, unsigned long cmd, gva_t arg)
-{
-	switch (cmd) {
+	case PHYSDEVOP_set_iobitmap:
+		if (map->nr_ports > 65536 || !guest_addr_ok(map->bitmap))
+			return refuse(-EINVAL, "I/O bitmap at %lx", map->bitmap);
+		pv->iobmp = map->bitmap;
+		pv->iobmp_limit = map->nr_ports;
+		return 0;
+	case PHYSDEVOP_eoi:
+		return eoi(d, &a->eoi);
+	case PHYSDEVOP_irq_status_query:
+		return status_query(d, &a->status);
+	case PHYSDEVOP_pirq_eoi_gmfn_v1: case PHYSDEVOP_pirq_eoi_gmfn_v2:
+		return eoi_map(d, _mfn(a->eoi_map.gmfn), cmd == PHYSDEVOP_pirq_eoi_gmfn_v1);
 	case PHYSDEVOP_map_pirq:
-		return map_pirq(arg);
+		return map_pirq(d, &a->map);
 	case PHYSDEVOP_unmap_pirq:
-		return unmap_pirq(arg);
-	case PHYSDEVOP_get_free_pirq:
-		return get_free_pirq(d, arg);
+		return unmap_pirq(d, &a->unmap);
+	case PHYSDEVOP_get_free_pirq:	/* without an interrupt: map_pirq gives it one */
+		rc = pirq_map(d, -1, -1, 1);
+		a->free_pirq.pirq = (u32)rc;
+		return min(rc, 0);
 	case PHYSDEVOP_setup_gsi:
-		return setup_gsi(arg);
-	case PHYSDEVOP_alloc_irq_vector:
-		return alloc_vector(arg);
+		if (a->gsi.gsi < 0 || a->gsi.gsi >= (int)nr_gsis)
+			return -EINVAL;
+		return irq_setup_gsi((u32)a->gsi.gsi, a->gsi.triggering, a->gsi.polarity);
+	case PHYSDEVOP_alloc_irq_vector:	/* real ones are the hypervisor's business */
+		a->irq.vector = a->irq.irq;
+		return a->irq.irq < nr_gsis ? 0 : -EINVAL;
 	case PHYSDEVOP_apic_read:
-		return apic_read(arg);
+		rc = ioapic_guest_reg_ok(a->apic.apic_physbase, a->apic.reg);
+		if (!rc)
+			a->apic.value = ioapic_guest_read(a->apic.apic_physbase, a->apic.reg);
+		return rc;
 	case PHYSDEVOP_apic_write:
 		return -EOPNOTSUPP;
-	case PHYSDEVOP_pci_device_add:
-		return note_device(arg, sizeof(struct physdev_pci_device_add));
-	case PHYSDEVOP_manage_pci_add:
-	case PHYSDEVOP_manage_pci_remove:
-		return note_device(arg, sizeof(struct physdev_manage_pci));
-	case PHYSDEVOP_manage_pci_add_ext:
-		return note_device(arg, sizeof(struct physdev_manage_pci_ext));
-	case PHYSDEVOP_pci_device_remove:
 	case PHYSDEVOP_restore_msi:
+		return irq_msi_restore(0, a->restore_msi.bus, a->restore_msi.devfn);
 	case PHYSDEVOP_restore_msi_ext:
-	case PHYSDEVOP_prepare_msix:
-	case PHYSDEVOP_release_msix:
-		return pci_device_op(cmd, arg);
+		return irq_msi_restore(dev->seg, dev->bus, dev->devfn);
+	case PHYSDEVOP_prepare_msix: case PHYSDEVOP_release_msix:
+		return irq_msi_prepare(dev->seg, dev->bus, dev->devfn,
+				       cmd == PHYSDEVOP_release_msix);
 	case PHYSDEVOP_pci_mmcfg_reserved:
-		return mmcfg_reserved(arg);
+		if ((cfg->flags & XEN_PCI_MMCFG_RESERVED) &&
+		    !pci_mmcfg_known(cfg->address, cfg->segment, cfg->start_bus, cfg->end_bus))
+			return refuse(-ENODEV, "MMCFG at %lx: not in ACPI's table", cfg->address);
 	}
-	return refuse(-ENOSYS, "physdev_op %lu", cmd);
+	return 0;	/* devices are found when they ask for interrupts: nothing is kept */
 }
+
+#define ALL 1		/* not only for the owner of the hardware */
+#define OUT 2		/* the argument is copied back */
+#define ARG(member) sizeof(((union arg *)0)->member)
+
+static const struct { u8 size, flags; } ops[] = {
+	[PHYSDEVOP_eoi] = { ARG(eoi), ALL },
+	[PHYSDEVOP_irq_status_query] = { ARG(status), ALL | OUT },
+	[PHYSDEVOP_pirq_eoi_gmfn_v1] = { ARG(eoi_map), ALL },
+	[PHYSDEVOP_pirq_eoi_gmfn_v2] = { ARG(eoi_map), ALL },
+	[PHYSDEVOP_set_iopl] = { ARG(iopl), ALL },
+	[PHYSDEVOP_set_iobitmap] = { ARG(iobitmap), ALL },
+	[PHYSDEVOP_map_pirq] = { ARG(map), OUT },
+	[PHYSDEVOP_unmap_pirq] = { ARG(unmap), 0 },
+	[PHYSDEVOP_get_free_pirq] = { ARG(free_pirq), OUT },
+	[PHYSDEVOP_setup_gsi] = { ARG(gsi), 0 },
+	[PHYSDEVOP_alloc_irq_vector] = { ARG(irq), OUT },
+	[PHYSDEVOP_apic_read] = { ARG(apic), OUT },
+	[PHYSDEVOP_apic_write] = { ARG(apic), 0 },
+	[PHYSDEVOP_manage_pci_add ... PHYSDEVOP_manage_pci_remove] = { ARG(pci), 0 },
+	[PHYSDEVOP_manage_pci_add_ext] = { ARG(pci_ext), 0 },
+	[PHYSDEVOP_pci_device_add] = { ARG(device_add), 0 },
+	[PHYSDEVOP_pci_device_remove ... PHYSDEVOP_restore_msi_ext] = { ARG(device), 0 },
+	[PHYSDEVOP_prepare_msix ... PHYSDEVOP_release_msix] = { ARG(device), 0 },
+	[PHYSDEVOP_restore_msi] = { ARG(restore_msi), 0 },
+	[PHYSDEVOP_pci_mmcfg_reserved] = { ARG(mmcfg), 0 },
+};
 
 /* a1: PHYSDEVOP_*, a2: argument */
 HYPERCALL(physdev_op)
 {
-	struct vcpu *v = current_vcpu();
-	struct domain *d = v->domain;
-	gva_t arg = _gva(a2);
+	struct domain *d = current_vcpu()->domain;
+	bool known = a1 < ARRAY_SIZE(ops) && ops[a1].size;
+	union arg arg;
+	long rc;
 
-	switch (a1) {
-	case PHYSDEVOP_eoi:
-		return eoi(d, arg);
-	case PHYSDEVOP_set_iopl:
-		return set_iopl(v, arg);
-	case PHYSDEVOP_set_iobitmap:
-		return set_iobitmap(v, arg);
-	case PHYSDEVOP_irq_status_query:
-		return status_query(d, arg);
-	case PHYSDEVOP_pirq_eoi_gmfn_v1:
-	case PHYSDEVOP_pirq_eoi_gmfn_v2:
-		return eoi_map(d, arg, a1 == PHYSDEVOP_pirq_eoi_gmfn_v1);
-	}
-	if (!d->is_hardware)
+	if (!d->is_hardware && !(known && (ops[a1].flags & ALL)))
 		return refuse(-EPERM, "d%u: physdev_op %lu", d->id, a1);
-	return hardware_op(d, a1, arg);
+	if (!known)
+		return refuse(-ENOSYS, "physdev_op %lu", a1);
+	if (copy_from_guest(&arg, _gva(a2), ops[a1].size))
+		return -EFAULT;
+	rc = operate(d, (unsigned int)a1, &arg);
+	return !rc && (ops[a1].flags & OUT) ? copy_to_guest(_gva(a2), &arg, ops[a1].size) : rc;
 }

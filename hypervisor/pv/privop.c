@@ -11,21 +11,16 @@
  *         O2  what only ring 0 may do is done for guest kernel mode only, whatever the bytes at rip
  *             say: another thread may have changed them since the fault.
  * Tests:  tests/host/test_privop.c, tests/guests/privop.c
- * Next:   pv/decode.c, pv/ports.c, pv/msr.c, pv/cpuid.c
  */
 #include <hv/debug.h>
 #include <hv/errno.h>
 #include <hv/pv.h>
 #include <hv/regs.h>
 
-/* Outcome of one instruction. */
-enum outcome {
-	OP_refused,		/* not emulated: the guest gets its exception */
-	OP_done,		/* advance rip */
-	OP_left			/* the frame is as it must be already */
-};
-
-/* --- control registers --- */
+/*
+ * What emulates an instruction returns 0: done; -ERESTART: it is to be repeated; -EFAULT: its
+ * operand cannot be written; other errors: refused, the guest gets its exception.
+ */
 
 #define CR0_BASE (X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | \
 		  X86_CR0_PG)
@@ -33,143 +28,87 @@ enum outcome {
 #define CR4_BASE (X86_CR4_PAE | X86_CR4_MCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
 #define CR4_OWN (X86_CR4_DE | X86_CR4_FSGSBASE | X86_CR4_OSXSAVE)
 
+static u64 edx_eax(const struct cpu_user_regs *regs)
+{
+	return regs->rdx << 32 | (u32)regs->rax;
+}
+
+static void set_edx_eax(struct cpu_user_regs *regs, u64 val)
+{
+	regs->rax = (u32)val;
+	regs->rdx = val >> 32;
+}
+
 static u64 guest_cr0(const struct vcpu *v)
 {
 	return CR0_BASE | (v->pv.ts ? X86_CR0_TS : 0);
 }
 
-static enum outcome write_cr3(struct vcpu *v, u64 val)
+static int write_cr3(struct vcpu *v, u64 val)
 {
-	int rc;
+	int rc = val & 0xfff0000000000fffUL ? -EINVAL : set_kernel_root(v, _mfn(val >> PAGE_SHIFT));
 
-	if (val & 0xfff0000000000fffUL)
-		return OP_refused;
-	rc = set_kernel_root(v, _mfn(val >> PAGE_SHIFT));
-	if (rc == -ERESTART)
-		return OP_left;		/* part of the tree is validated: the instruction repeats */
 	if (rc)
-		return OP_refused;
-	flush_tlb_local();		/* also when the root is the old one */
-	return OP_done;
+		return rc == -ERESTART ? rc : -EPERM;
+	flush_tlb_local();	/* also when the root is the old one */
+	return 0;
 }
 
-static enum outcome read_cr(struct vcpu *v, unsigned int cr, u64 *val)
+static int read_cr(const struct vcpu *v, unsigned int n, u64 *val)
+{
+	u64 root = mfn_x(v->pv.root_kernel) << PAGE_SHIFT;
+	u64 cr[] = { guest_cr0(v), 0, v->vcpu_info->arch.cr2, root,
+		     CR4_BASE | (v->pv.ctrlreg4 & CR4_OWN) };
+
+	if (n >= ARRAY_SIZE(cr) || n == 1)
+		return -EPERM;
+	*val = cr[n];
+	return 0;
+}
+
+static int write_cr(struct vcpu *v, unsigned int cr, u64 val)
 {
 	switch (cr) {
 	case 0:
-		*val = guest_cr0(v);
-		return OP_done;
-	case 2:
-		*val = v->vcpu_info->arch.cr2;
-		return OP_done;
-	case 3:
-		*val = mfn_x(v->pv.root_kernel) << PAGE_SHIFT;
-		return OP_done;
-	case 4:
-		*val = CR4_BASE | (v->pv.ctrlreg4 & CR4_OWN);
-		return OP_done;
-	}
-	return OP_refused;
-}
-
-static enum outcome write_cr(struct vcpu *v, unsigned int cr, u64 val)
-{
-	switch (cr) {
-	case 0:
-		if ((val ^ CR0_BASE) & ~X86_CR0_TS) {
-			guest_log(LOG_DEBUG, "d%dv%u: CR0 = %lx refused\n", v->domain->id, v->id, val);
-			return OP_refused;
-		}
+		if ((val ^ CR0_BASE) & ~X86_CR0_TS)
+			return refuse(-EPERM, "CR0 = %lx", val);
 		arch_set_ts(v, val & X86_CR0_TS);
-		return OP_done;
+		return 0;
 	case 2:
 		v->vcpu_info->arch.cr2 = val;
-		return OP_done;
+		return 0;
 	case 3:
 		return write_cr3(v, val);
 	case 4:		/* bits that are not the guest's are ignored, as its kernels expect */
 		v->pv.ctrlreg4 = CR4_BASE | (val & CR4_OWN);
-		return OP_done;
+		return 0;
 	}
-	return OP_refused;
+	return -EPERM;
 }
 
-static enum outcome move_cr(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
+/* The group 0f 01. */
+static int group7(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
 {
-	u64 val;
+	u64 cr0 = guest_cr0(v);
 
-	if (in->opcode == 0x22)
-		return write_cr(v, in->reg, *reg_ptr(regs, in->rm));
-	if (read_cr(v, in->reg, &val) == OP_refused)
-		return OP_refused;
-	*reg_ptr(regs, in->rm) = val;
-	return OP_done;
-}
-
-static enum outcome move_dr(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
-{
-	unsigned int dr = in->reg;
-
-	if (dr > 7 || dr == 4 || dr == 5)
-		return OP_refused;
-	if (in->opcode == 0x23)
-		return set_guest_debugreg(v, dr, *reg_ptr(regs, in->rm)) ? OP_refused : OP_done;
-	*reg_ptr(regs, in->rm) = get_guest_debugreg(v, dr);
-	return OP_done;
-}
-
-/* --- the group 0f 01 --- */
-
-static enum outcome smsw(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
-{
-	u64 val = guest_cr0(v);
-
-	if (!in->is_mem) {
-		reg_write(regs, in->rm, in->opsize, true, val);
-		return OP_done;
+	if ((in->reg & 7) == 4) {	/* SMSW faults with UMIP; it reveals nothing */
+		if (in->is_mem)
+			return copy_to_guest(_gva(in->ea), &cr0, 2);
+		reg_write(regs, in->rm, in->opsize, true, cr0);
+		return 0;
 	}
-	if (copy_to_guest(_gva(in->ea), &val, 2)) {
-		bounce_page_fault(v, regs, in->ea, PFEC_W);
-		return OP_left;
-	}
-	return OP_done;
+	if (!v->pv.in_kernel)
+		return -EPERM;
+	if (in->modrm == 0xd1)		/* XSETBV */
+		return (u32)regs->rcx ? -EPERM : arch_set_xcr0(v, edx_eax(regs));
+	if ((in->reg & 7) == 6 && !in->is_mem)	/* LMSW: loads PE MP EM TS; cannot clear PE */
+		return write_cr(v, 0, (cr0 & ~0xeUL) | (*reg_ptr(regs, in->rm) & 0xe));
+	if ((in->reg & 7) != 7 || !in->is_mem)
+		return -EPERM;
+	if (guest_addr_ok(in->ea))	/* INVLPG */
+		flush_va_local(in->ea);
+	return 0;
 }
-
-static enum outcome lmsw(struct vcpu *v, const struct cpu_user_regs *regs, const struct insn *in)
-{
-	u64 val = reg_read(regs, in->rm, 2, true);
-
-	if (in->is_mem || !v->pv.in_kernel)
-		return OP_refused;
-	/* loads PE MP EM TS; cannot clear PE */
-	return write_cr(v, 0, (guest_cr0(v) & ~0xeUL) | (val & 0xe));
-}
-
-static enum outcome group7(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
-{
-	switch (in->modrm) {
-	case 0xd1:			/* XSETBV */
-		if (!v->pv.in_kernel || (u32)regs->rcx ||
-		    arch_set_xcr0(v, regs->rdx << 32 | (u32)regs->rax))
-			return OP_refused;
-		return OP_done;
-	}
-	switch (in->reg & 7) {
-	case 4:				/* UMIP makes it fault in hardware; it reveals nothing */
-		return smsw(v, regs, in);
-	case 6:
-		return lmsw(v, regs, in);
-	case 7:				/* INVLPG */
-		if (!in->is_mem || !v->pv.in_kernel)
-			return OP_refused;
-		if (guest_addr_ok(in->ea))
-			flush_va_local(in->ea);
-		return OP_done;
-	}
-	return OP_refused;
-}
-
-/* --- the rest --- */
 
 static void cpuid_to_regs(struct vcpu *v, struct cpu_user_regs *regs)
 {
@@ -182,85 +121,66 @@ static void cpuid_to_regs(struct vcpu *v, struct cpu_user_regs *regs)
 	regs->rdx = l.d;
 }
 
-static enum outcome msr_access(struct vcpu *v, struct cpu_user_regs *regs, bool write)
+static int msr_access(struct vcpu *v, struct cpu_user_regs *regs, bool write)
 {
 	u32 msr = (u32)regs->rcx;
-	u64 val = regs->rdx << 32 | (u32)regs->rax;
+	u64 val = edx_eax(regs);
 
-	if (write ? guest_wrmsr(v, msr, val) : guest_rdmsr(v, msr, &val)) {
-		guest_log(LOG_DEBUG, "d%dv%u: %s %x refused\n", v->domain->id, v->id,
-			  write ? "WRMSR" : "RDMSR", msr);
-		return OP_refused;
-	}
-	if (!write) {
-		regs->rax = (u32)val;
-		regs->rdx = val >> 32;
-	}
-	return OP_done;
+	if (write ? guest_wrmsr(v, msr, val) : guest_rdmsr(v, msr, &val))
+		return refuse(-EPERM, "%s %x", write ? "WRMSR" : "RDMSR", msr);
+	if (!write)
+		set_edx_eax(regs, val);
+	return 0;
 }
 
-static enum outcome two_byte(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
+static int execute(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
 {
-	u64 tsc;
+	u64 *reg = reg_ptr(regs, in->rm);
 
-	switch (in->opcode) {		/* these also in user mode */
-	case 0x01:
+	switch (in->opcode) {			/* these also in user mode */
+	case 0x6c ... 0x6f: case 0xe4 ... 0xe7: case 0xec ... 0xef:
+		return emulate_port_io(v, regs, in);
+	case 0xfa: case 0xfb:		/* the event mask is the guest's interrupt flag, not IF */
+		return v->pv.in_kernel || v->pv.iopl == 3 ? 0 : -EPERM;
+	case 0x101:
 		return group7(v, regs, in);
-	case 0x31:			/* faults only with CR4.TSD */
-		tsc = rdtsc_now();
-		regs->rax = (u32)tsc;
-		regs->rdx = tsc >> 32;
-		return OP_done;
-	case 0xa2:			/* faults only with CPUID faulting */
+	case 0x131:			/* faults only with CR4.TSD */
+		set_edx_eax(regs, rdtsc_now());
+		return 0;
+	case 0x1a2:			/* faults only with CPUID faulting */
 		cpuid_to_regs(v, regs);
-		return OP_done;
+		return 0;
 	}
 	if (!v->pv.in_kernel)
-		return OP_refused;
+		return -EPERM;
 	switch (in->opcode) {
-	case 0x06:
-		arch_set_ts(v, false);
-		return OP_done;
-	case 0x08: case 0x09:		/* without devices of its own a guest needs no WBINVD */
-		if (v->domain->is_hardware || v->domain->iomem.count)
-			flush_cache_local();
-		return OP_done;
-	case 0x20: case 0x22:
-		return move_cr(v, regs, in);
-	case 0x21: case 0x23:
-		return move_dr(v, regs, in);
-	case 0x30: case 0x32:
-		return msr_access(v, regs, in->opcode == 0x30);
-	}
-	return OP_refused;
-}
-
-static enum outcome one_byte(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in)
-{
-	switch (in->opcode) {
-	case 0x6c: case 0x6d: case 0x6e: case 0x6f:
-	case 0xe4: case 0xe5: case 0xe6: case 0xe7:
-	case 0xec: case 0xed: case 0xee: case 0xef:
-		switch (emulate_port_io(v, regs, in)) {
-		case 0:
-			return OP_done;
-		case -EFAULT:		/* INS to a page that cannot be written */
-			bounce_page_fault(v, regs, in->ea, PFEC_W);
-			return OP_left;
-		}
-		return OP_refused;
 	case 0xf4:			/* as STI; HLT: sleep until an event */
-		if (!v->pv.in_kernel)
-			return OP_refused;
 		v->vcpu_info->evtchn_upcall_mask = 0;
 		smp_mb();		/* before pending is looked at */
 		sched_block();
-		return OP_done;
-	case 0xfa: case 0xfb:
-		/* The event mask is the guest's interrupt flag; the real one is not for it. */
-		return v->pv.in_kernel || v->pv.iopl == 3 ? OP_done : OP_refused;
+		return 0;
+	case 0x106:
+		arch_set_ts(v, false);
+		return 0;
+	case 0x108: case 0x109:		/* without devices of its own a guest needs no WBINVD */
+		if (v->domain->is_hardware || v->domain->iomem.count)
+			flush_cache_local();
+		return 0;
+	case 0x120:
+		return read_cr(v, in->reg, reg);
+	case 0x121:
+		if (in->reg > 7 || in->reg == 4 || in->reg == 5)
+			return -EPERM;
+		*reg = get_guest_debugreg(v, in->reg);
+		return 0;
+	case 0x122:
+		return write_cr(v, in->reg, *reg);
+	case 0x123:
+		return set_guest_debugreg(v, in->reg, *reg);
+	case 0x130: case 0x132:
+		return msr_access(v, regs, in->opcode == 0x130);
 	}
-	return OP_refused;
+	return -EPERM;
 }
 
 /*
@@ -271,14 +191,12 @@ static bool fast_segment_base(struct vcpu *v, struct cpu_user_regs *regs)
 {
 	static const u8 which[3] = { SEGBASE_FS, SEGBASE_GS_KERNEL, SEGBASE_GS_USER };
 	u32 n = (u32)regs->rcx - 0xc0000100U;
-	u64 code, val;
+	u64 code;
 
 	if (n >= 3 || !v->pv.in_kernel || copy_words_from_guest(&code, _gva(regs->rip), 1) ||
 	    (u16)code != 0x320f || (regs->rflags & X86_RFLAGS_TF))
 		return false;
-	val = arch_get_segment_base(v, which[n]);
-	regs->rax = (u32)val;
-	regs->rdx = val >> 32;
+	set_edx_eax(regs, arch_get_segment_base(v, which[n]));
 	regs->rip += 2;
 	regs->rflags &= ~X86_RFLAGS_RF;
 	return true;
@@ -287,52 +205,55 @@ static bool fast_segment_base(struct vcpu *v, struct cpu_user_regs *regs)
 bool emulate_privop(struct vcpu *v, struct cpu_user_regs *regs)
 {
 	struct insn in;
-	u64 fault_va;
-	enum outcome out;
+	u64 fault_va = 0;
+	u32 error = PFEC_W;
+	int rc;
 
 	if (fast_segment_base(v, regs))
 		return true;
-	switch (decode_insn(v, regs, &in, &fault_va)) {
-	case 0:
-		break;
-	case -EFAULT:	/* the rest of the instruction, or the source of OUTS, is not mapped */
-		bounce_page_fault(v, regs, fault_va, fault_va - regs->rip < 15 ? PFEC_I : 0);
-		return true;
-	default:
-		return false;
+	rc = decode_insn(v, regs, &in, &fault_va);
+	if (!rc) {
+		trace(PRIVOP, in.opcode, regs->rip);
+		fault_va = in.ea;
+		rc = execute(v, regs, &in);
+	} else {	/* the rest of the instruction, or the source of OUTS, is not mapped */
+		error = fault_va - regs->rip < 15 ? PFEC_I : 0;
 	}
-	trace(PRIVOP, in.map << 8 | in.opcode, regs->rip);
-	out = in.map ? two_byte(v, regs, &in) : one_byte(v, regs, &in);
-	if (out == OP_refused)
-		return false;
-	if (out == OP_done) {
+	switch (rc) {
+	case 0:
 		retire_insn(regs, &in);
 		step_after_insn(v, regs);
+		return true;
+	case -EFAULT:
+		bounce_page_fault(v, regs, fault_va, error);
+		return true;
+	case -ERESTART:		/* CR3: part of the tree is validated */
+		return true;
 	}
-	return true;
+	return false;
 }
 
 /* UD2, "xen", CPUID: the way in which PV guests ask, in kernel and user mode. */
 bool emulate_forced(struct vcpu *v, struct cpu_user_regs *regs)
 {
 	static const u8 want[7] = { 0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2 };
-	u64 rip = regs->rip, part = min((u64)sizeof(want), PAGE_SIZE - (rip & ~PAGE_MASK));
+	u64 at = regs->rip, end = at + sizeof(want), n;
 	u8 got[7];
 
-	if (!guest_addr_ok(rip) || copy_from_guest(got, _gva(rip), part) ||
-	    __builtin_memcmp(got, want, part))
-		return false;
-	if (part < sizeof(want)) {
-		if (!guest_addr_ok(rip + part) ||
-		    copy_from_guest(got + part, _gva(rip + part), sizeof(want) - part)) {
-			bounce_page_fault(v, regs, rip + part, PFEC_I);
+	/* the next page only when this one has the beginning */
+	for (; at != end; at += n) {
+		n = min(end - at, PAGE_SIZE - (at & ~PAGE_MASK));
+		if (!guest_addr_ok(at) || copy_from_guest(got, _gva(at), n)) {
+			if (at == regs->rip)
+				return false;
+			bounce_page_fault(v, regs, at, PFEC_I);
 			return true;
 		}
-		if (__builtin_memcmp(got, want, sizeof(want)))
+		if (__builtin_memcmp(got, want + (at - regs->rip), n))
 			return false;
 	}
 	cpuid_to_regs(v, regs);
-	regs->rip += sizeof(want);
+	regs->rip = end;
 	regs->rflags &= ~X86_RFLAGS_RF;
 	step_after_insn(v, regs);
 	return true;

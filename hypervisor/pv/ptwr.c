@@ -4,22 +4,17 @@
  *
  * Job:    recognise the fault, work out the new entry, change it as mmu_update would.
  * Enter:  pv/bounce.c, page faults of guest kernel mode on present, read-only pages.
- * State:  none.
  * Locks:  the domain's mmu_lock around the walk and the change; guest memory is read before it.
  * Holds:  W1  only L1 entries are written so; the instruction is emulated whole or the guest gets
  *             its page fault.
- *         W2  the store's target is found again under the lock: what the walk said before may be
- *             gone.
- * Tests:  tests/host/test_ptwr.c, tests/guests/ptwr.c
- * Next:   pv/decode.c (instructions), pv/pagetable.c (mod_l1)
+ *         W2  the target is found under the lock: what an earlier walk said may be gone.
+ * Tests:  tests/guests/ptwr.c
  */
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/l1.h>
-#include <hv/pv.h>
 #include <hv/regs.h>
 
-/* The entry that va names if va lies in a read-only mapped, validated L1 table of d; mmu_lock held. */
+/* The entry that va names if va lies in a read-only mapped, validated L1 table; mmu_lock held. */
 static __always_inline u64 *target_entry(struct vcpu *v, u64 va)
 {
 	const u64 *l1p = walk_l1(v, va);
@@ -65,11 +60,10 @@ static unsigned int decode_plain(u64 code, struct cpu_user_regs *regs, u64 va, u
 static bool fast_store(struct vcpu *v, struct cpu_user_regs *regs, u64 va, u64 code)
 {
 	struct domain *d = v->domain;
-	unsigned int len;
 	u64 *reg, *p, old;
+	unsigned int len = va & 7 ? 0 : decode_plain(code, regs, va, &reg);
 	int rc = -EINVAL;
 
-	len = va & 7 ? 0 : decode_plain(code, regs, va, &reg);
 	if (unlikely(!len))
 		return false;
 	mmu_lock(d);
@@ -114,7 +108,7 @@ static bool slow_store(struct vcpu *v, struct cpu_user_regs *regs, u64 va)
 		if (p) {
 			old = READ_ONCE(*p);
 			rc = emulate_store(&after, &in, old, &new);
-			if (rc == 1)
+			if (!rc && new != old)
 				rc = mod_l1_if_same(d, p, old, new);
 		}
 		mmu_unlock(d);

@@ -100,8 +100,6 @@ struct vcpu {
 /* v->work: reasons not to return straight to the guest */
 #define VW_crash	BIT(0)	/* domain crashed or vcpu must stop */
 #define VW_nmi		BIT(1)
-#define VW_zombies	BIT(2)
-#define VW_time		BIT(3)	/* refresh the pvclock page */
 
 #define CPUID_WORDS 12			/* see control/cpu_policy.c */
 

@@ -9,7 +9,7 @@
  *         P3  an entry is written only after its references are taken; references are dropped
  *             only after the entry is gone; a frame changes type or owner only after the flush
  *             that its stamp asks for.
- * Tests:  tests/host/test_pagetable.c, test_decode.c, ..., tests/guests
+ * Tests:  tests/host/test_pagetable.c, test_decode.c, test_bounce.c, ...; tests/guests
  */
 #ifndef HV_PV_H
 #define HV_PV_H
@@ -25,25 +25,24 @@
  * on error.
  */
 int mod_l1(struct domain *d, struct domain *pg_owner, u64 *l1p, u64 new, bool preserve_ad);
-/* The same, only if *l1p still is old: -EAGAIN otherwise (nothing changed). */
-int mod_l1_if_same(struct domain *d, u64 *l1p, u64 old, u64 new);
+int mod_l1_if_same(struct domain *d, u64 *l1p, u64 old, u64 new);	/* -EAGAIN: is not old */
 int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type, unsigned int idx,
 		    u64 new, bool preserve_ad);
 /*
- * Make pg a validated table of the type, its children first. Bounded by d->promote_budget: -ERESTART
- * to go on after mmu_lock was let go.
+ * Make pg a validated table of the type, its children first. Bounded by d->promote_budget:
+ * -ERESTART to go on after mmu_lock was let go.
  */
 int promote_tree(struct domain *d, struct page_info *pg, enum page_type type);
-/* Put the hypervisor's slots into a guest's L4 (validate_table calls it); seam to x86. */
-void fill_hv_slots(u64 *l4);
+void fill_hv_slots(u64 *l4);		/* of a guest's L4 (validate_table calls it); seam to x86 */
 /* Roots of a vcpu: typed PT_l4, held. new_baseptr semantics; -errno. */
 int set_kernel_root(struct vcpu *v, mfn_t mfn);
 int set_user_root(struct vcpu *v, mfn_t mfn);		/* mfn 0 / INVALID: none */
 void drop_roots(struct vcpu *v);
 u64 root_to_cr3(struct vcpu *v, mfn_t root, bool user);	/* seam: adds PCID bits */
-
-/* Whose frames a foreign domid means: *out is NULL for DOMID_IO. A reference is held unless it is
- * the caller's own domain (pg_owner_put drops it). -ESRCH, -EPERM, -EINVAL. */
+/*
+ * Whose frames a foreign domid means: *out is NULL for DOMID_IO. A reference is held unless it is
+ * the caller's own domain (pg_owner_put drops it). -ESRCH, -EPERM, -EINVAL.
+ */
 int pg_owner_get(u64 domid, struct domain **out);
 void pg_owner_put(struct domain *d);
 /* Physical CPUs whose TLBs may hold entries of the vcpus in the guest's bitmap. -EFAULT. */
@@ -56,12 +55,7 @@ bool ptwr_fault(struct vcpu *v, struct cpu_user_regs *regs, u64 va);
 void bounce_trap(struct vcpu *v, struct cpu_user_regs *regs, unsigned int vector, bool has_error,
 		 u32 error);
 void bounce_page_fault(struct vcpu *v, struct cpu_user_regs *regs, u64 cr2, u32 error);
-void bounce_event(struct vcpu *v, struct cpu_user_regs *regs);
-void bounce_syscall(struct vcpu *v, struct cpu_user_regs *regs);	/* 64-bit, long way */
-void bounce_callback32(struct vcpu *v, struct cpu_user_regs *regs, bool sysenter);
 void bounce_failsafe(struct vcpu *v, struct cpu_user_regs *regs);
-void bounce_nmi(struct vcpu *v, struct cpu_user_regs *regs);
-#define inject_gp(v, regs, err) bounce_trap((v), (regs), 13, true, (err))
 
 /* --- descriptors.c --- */
 bool fix_code_selector(u64 *sel);	/* make it a legal ring-3 code selector; false: refuse */
@@ -72,80 +66,79 @@ int set_gdt_frames(struct vcpu *v, const u64 *mfns, unsigned int entries);
 void drop_gdt(struct vcpu *v);
 int set_ldt(struct vcpu *v, u64 base, unsigned int ents);
 void drop_ldt(struct vcpu *v);
+int set_guest_debugreg(struct vcpu *v, unsigned int reg, u64 val);	/* -EPERM -EINVAL */
+u64 get_guest_debugreg(const struct vcpu *v, unsigned int reg);		/* 0-7 */
 
 /* --- decode.c: the few instructions that are emulated --- */
 struct insn {
-	u8 opcode;		/* last opcode byte; two-byte opcodes: map == 1 */
-	u8 map;			/* 0 one byte, 1 0f */
+	u16 opcode;		/* behind 0f: 0x100 + the second byte */
 	u8 length;		/* whole instruction */
 	u8 opsize;		/* bytes: 1 2 4 8 */
 	u8 modrm, reg, rm;	/* reg and rm with REX bits */
-	bool is_mem;		/* there is a memory operand: ea */
-	bool rep, repne, lock, rex, rex_w, addr32, code32, is_string;
+	u8 rex, segment;	/* these prefixes; 0: none */
+	bool rep, lock, addr32, code32;
+	bool is_mem, is_string;
+	bool rep_over;		/* a string instruction with REP and a count of 0: no effect */
 	u64 ea;			/* effective address when is_mem (segment bases applied) */
 	u64 imm;		/* sign-extended immediate; MOVS, OUTS: the element read at rsi */
 };
 /* Fetch at regs->rip and decode; 0, -EFAULT (fetch failed; *fault_va says where), -EINVAL. */
-int decode_insn(const struct vcpu *v, const struct cpu_user_regs *regs, struct insn *in,
-		u64 *fault_va);
+int decode_insn(struct vcpu *v, const struct cpu_user_regs *regs, struct insn *in, u64 *fault_va);
+/* rip behind the instruction (REP with more to do: stays, rcx and the pointers move), RF clear. */
+void retire_insn(struct cpu_user_regs *regs, const struct insn *in);
+/* Last thing after an emulated instruction: #DB if the guest single-steps. */
+void step_after_insn(struct vcpu *v, struct cpu_user_regs *regs);
+
 extern const u8 reg_offset[16];
 static inline u64 *reg_ptr(struct cpu_user_regs *regs, unsigned int n)	/* by encoding 0-15 */
 {
 	return (u64 *)((char *)regs + reg_offset[n & 15]);
 }
 
+/* n as encoded; rex: any REX prefix, which makes byte registers 4-7 spl .. dil. */
 u64 reg_read(const struct cpu_user_regs *regs, unsigned int n, unsigned int size, bool rex);
 void reg_write(struct cpu_user_regs *regs, unsigned int n, unsigned int size, bool rex, u64 val);
-/* rip behind the instruction (REP with more to do: stays, rcx and the pointers move), RF clear. */
-void retire_insn(struct cpu_user_regs *regs, const struct insn *in);
-/* Last thing after an emulated instruction: #DB if the guest single-steps. */
-void step_after_insn(struct vcpu *v, struct cpu_user_regs *regs);
-/*
- * MOV with REX.W of a register to (register) or disp(register), the common page-table store:
- * bytes[0..n) at regs->rip. False: not that, use decode_insn().
- */
-bool decode_fast_store(const u8 *bytes, unsigned int n, const struct cpu_user_regs *regs, u64 *ea,
-		       u64 *val, unsigned int *len);
 
-/* --- store.c: what a decoded store makes of the 8-byte word around its operand --- */
+static inline u64 trunc_to(u64 val, unsigned int bytes)
+{
+	return val & (~0UL >> (64 - bytes * 8));
+}
+
 /*
- * regs is a copy of the frame: on success it holds the registers, flags and rip after the
- * instruction; put it in force once the store has happened. old: the aligned word that contains
- * in->ea. 1: *new is to be stored (if the word still is old); 0: nothing is stored (CMPXCHG that
- * compared unequal, REP with rcx 0); -EINVAL: not a store, or it crosses the word.
+ * store.c: what a decoded store makes of the 8-byte word around its operand. regs is a copy of the
+ * frame: on success it holds the registers, flags and rip after the instruction; put it in force
+ * once *new is stored. old: the aligned word that contains in->ea; *new may be the same (CMPXCHG
+ * that compared unequal, REP with rcx 0). -EINVAL: not a store, or it crosses the word.
  */
 int emulate_store(struct cpu_user_regs *regs, const struct insn *in, u64 old, u64 *new);
 
-/* --- privop.c, ports.c, cpuid.c, msr.c, descriptors.c (debug registers) --- */
+/* --- privop.c, ports.c, cpuid.c, msr.c --- */
 bool emulate_privop(struct vcpu *v, struct cpu_user_regs *regs);	/* #GP: done? else inject */
 bool emulate_forced(struct vcpu *v, struct cpu_user_regs *regs);	/* #UD: ud2a "xen" cpuid */
+/*
+ * IN, OUT, or one step of INS, OUTS. 0: done, the registers are changed but for rip; -EPERM: #GP;
+ * -EFAULT: the destination of INS cannot be written (the port was not read).
+ */
+int emulate_port_io(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in);
+/* v is current: leaf d tells the size of its XSAVE area. */
 void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out);
 extern const struct cpuid_word { u32 leaf, sub; u8 reg; bool any_sub; } cpuid_words[CPUID_WORDS];
+enum vendor { V_any, V_intel, V_amd };
+enum vendor hw_vendor(void);		/* of the processor; V_any: neither of these */
 int guest_rdmsr(struct vcpu *v, u32 msr, u64 *val);	/* -EACCES: inject #GP */
 int guest_wrmsr(struct vcpu *v, u32 msr, u64 val);
-bool guest_io_allowed(struct vcpu *v, const struct cpu_user_regs *regs, u16 port,
-		      unsigned int size);
-u32 guest_io_read(struct vcpu *v, u16 port, unsigned int size);
-void guest_io_write(struct vcpu *v, u16 port, unsigned int size, u32 val);
-int emulate_port_io(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in);
-int set_guest_debugreg(struct vcpu *v, unsigned int reg, u64 val);	/* -EPERM -EINVAL */
-u64 get_guest_debugreg(const struct vcpu *v, unsigned int reg);		/* 0-7 */
 
 /* --- vcpu_op.c, callback.c --- */
 /* Accepted bits of vm_assist. m2p_strict is not: user page tables show the M2P. */
 #define VM_ASSIST_VALID (BIT(VMASST_TYPE_4gb_segments) | BIT(VMASST_TYPE_4gb_segments_notify) | \
-			 BIT(VMASST_TYPE_writable_pagetables) | \
-			 BIT(VMASST_TYPE_pae_extended_cr3) | BIT(VMASST_TYPE_architectural_iopl) | \
-			 BIT(VMASST_TYPE_runstate_update_flag))
+	BIT(VMASST_TYPE_writable_pagetables) | BIT(VMASST_TYPE_pae_extended_cr3) | \
+	BIT(VMASST_TYPE_architectural_iopl) | BIT(VMASST_TYPE_runstate_update_flag))
 /* Check and install a whole context (VCPUOP_initialise, domctl setvcpucontext, dom0 build). */
 int set_vcpu_context(struct vcpu *v, const struct vcpu_guest_context *c);
 /* Recompute v->pv.direct_ok after a change of roots, callbacks or the kernel stack. */
 void pv_update_direct(struct vcpu *v);
 int map_vcpu_info(struct vcpu *v, u64 mfn, u32 offset);
 void unmap_vcpu_info(struct vcpu *v);
-
-/* --- exit work (pv/bounce.c): called by entry.S with interrupts off before guest mode --- */
-void exit_to_guest_work(struct cpu_user_regs *regs);
 
 /* Guest addresses that a PV guest may name at all: not the hypervisor's slots. */
 static inline bool guest_addr_ok(u64 va)
