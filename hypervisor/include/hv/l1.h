@@ -28,7 +28,7 @@ int get_l1e_slow(struct domain *d, struct domain *pg_owner, u64 e, struct page_i
 
 /* Take what a present L1 entry needs. table: where it will be, unless that is being validated. */
 static __always_inline int get_l1e(struct domain *d, struct domain *pg_owner, u64 e,
-			  struct page_info *table)
+				   struct page_info *table)
 {
 	struct page_info *pg = mfn_to_page(pte_mfn(e));
 	u64 x;
@@ -54,11 +54,10 @@ static __always_inline int get_l1e(struct domain *d, struct domain *pg_owner, u6
 
 static __always_inline void put_l1e(u64 e)
 {
-	struct page_info *pg;
+	struct page_info *pg = mfn_to_page(pte_mfn(e));
 
 	if (unlikely(!mfn_is_ram(pte_mfn(e))))
 		return;
-	pg = mfn_to_page(pte_mfn(e));
 	if (e & PTE_RW)
 		put_page_writable(pg);
 	else
@@ -81,9 +80,9 @@ static __always_inline bool write_pte(u64 *p, u64 *old, u64 new, enum pte_write 
 	return true;
 }
 
-/* Replace the entry at l1p, which was old. As mod_l1(); -EAGAIN only for WRITE_IF_SAME. */
-static __always_inline int change_l1(struct domain *d, struct domain *pg_owner, u64 *l1p, u64 old, u64 new,
-			    enum pte_write how)
+/* Replace the entry at l1p, which was old, as mod_l1() does; -EAGAIN only for WRITE_IF_SAME. */
+static __always_inline int change_l1(struct domain *d, struct domain *pg_owner, u64 *l1p, u64 old,
+				     u64 new, enum pte_write how)
 {
 	int rc;
 
@@ -109,25 +108,20 @@ static __always_inline int change_l1(struct domain *d, struct domain *pg_owner, 
 /* Walk the vcpu's kernel root: address of the L1 entry that maps va, or NULL. */
 static __always_inline u64 *walk_l1(const struct vcpu *v, u64 va)
 {
-	const u64 *t;
+	mfn_t table = v->pv.root_kernel;
+	unsigned int shift;
 	u64 e;
 
-	if (unlikely(in_hv_slots(va) || !is_canonical(va) ||
-		     mfn_eq(v->pv.root_kernel, INVALID_MFN)))
+	if (unlikely(in_hv_slots(va) || !is_canonical(va) || mfn_eq(table, INVALID_MFN)))
 		return NULL;
-	t = mfn_to_virt(v->pv.root_kernel);
-	e = READ_ONCE(t[L4_INDEX(va)]);
-	if (unlikely(!(e & PTE_P)))
-		return NULL;
-	t = mfn_to_virt(pte_mfn(e));
-	e = READ_ONCE(t[L3_INDEX(va)]);
-	if (unlikely(!(e & PTE_P)))
-		return NULL;
-	t = mfn_to_virt(pte_mfn(e));
-	e = READ_ONCE(t[L2_INDEX(va)]);
-	if (unlikely(!(e & PTE_P)))
-		return NULL;
-	return (u64 *)mfn_to_virt(pte_mfn(e)) + L1_INDEX(va);
+#pragma GCC unroll 3
+	for (shift = 39; shift > PAGE_SHIFT; shift -= 9) {
+		e = READ_ONCE(((const u64 *)mfn_to_virt(table))[(va >> shift) & 511]);
+		if (unlikely(!(e & PTE_P)))
+			return NULL;
+		table = pte_mfn(e);
+	}
+	return (u64 *)mfn_to_virt(table) + L1_INDEX(va);
 }
 
 #endif
