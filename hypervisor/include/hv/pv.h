@@ -136,12 +136,8 @@ u64 get_guest_debugreg(const struct vcpu *v, unsigned int reg);		/* 0-7 */
 			 BIT(VMASST_TYPE_writable_pagetables) | \
 			 BIT(VMASST_TYPE_pae_extended_cr3) | BIT(VMASST_TYPE_architectural_iopl) | \
 			 BIT(VMASST_TYPE_runstate_update_flag))
-/* Check and install a whole context (VCPUOP_initialise, domctl setvcpucontext, dom0 build). */
-int set_vcpu_context(struct vcpu *v, const struct vcpu_guest_context *c);
 /* Recompute v->pv.direct_ok after a change of roots, callbacks or the kernel stack. */
 void pv_update_direct(struct vcpu *v);
-int map_vcpu_info(struct vcpu *v, u64 mfn, u32 offset);
-void unmap_vcpu_info(struct vcpu *v);
 
 /* --- exit work (pv/bounce.c): called by entry.S with interrupts off before guest mode --- */
 void exit_to_guest_work(struct cpu_user_regs *regs);
