@@ -44,7 +44,6 @@ struct pv_vcpu {
 	mfn_t root_kernel, root_user;	/* typed and held; INVALID_MFN when none */
 	mfn_t gdt_frames[16];
 	unsigned int gdt_ents;
-	u64 ldt_base;
 	unsigned int ldt_ents;
 	mfn_t ldt_frames[16];
 	u64 fs_base, gs_base_user, gs_base_kernel;	/* saved when not running */
