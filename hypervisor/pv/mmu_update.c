@@ -59,26 +59,49 @@ int vcpumask_to_cpus(struct domain *d, gva_t bitmap, cpumask_t *out)
 	return 0;
 }
 
-/* One request; mmu_lock(pt_owner) held. */
-static int update_one(struct domain *pt_owner, struct domain *pg_owner,
-		      const struct mmu_update *req)
+static noinline int update_m2p(struct domain *pg_owner, mfn_t mfn, u64 pfn)
 {
-	unsigned int cmd = req->ptr & 7, idx = (req->ptr & ~PAGE_MASK) >> 3;
-	mfn_t mfn = _mfn(req->ptr >> PAGE_SHIFT);
-	struct page_info *pg = mfn_to_page(mfn);
-	enum page_type type;
-	u64 *p, word;
+	if (!pg_owner || !get_page(mfn_to_page(mfn), pg_owner))
+		return refuse(-EINVAL, "M2P update of a foreign frame");
+	set_m2p(mfn, pfn);
+	put_page(mfn_to_page(mfn));
+	return 0;
+}
 
-	if (unlikely(cmd & 4))
-		return refuse(-ENOSYS, "mmu_update command %u", cmd);
+/* The frame is no L1 table in use: another table, or perhaps one that the guest itself could write. */
+static noinline int update_other(struct domain *pt_owner, mfn_t mfn, u64 word, u64 ptr, u64 val)
+{
+	unsigned int idx = (ptr & ~PAGE_MASK) >> 3;
+	struct page_info *pg = mfn_to_page(mfn);
+	enum page_type type = PG_type(word);
+
+	if (type >= PT_l2 && type <= PT_l4 && (word & PG_validated))
+		return mod_table_entry(pt_owner, pg, type, idx, val,
+				       (ptr & 3) == MMU_PT_UPDATE_PRESERVE_AD);
+	if (type == PT_seg && (word & PG_TYPE_MASK))
+		return refuse(-EINVAL, "mmu_update of a descriptor page");
+	if (!get_page_writable(pg, pt_owner))
+		return refuse(-EINVAL, "mfn %lx cannot be written", mfn_x(mfn));
+	WRITE_ONCE(((u64 *)mfn_to_virt(mfn))[idx], val);
+	put_page_writable(pg);
+	return 0;
+}
+
+/* One request; mmu_lock(pt_owner) held. */
+static __always_inline int update_one(struct domain *pt_owner, struct domain *pg_owner,
+				      u64 ptr, u64 val)
+{
+	u64 *p = (u64 *)maddr_to_virt(ptr & ~7UL), word;
+	mfn_t mfn = _mfn(ptr >> PAGE_SHIFT);
+	struct page_info *pg = mfn_to_page(mfn);
+
 	if (unlikely(!mfn_is_ram(mfn)))
-		return refuse(-EINVAL, "mmu_update of %lx: no RAM", req->ptr);
-	if (unlikely(cmd == MMU_MACHPHYS_UPDATE)) {
-		if (!pg_owner || !get_page(pg, pg_owner))
-			return refuse(-EINVAL, "M2P update of a foreign frame");
-		set_m2p(mfn, req->val);
-		put_page(pg);
-		return 0;
+		return refuse(-EINVAL, "mmu_update of %lx: no RAM", ptr);
+	if (unlikely(ptr & 5)) {
+		if (ptr & 4)
+			return refuse(-ENOSYS, "mmu_update command %lu", ptr & 7);
+		if ((ptr & 3) == MMU_MACHPHYS_UPDATE)
+			return update_m2p(pg_owner, mfn, val);
 	}
 	if (unlikely(READ_ONCE(pg->owner) != pt_owner->id))
 		return refuse(-EINVAL, "table %lx is not d%d's", mfn_x(mfn), pt_owner->id);
@@ -86,41 +109,29 @@ static int update_one(struct domain *pt_owner, struct domain *pg_owner,
 	smp_rmb();			/* the word of a frame of pt_owner, not of its next owner */
 	if (unlikely(READ_ONCE(pg->owner) != pt_owner->id))
 		return -EINVAL;
-	type = PG_type(word);
-	p = (u64 *)mfn_to_virt(mfn) + idx;
 	/* A validated table cannot leave its owner or its type while we hold the lock (F5). */
-	if (likely(type == PT_l1 && (word & PG_validated)))
-		return mod_l1(pt_owner, pg_owner, p, req->val, cmd == MMU_PT_UPDATE_PRESERVE_AD);
-	if (type >= PT_l2 && type <= PT_l4 && (word & PG_validated))
-		return mod_table_entry(pt_owner, pg, type, idx, req->val, cmd == MMU_PT_UPDATE_PRESERVE_AD);
-	if (type == PT_seg && (word & PG_TYPE_MASK))
-		return refuse(-EINVAL, "mmu_update of a descriptor page");
-	/* no table: a store that the guest could do itself */
-	if (!get_page_writable(pg, pt_owner))
-		return refuse(-EINVAL, "mfn %lx cannot be written", mfn_x(mfn));
-	WRITE_ONCE(*p, req->val);
-	put_page_writable(pg);
-	return 0;
+	if (unlikely(PG_type(word) != PT_l1 || !(word & PG_validated)))
+		return update_other(pt_owner, mfn, word, ptr, val);
+	if (unlikely(ptr & 7))
+		return mod_l1(pt_owner, pg_owner, p, val, (ptr & 3) == MMU_PT_UPDATE_PRESERVE_AD);
+	return change_l1(pt_owner, pg_owner, p, READ_ONCE(*p), val, WRITE_PLAIN);
 }
 
-static noinline int foreign_owners(u64 foreigndom, struct domain **pt_owner,
-				   struct domain **pg_owner)
+/* Whose tables (high half; 0: the caller's) and whose frames (low half) the requests mean. */
+static noinline int foreign_owners(u32 domids, struct domain **pt_owner, struct domain **pg_owner)
 {
-	struct domain *d = current_vcpu()->domain;
-	u64 pt_dom = (foreigndom >> 16) & 0xffff;
-	int rc;
+	u32 pt_dom = domids >> 16;
+	int rc = 0;
 
-	*pt_owner = d;
-	if (pt_dom) {
-		if (pt_dom - 1 != d->id && !d->is_privileged)
-			return refuse(-EPERM, "d%d may not change d%lu's tables", d->id, pt_dom - 1);
-		*pt_owner = domain_get((domid_t)(pt_dom - 1));
-		if (!*pt_owner)
-			return -ESRCH;
-	}
-	rc = pg_owner_get(foreigndom & 0xffff, pg_owner);
-	if (rc && pt_dom)
-		domain_put(*pt_owner);
+	if (pt_dom > DOMID_FIRST_RESERVED)
+		return -ESRCH;
+	if (pt_dom && pt_dom - 1 != (*pt_owner)->id)
+		rc = pg_owner_get(pt_dom - 1, pt_owner);
+	if (rc)
+		return rc;
+	rc = pg_owner_get(domids & 0xffff, pg_owner);
+	if (rc)
+		pg_owner_put(*pt_owner);
 	return rc;
 }
 
@@ -128,26 +139,13 @@ static noinline int foreign_owners(u64 foreigndom, struct domain **pt_owner,
 static int update_single(struct domain *d, gva_t at, gva_t done)
 {
 	struct mmu_update req;
-	struct page_info *pg;
-	mfn_t mfn;
-	u64 *p;
-	int rc;
 	u32 n;
+	int rc;
 
 	if (unlikely(copy_words_from_guest(&req, at, 2)))
 		return -EFAULT;
-	p = (u64 *)maddr_to_virt(req.ptr & ~7UL);
-	mfn = _mfn(req.ptr >> PAGE_SHIFT);
-	pg = mfn_to_page(mfn);
 	mmu_lock(d);
-	/* a plain write to an L1 table in use; update_one() knows all the rest, and why so */
-	if (likely(!(req.ptr & 7) && mfn_is_ram(mfn) && READ_ONCE(pg->owner) == d->id &&
-		   (READ_ONCE(pg->word) & (PG_validated | 15UL << PG_TYPE_SHIFT)) ==
-		   (PG_validated | (u64)PT_l1 << PG_TYPE_SHIFT) && PG_type_count(pg->word) &&
-		   READ_ONCE(pg->owner) == d->id))
-		rc = change_l1(d, d, p, READ_ONCE(*p), req.val, WRITE_PLAIN);
-	else
-		rc = update_one(d, d, &req);
+	rc = update_one(d, d, req.ptr, req.val);
 	mmu_unlock(d);
 	if (gva_x(done)) {
 		n = !rc;
@@ -190,7 +188,7 @@ HYPERCALL(mmu_update)
 		}
 		mmu_lock(pt_owner);
 		for (i = 0; i < n; i++) {
-			rc = update_one(pt_owner, pg_owner, &req[i]);
+			rc = update_one(pt_owner, pg_owner, req[i].ptr, req[i].val);
 			if (unlikely(rc))
 				break;
 		}
@@ -208,8 +206,7 @@ HYPERCALL(mmu_update)
 		rc = hypercall_continue(__HYPERVISOR_mmu_update, a1 + done * sizeof(req[0]),
 					(count - done) | MMU_UPDATE_PREEMPTED, a3, a4, a5);
 	if (unlikely(foreign)) {
-		if (((u32)a4 >> 16) & 0xffff)
-			domain_put(pt_owner);
+		pg_owner_put(pt_owner);
 		pg_owner_put(pg_owner);
 	}
 	return rc;
