@@ -20,7 +20,7 @@ static long no_hypercall(u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 a6)
 	return -ENOSYS;
 }
 
-#define HYPERCALL_DECLARE(nr, name) [__HYPERVISOR_##nr] = do_##name,
+#define HYPERCALL_DECLARE(name) [__HYPERVISOR_##name] = do_##name,
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"	/* the range first, then what exists */
 const hypercall_fn hypercall_table[NR_HYPERCALLS] = {

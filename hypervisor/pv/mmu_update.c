@@ -136,80 +136,74 @@ static noinline int foreign_owners(u32 domids, struct domain **pt_owner, struct 
 }
 
 /* One request on the caller's own tables: what Linux does outside its batches. */
-static int update_single(struct domain *d, gva_t at, gva_t done)
+static long update_single(u64 at, u64 done)
 {
+	struct domain *d = current_vcpu()->domain;
 	struct mmu_update req;
 	u32 n;
 	int rc;
 
-	if (unlikely(copy_words_from_guest(&req, at, 2)))
+	if (unlikely(copy_words_from_guest(&req, _gva(at), 2)))
 		return -EFAULT;
 	mmu_lock(d);
 	rc = update_one(d, d, req.ptr, req.val);
 	mmu_unlock(d);
-	if (gva_x(done)) {
+	if (done) {
 		n = !rc;
-		if (copy_to_guest(done, &n, 4))
+		if (copy_to_guest(_gva(done), &n, 4))
 			rc = -EFAULT;
 	}
-	return rc;
+	return likely(rc != -ERESTART) ? rc :
+	       hypercall_continue(__HYPERVISOR_mmu_update, at, 1, done, DOMID_SELF, 0);
 }
 
-/* a1: requests, a2: count, a3: where to count what was done (0: nowhere), a4: domids. */
-HYPERCALL(mmu_update)
+static noinline long update_batch(u64 at, u32 count, u64 pdone, u32 domids)
 {
 	struct domain *d = current_vcpu()->domain, *pt_owner = d, *pg_owner = d;
 	struct mmu_update req[CHUNK];
-	u32 count = (u32)a2, before = 0, done = 0, n, i;
-	bool foreign = (u32)a4 != DOMID_SELF;
+	u32 before = 0, done = 0, n, i;
 	int rc = 0;
 
-	if (a2 == 1 && !foreign) {
-		rc = update_single(d, _gva(a1), _gva(a3));
-		return likely(rc != -ERESTART) ? rc :
-			hypercall_continue(__HYPERVISOR_mmu_update, a1, a2, a3, a4, a5);
-	}
 	if (unlikely(count & MMU_UPDATE_PREEMPTED)) {
 		count &= ~MMU_UPDATE_PREEMPTED;
-		if (a3 && copy_from_guest(&before, _gva(a3), 4))
+		if (pdone && copy_from_guest(&before, _gva(pdone), 4))
 			return -EFAULT;
 	}
-	if (unlikely(foreign)) {
-		rc = foreign_owners((u32)a4, &pt_owner, &pg_owner);
+	if (unlikely(domids != DOMID_SELF)) {
+		rc = foreign_owners(domids, &pt_owner, &pg_owner);
 		if (rc)
 			return rc;
 	}
-	while (done < count) {
+	while (!rc && done < count) {
 		n = min(count - done, (u32)CHUNK);
-		if (unlikely(copy_from_guest(req, _gva(a1 + done * sizeof(req[0])),
-					     n * sizeof(req[0])))) {
-			rc = -EFAULT;
-			break;
-		}
+		rc = copy_from_guest(req, _gva(at + done * sizeof(req[0])), n * sizeof(req[0]));
 		mmu_lock(pt_owner);
-		for (i = 0; i < n; i++) {
+		for (i = 0; i < n && !rc; i++) {
 			rc = update_one(pt_owner, pg_owner, req[i].ptr, req[i].val);
-			if (unlikely(rc))
-				break;
+			done += !rc;
 		}
 		mmu_unlock(pt_owner);
-		done += i;
 		if (unlikely(!rc && !(done & 63) && done < count && hypercall_preempt()))
 			rc = -ERESTART;
-		if (unlikely(rc))
-			break;
 	}
 	before += done;
-	if (a3 && copy_to_guest(_gva(a3), &before, 4))
+	if (pdone && copy_to_guest(_gva(pdone), &before, 4))
 		rc = -EFAULT;
 	if (unlikely(rc == -ERESTART))
-		rc = hypercall_continue(__HYPERVISOR_mmu_update, a1 + done * sizeof(req[0]),
-					(count - done) | MMU_UPDATE_PREEMPTED, a3, a4, a5);
-	if (unlikely(foreign)) {
+		rc = hypercall_continue(__HYPERVISOR_mmu_update, at + done * sizeof(req[0]),
+					(count - done) | MMU_UPDATE_PREEMPTED, pdone, domids, 0);
+	if (unlikely(domids != DOMID_SELF)) {
 		pg_owner_put(pt_owner);
 		pg_owner_put(pg_owner);
 	}
 	return rc;
+}
+
+/* a1: requests, a2: count, a3: where to count what was done (0: nowhere), a4: domids */
+HYPERCALL(mmu_update)
+{
+	return a2 == 1 && (u32)a4 == DOMID_SELF ? update_single(a1, a3) :
+						  update_batch(a1, (u32)a2, a3, (u32)a4);
 }
 
 static long flush_after_va_update(struct domain *d, u64 va, u64 flags)

@@ -13,7 +13,7 @@
 #include <hv/types.h>
 
 #define HYPERCALL(name) long do_##name(u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 a6)
-#define HYPERCALL_DECLARE(nr, name) HYPERCALL(name);
+#define HYPERCALL_DECLARE(name) HYPERCALL(name);
 #include <hv/hypercalls.def>
 #undef HYPERCALL_DECLARE
 
