@@ -82,16 +82,6 @@ static unsigned int pages_of(unsigned int entries)
 	return DIV_ROUND_UP(entries, 512);
 }
 
-/* mmu_lock held */
-static int get_seg_frame(struct domain *d, mfn_t mfn)
-{
-	if (!mfn_is_ram(mfn))
-		return refuse(-EINVAL, "descriptor frame %lx is no RAM", mfn_x(mfn));
-	/* promote_tree() lets go of unused page tables that map it writable */
-	return promote_tree(d, mfn_to_page(mfn), PT_seg) ?:
-	       get_page_and_type(mfn_to_page(mfn), d, PT_seg);
-}
-
 static void put_seg_frames(const mfn_t *mfns, unsigned int n)
 {
 	while (n--)
@@ -114,7 +104,7 @@ static int replace_table(struct vcpu *v, mfn_t *table, unsigned int *ents, const
 	mmu_lock(d);
 	for (i = 0; i < n && !rc; i++)
 		if (!mfn_eq(new[i], INVALID_MFN))
-			rc = get_seg_frame(d, new[i]);
+			rc = get_table(d, new[i], PT_seg);
 	if (rc)
 		put_seg_frames(new, i - 1);
 	mmu_unlock(d);
@@ -229,18 +219,9 @@ HYPERCALL(update_descriptor)
 #define DR7_OWN		0xffff03ffUL	/* without GD, RTM and reserved bits */
 #define DR7_FIXED	0x400UL
 
-/*
- * One condition of DR7: R/W in the low two bits, LEN above. Not I/O, which our own port accesses
- * would meet; execution breakpoints have length 1.
- */
-static bool dr7_condition_ok(unsigned int cond)
-{
-	return (cond & 3) != 2 && ((cond & 3) || cond == 0);
-}
-
 int set_guest_debugreg(struct vcpu *v, unsigned int reg, u64 val)
 {
-	unsigned int i;
+	u64 conditions;
 
 	if (reg < 4) {
 		if (!guest_addr_ok(val) || !is_canonical(val))
@@ -250,11 +231,15 @@ int set_guest_debugreg(struct vcpu *v, unsigned int reg, u64 val)
 	} else if (reg == 6) {
 		val &= DR6_OWN;
 	} else {
-		for (i = 16; i < 32 && (val & 0xff); i += 4)
-			if (!dr7_condition_ok((val >> i) & 15))
-				return refuse(-EPERM, "DR7 = %lx", val);
-		/* conditions of breakpoints that are all off are not kept */
+		/* when all breakpoints are off their conditions are not kept */
 		val &= val & 0xff ? DR7_OWN : 0x300;
+		/*
+		 * R/W in the low two bits, LEN above. Not I/O, which our own port accesses would
+		 * meet; execution breakpoints have length 1.
+		 */
+		for (conditions = val >> 16; conditions; conditions >>= 4)
+			if ((conditions & 3) == 2 || ((conditions & 15) && !(conditions & 3)))
+				return refuse(-EPERM, "DR7 = %lx", val);
 	}
 	arch_set_debugreg(v, reg, val);
 	return 0;

@@ -9,6 +9,7 @@
  * Tests:  tests/host/test_mmuext.c, tests/guests/{pin,mmu,smp}.c
  */
 #include <hv/hypercall.h>
+#include <hv/l1.h>
 #include <hv/string.h>
 
 static long pin(struct domain *d, struct page_info *pg, enum page_type type)
@@ -16,7 +17,8 @@ static long pin(struct domain *d, struct page_info *pg, enum page_type type)
 	long rc;
 
 	mmu_lock(d);
-	rc = promote_tree(d, pg, type) ?: get_page_and_type(pg, d, type);
+	/* nobody would unpin it in a dying domain any more */
+	rc = d->state >= DOM_dying ? -EINVAL : get_table(d, page_to_mfn(pg), type);
 	if (!rc && (atomic_or(&pg->word, PG_pinned) & PG_pinned)) {
 		put_page_and_type(pg);
 		rc = refuse(-EINVAL, "mfn %lx is pinned already", mfn_x(page_to_mfn(pg)));

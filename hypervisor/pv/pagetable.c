@@ -268,6 +268,18 @@ int promote_tree(struct domain *d, struct page_info *pg, enum page_type type)
 	return rc;
 }
 
+int get_table(struct domain *d, mfn_t mfn, enum page_type type)
+{
+	struct page_info *pg = mfn_to_page(mfn);
+	int rc = 0;
+
+	if (!mfn_is_ram(mfn))
+		return refuse(-EINVAL, "table %lx is no RAM", mfn_x(mfn));
+	if (unlikely(!is_validated(pg, type)))
+		rc = promote_tree(d, pg, type);
+	return rc ?: get_page_and_type(pg, d, type);
+}
+
 /* --- single entries --- */
 
 int mod_l1(struct domain *d, struct domain *pg_owner, u64 *l1p, u64 new, bool preserve_ad)
@@ -315,19 +327,6 @@ int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type,
 
 /* --- roots --- */
 
-/* A typed reference on a root, promoting its tree if need be; mmu_lock held. */
-static int get_root(struct domain *d, mfn_t mfn)
-{
-	struct page_info *pg = mfn_to_page(mfn);
-	int rc = 0;
-
-	if (!mfn_is_ram(mfn))
-		return refuse(-EINVAL, "root %lx is no RAM", mfn_x(mfn));
-	if (unlikely(!is_validated(pg, PT_l4)))
-		rc = promote_tree(d, pg, PT_l4);
-	return rc ?: get_page_and_type(pg, d, PT_l4);
-}
-
 static inline void put_root(mfn_t mfn)
 {
 	if (!mfn_eq(mfn, INVALID_MFN))
@@ -344,7 +343,7 @@ static __always_inline int set_root(struct vcpu *v, mfn_t mfn, const bool user)
 	if (mfn_eq(old, mfn))
 		return 0;
 	mmu_lock(v->domain);
-	rc = none ? 0 : get_root(v->domain, mfn);
+	rc = none ? 0 : get_table(v->domain, mfn, PT_l4);
 	if (!rc) {
 		*root = mfn;
 		*(user ? &v->pv.cr3_user : &v->pv.cr3_kernel) = none ? 0 : root_to_cr3(v, mfn, user);

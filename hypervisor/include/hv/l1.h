@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * L1 entries: the inner parts of page-table updates, inline for those who change one at a time.
+ * Inner parts of page-table updates, inline for those who change one L1 entry at a time.
  *
  * Job:    find an entry, take and drop what it holds, write it. pv/pagetable.c has the rare cases.
- * Enter:  pv/pagetable.c, mmu_update.c, ptwr.c; nobody else.
+ * Enter:  pv/pagetable.c, mmu_update.c, mmuext.c, ptwr.c, descriptors.c; nobody else.
  * Locks:  mmu_lock of the table's owner (walk_l1: to rely on what was found).
  * Holds:  P3 of hv/pv.h.
  * Tests:  tests/host/test_pagetable.c
@@ -104,6 +104,9 @@ static __always_inline int change_l1(struct domain *d, struct domain *pg_owner, 
 		put_l1e(old);
 	return 0;
 }
+
+/* A typed reference on a table of d, or a descriptor page; promotes its tree if need be. */
+int get_table(struct domain *d, mfn_t mfn, enum page_type type);
 
 /* Walk the vcpu's kernel root: address of the L1 entry that maps va, or NULL. */
 static __always_inline u64 *walk_l1(const struct vcpu *v, u64 va)
