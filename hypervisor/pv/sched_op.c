@@ -113,54 +113,45 @@ static long remote_shutdown(const struct domain *caller, const struct sched_remo
 	return 0;
 }
 
-/* What is copied in, by operation. */
-union sched_op_arg {
-	struct sched_shutdown shutdown;
-	struct sched_poll poll;
-	struct sched_remote_shutdown remote;
-	struct sched_watchdog watchdog;
-	struct sched_pin_override pin;
-};
-#define ARG(op, member) [SCHEDOP_##op] = sizeof(((union sched_op_arg *)NULL)->member)
-static const u8 arg_size[] = {
-	ARG(shutdown, shutdown), ARG(poll, poll), ARG(remote_shutdown, remote),
-	ARG(shutdown_code, shutdown), ARG(watchdog, watchdog), ARG(pin_override, pin),
-};
-
 /* a1: SCHEDOP_*, a2: argument */
 HYPERCALL(sched_op)
 {
 	struct vcpu *v = current_vcpu();
 	struct domain *d = v->domain;
-	union sched_op_arg u;
+	gva_t arg = _gva(a2);
+	union {
+		struct sched_shutdown shutdown;
+		struct sched_poll poll;
+		struct sched_remote_shutdown remote;
+		struct sched_watchdog watchdog;
+		struct sched_pin_override pin;
+	} u;
 
-	if (a1 == SCHEDOP_yield) {
+	switch (a1) {
+	case SCHEDOP_yield:
 		sched_yield();
 		return 0;
-	}
-	if (a1 == SCHEDOP_block) {
+	case SCHEDOP_block:
 		v->vcpu_info->evtchn_upcall_mask = 0;
 		sched_block();
 		return 0;
-	}
-	if (a1 < ARRAY_SIZE(arg_size) && copy_from_guest(&u, _gva(a2), arg_size[a1]))
-		return -EFAULT;
-	switch (a1) {
 	case SCHEDOP_poll:
-		return poll(v, &u.poll);
+		return copy_from_guest(&u, arg, sizeof(u.poll)) ?: poll(v, &u.poll);
 	case SCHEDOP_shutdown:
-		domain_shutdown(d, (u8)u.shutdown.reason);
-		return 0;
 	case SCHEDOP_shutdown_code:
-		if (!d->is_shut_down)
+		if (copy_from_guest(&u, arg, sizeof(u.shutdown)))
+			return -EFAULT;
+		if (a1 == SCHEDOP_shutdown)
+			domain_shutdown(d, (u8)u.shutdown.reason);
+		else if (!d->is_shut_down)
 			d->shutdown_code = (u8)u.shutdown.reason;
 		return 0;
 	case SCHEDOP_remote_shutdown:
-		return remote_shutdown(d, &u.remote);
+		return copy_from_guest(&u, arg, sizeof(u.remote)) ?: remote_shutdown(d, &u.remote);
 	case SCHEDOP_watchdog:
-		return watchdog(d, &u.watchdog);
+		return copy_from_guest(&u, arg, sizeof(u.watchdog)) ?: watchdog(d, &u.watchdog);
 	case SCHEDOP_pin_override:
-		return pin_override(v, u.pin.pcpu);
+		return copy_from_guest(&u, arg, sizeof(u.pin)) ?: pin_override(v, u.pin.pcpu);
 	}
 	return refuse(-ENOSYS, "sched_op %lu", a1);
 }

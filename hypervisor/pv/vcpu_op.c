@@ -190,12 +190,15 @@ static long map_vcpu_info(struct vcpu *v, mfn_t mfn, u32 offset)
 	return 0;
 }
 
-static long register_vcpu_info(struct vcpu *v, const struct vcpu_register_vcpu_info *r)
+static long register_vcpu_info(struct vcpu *v, gva_t arg)
 {
+	struct vcpu_register_vcpu_info r;
 	long rc;
 
+	if (copy_from_guest(&r, arg, sizeof(r)))
+		return -EFAULT;
 	spin_lock(&v->domain->lock);
-	rc = map_vcpu_info(v, _mfn(r->mfn), r->offset);
+	rc = map_vcpu_info(v, _mfn(r.mfn), r.offset);
 	spin_unlock(&v->domain->lock);
 	if (!rc && v == current_vcpu())
 		clock_update_vcpu(v);
@@ -229,11 +232,16 @@ static long get_runstate(const struct vcpu *v, gva_t to)
 	return copy_to_guest(to, &r, sizeof(r));
 }
 
-static long register_area(gva_t *area, u64 at)
+/* The time area; the runstate area's argument has the same form. */
+static long register_area(gva_t *area, gva_t arg)
 {
-	if (!guest_addr_ok(at))
-		return refuse(-EFAULT, "vcpu area at %lx", at);
-	*area = _gva(at);
+	struct vcpu_register_time_memory_area a;
+
+	if (copy_from_guest(&a, arg, sizeof(a)))
+		return -EFAULT;
+	if (!guest_addr_ok(a.addr.v))
+		return refuse(-EFAULT, "vcpu area at %lx", a.addr.v);
+	*area = _gva(a.addr.v);
 	return 0;
 }
 
@@ -281,37 +289,23 @@ static long get_physid(const struct vcpu *v, gva_t arg)
 	return copy_to_guest(arg, &p, sizeof(p));
 }
 
-/* What is copied in, by operation. */
-union vcpu_op_arg {
-	struct vcpu_set_singleshot_timer singleshot;
-	struct vcpu_set_periodic_timer periodic;
-	struct vcpu_register_vcpu_info info;
-	struct vcpu_register_runstate_memory_area area;	/* vcpu_register_time_memory_area, too */
-};
-#define ARG(op, member) [VCPUOP_##op] = sizeof(((union vcpu_op_arg *)NULL)->member)
-static const u8 arg_size[] = {
-	ARG(set_singleshot_timer, singleshot), ARG(set_periodic_timer, periodic),
-	ARG(register_vcpu_info, info), ARG(register_runstate_memory_area, area),
-	ARG(register_vcpu_time_memory_area, area),
-};
-
 /* a1: VCPUOP_*, a2: vcpu id, a3: argument */
 HYPERCALL(vcpu_op)
 {
 	struct vcpu *v = domain_vcpu(current_vcpu()->domain, a2);
 	gva_t arg = _gva(a3);
-	union vcpu_op_arg u;
+	struct vcpu_set_singleshot_timer once;
+	struct vcpu_set_periodic_timer periodic;
 	long rc;
 
 	if (unlikely(!v))
 		return -ENOENT;
-	if (a1 < ARRAY_SIZE(arg_size) && arg_size[a1] && copy_from_guest(&u, arg, arg_size[a1]))
-		return -EFAULT;
 	switch (a1) {
 	case VCPUOP_set_singleshot_timer:
 		if (v != current_vcpu())
 			return -EINVAL;
-		return clock_set_singleshot(v, u.singleshot.timeout_abs_ns, u.singleshot.flags);
+		return copy_from_guest(&once, arg, sizeof(once)) ?:
+		       clock_set_singleshot(v, once.timeout_abs_ns, once.flags);
 	case VCPUOP_stop_singleshot_timer:
 		if (v != current_vcpu())
 			return -EINVAL;
@@ -331,24 +325,25 @@ HYPERCALL(vcpu_op)
 	case VCPUOP_get_runstate_info:
 		return get_runstate(v, arg);
 	case VCPUOP_register_runstate_memory_area:
-		rc = register_area(&v->runstate_area, u.area.addr.v);
-		if (!rc && u.area.addr.v && get_runstate(v, v->runstate_area))
-			guest_log(LOG_DEBUG, "d%uv%u: cannot write the runstate area at %lx\n",
-				  v->domain->id, v->id, u.area.addr.v);
+		rc = register_area(&v->runstate_area, arg);
+		if (!rc && gva_x(v->runstate_area) && get_runstate(v, v->runstate_area))
+			guest_log(LOG_DEBUG, "d%uv%u: cannot write the runstate area\n",
+				  v->domain->id, v->id);
 		return rc;
 	case VCPUOP_set_periodic_timer:
-		return clock_set_periodic(v, u.periodic.period_ns);
+		return copy_from_guest(&periodic, arg, sizeof(periodic)) ?:
+		       clock_set_periodic(v, periodic.period_ns);
 	case VCPUOP_stop_periodic_timer:
 		clock_stop_periodic(v);
 		return 0;
 	case VCPUOP_register_vcpu_info:
-		return register_vcpu_info(v, &u.info);
+		return register_vcpu_info(v, arg);
 	case VCPUOP_send_nmi:
 		return send_nmi(v, arg);
 	case VCPUOP_get_physid:
 		return get_physid(v, arg);
 	case VCPUOP_register_vcpu_time_memory_area:
-		rc = register_area(&v->time_area, u.area.addr.v);
+		rc = register_area(&v->time_area, arg);
 		if (!rc && v == current_vcpu())
 			clock_update_vcpu(v);
 		return rc;
