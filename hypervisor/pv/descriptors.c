@@ -82,13 +82,6 @@ static unsigned int pages_of(unsigned int entries)
 	return DIV_ROUND_UP(entries, 512);
 }
 
-static void put_seg_frames(const mfn_t *mfns, unsigned int n)
-{
-	while (n--)
-		if (!mfn_eq(mfns[n], INVALID_MFN))
-			put_page_and_type(mfn_to_page(mfns[n]));
-}
-
 /*
  * Replace a descriptor table of v, whose frames (INVALID_MFN: a hole) and number of entries are
  * *table and *ents; load: make the processor use what they say. On error nothing changes.
@@ -106,7 +99,8 @@ static int replace_table(struct vcpu *v, mfn_t *table, unsigned int *ents, const
 		if (!mfn_eq(new[i], INVALID_MFN))
 			rc = get_table(d, new[i], PT_seg);
 	if (rc)
-		put_seg_frames(new, i - 1);
+		for (n = i - 1, i = 0; i < n; i++)	/* the last one was not taken */
+			put_table(new[i]);
 	mmu_unlock(d);
 	if (rc)
 		return rc;
@@ -115,15 +109,13 @@ static int replace_table(struct vcpu *v, mfn_t *table, unsigned int *ents, const
 	*ents = new_ents;
 	load(v);
 	mmu_lock(d);
-	put_seg_frames(old, old_n);	/* no CPU has them mapped any more */
+	for (i = 0; i < old_n; i++)	/* no CPU has them mapped any more */
+		put_table(old[i]);
 	mmu_unlock(d);
 	return 0;
 }
 
-/*
- * Replace the GDT of v (current, or not running). mfns: one per 512 entries. -EINVAL: too many
- * entries, or a frame that is not the domain's or holds what it may not; nothing changed then.
- */
+/* v: current, or not running. mfns: one per 512 entries. On error nothing changes. */
 int set_gdt_frames(struct vcpu *v, const u64 *mfns, unsigned int entries)
 {
 	mfn_t frames[16] = {};
@@ -141,10 +133,7 @@ void drop_gdt(struct vcpu *v)
 	set_gdt_frames(v, NULL, 0);
 }
 
-/*
- * Replace the LDT of v (current, or ents == 0). The frames are those that base maps to now; pages
- * that are not mapped stay holes. -EINVAL: nothing changed.
- */
+/* v: current, or ents == 0. What base maps to now; pages that are not mapped stay holes. */
 int set_ldt(struct vcpu *v, u64 base, unsigned int ents)
 {
 	mfn_t frames[16];
@@ -152,8 +141,8 @@ int set_ldt(struct vcpu *v, u64 base, unsigned int ents)
 	unsigned int i;
 	u64 e;
 
-	if (ents > 8192 || (ents && ((base & ~PAGE_MASK) || !guest_addr_ok(base) ||
-				     !is_canonical(base))))
+	if (ents > 8192 ||
+	    (ents && ((base & ~PAGE_MASK) || !guest_addr_ok(base) || !is_canonical(base))))
 		return refuse(-EINVAL, "LDT at %lx with %u entries", base, ents);
 	mmu_lock(v->domain);
 	for (i = 0; i < pages_of(ents); i++) {

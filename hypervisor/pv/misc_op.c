@@ -180,17 +180,17 @@ HYPERCALL(xenpmu_op)
 static void describe_cpu(struct mcinfo_logical_cpu *c, unsigned int cpu)
 {
 	struct cpuid_leaf l0, l1, e1;
-	u32 base;
+	u32 family;
 
 	arch_cpuid(0, 0, &l0);
 	arch_cpuid(1, 0, &l1);
 	arch_cpuid(0x80000001, 0, &e1);
-	base = (l1.a >> 8) & 15;
+	family = (l1.a >> 8) & 15;
 	*c = (struct mcinfo_logical_cpu){
 		.mc_cpunr = cpu, .mc_coreid = (u16)cpu, .mc_apicid = cpu_apicid[cpu],
 		.mc_clusterid = ~0U, .mc_ncores = 1, .mc_ncores_active = 1, .mc_nthreads = 1,
 		.mc_cpuid_level = (s32)l0.a,
-		.mc_family = base + (base == 15 ? (l1.a >> 20) & 255 : 0),
+		.mc_family = family + (family == 15 ? (l1.a >> 20) & 255 : 0),
 		.mc_model = ((l1.a >> 4) & 15) + ((l1.a >> 12) & 0xf0), .mc_step = l1.a & 15,
 		.mc_cpu_caps = {
 			[MC_CAPS_STD_EDX] = l1.d, [MC_CAPS_STD_ECX] = l1.c,
@@ -241,7 +241,7 @@ HYPERCALL(mca)
 		rc = physcpuinfo(&op.u.mc_physcpuinfo);
 		break;
 	default:
-		rc = op.cmd == XEN_MC_notifydomain ? -EINVAL : -ENOSYS;
+		return op.cmd == XEN_MC_notifydomain ? -EINVAL : -ENOSYS;
 	}
 	return rc ?: copy_to_guest(_gva(a1), &op, sizeof(op));
 }

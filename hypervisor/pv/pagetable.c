@@ -14,17 +14,6 @@
 #include <hv/debug.h>
 #include <hv/l1.h>
 
-/* The frame is no RAM: registers of a device, ROM, holes. No references are counted. */
-static int check_io_entry(const struct domain *d, u64 e)
-{
-	u64 mfn = mfn_x(pte_mfn(e));
-
-	if (iorange_allows(&d->iomem, mfn, mfn) ||
-	    (!(e & PTE_RW) && iorange_allows(&d->iomem_ro, mfn, mfn)))
-		return 0;
-	return refuse(-EPERM, "d%d may not map I/O frame %lx", d->id, mfn);
-}
-
 /*
  * A frame of d that is wanted writable (or as a table) has another use, perhaps only by tables
  * that nobody uses: let go of one of these. True: something was demoted, try again.
@@ -67,14 +56,19 @@ static noinline int get_retyped(struct domain *d, struct domain *pg_owner, struc
 /* get_l1e() in full (hv/l1.h has the plain case). */
 int get_l1e_slow(struct domain *d, struct domain *pg_owner, u64 e, struct page_info *table)
 {
-	struct page_info *pg = mfn_to_page(pte_mfn(e));
+	mfn_t mfn = pte_mfn(e);
+	struct page_info *pg = mfn_to_page(mfn);
 
 	if (unlikely(e & PTE_BAD))
 		return refuse(-EINVAL, "reserved bits in L1 entry %lx", e);
 	if (unlikely((e & PTE_CACHE) && !d->is_hardware))
 		return refuse(-EINVAL, "cache attributes in L1 entry %lx", e);
-	if (unlikely(!mfn_is_ram(pte_mfn(e))))
-		return check_io_entry(d, e);
+	if (unlikely(!mfn_is_ram(mfn))) {	/* a device's registers, ROM, a hole: nothing is counted */
+		if (iorange_allows(&d->iomem, mfn_x(mfn), mfn_x(mfn)) ||
+		    (!(e & PTE_RW) && iorange_allows(&d->iomem_ro, mfn_x(mfn), mfn_x(mfn))))
+			return 0;
+		return refuse(-EPERM, "d%d may not map I/O frame %lx", d->id, mfn_x(mfn));
+	}
 	if (unlikely(!pg_owner))
 		return refuse(-EPERM, "L1 entry %lx is RAM, not I/O", e);
 	if (e & PTE_RW) {
@@ -83,7 +77,7 @@ int get_l1e_slow(struct domain *d, struct domain *pg_owner, u64 e, struct page_i
 		return get_retyped(d, pg_owner, pg, table);
 	}
 	if (unlikely(!get_page(pg, pg_owner)))
-		return refuse(-EINVAL, "mfn %lx is not d%d's", mfn_x(pte_mfn(e)), pg_owner->id);
+		return refuse(-EINVAL, "mfn %lx is not d%d's", mfn_x(mfn), pg_owner->id);
 	return 0;
 }
 
@@ -103,16 +97,9 @@ static int check_upper(enum page_type type, u64 e)
 /* Take what a checked L2..L4 entry needs: a reference on a validated child one level below. */
 static int get_upper(struct domain *d, enum page_type type, u64 e)
 {
-	struct page_info *pg = mfn_to_page(pte_mfn(e));
-
-	if (!is_validated(pg, type - 1))
+	if (!is_validated(mfn_to_page(pte_mfn(e)), type - 1))
 		return refuse(-EINVAL, "L%d entry %lx: child is not a validated table", type, e);
-	return get_page_and_type(pg, d, type - 1);
-}
-
-static inline void put_upper(u64 e)
-{
-	put_page_and_type(mfn_to_page(pte_mfn(e)));
+	return get_page_and_type(mfn_to_page(pte_mfn(e)), d, type - 1);
 }
 
 /* --- whole tables --- */
@@ -140,7 +127,7 @@ static void put_entries(const u64 *t, enum page_type type, unsigned int n)
 		else if (type == PT_l1)
 			put_l1e(t[i]);
 		else if (type != PT_l4 || !is_hv_slot(i))
-			put_upper(t[i]);
+			put_table(pte_mfn(t[i]));
 }
 
 /* Take what all entries need, or nothing. */
@@ -317,7 +304,7 @@ int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type,
 	if (!rc) {
 		write_pte(p, &old, new, preserve_ad ? WRITE_KEEP_AD : WRITE_PLAIN);
 		if (put & PTE_P)
-			put_upper(put);
+			put_table(pte_mfn(put));
 		if (type == PT_l4)
 			arch_root_changed(d, page_to_mfn(pg));
 	}
@@ -326,12 +313,6 @@ int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type,
 }
 
 /* --- roots --- */
-
-static inline void put_root(mfn_t mfn)
-{
-	if (!mfn_eq(mfn, INVALID_MFN))
-		put_page_and_type(mfn_to_page(mfn));
-}
 
 /* INVALID_MFN: none, for user mode only. */
 static __always_inline int set_root(struct vcpu *v, mfn_t mfn, const bool user)
@@ -349,7 +330,7 @@ static __always_inline int set_root(struct vcpu *v, mfn_t mfn, const bool user)
 		*(user ? &v->pv.cr3_user : &v->pv.cr3_kernel) = none ? 0 : root_to_cr3(v, mfn, user);
 		if (!user)
 			arch_load_root(v);
-		put_root(old);
+		put_table(old);
 	}
 	mmu_unlock(v->domain);
 	if (user && (none || mfn_eq(old, INVALID_MFN)))
@@ -374,7 +355,7 @@ void drop_roots(struct vcpu *v)
 	v->pv.root_kernel = v->pv.root_user = INVALID_MFN;
 	v->pv.cr3_kernel = v->pv.cr3_user = 0;
 	mmu_lock(v->domain);
-	put_root(k);
-	put_root(u);
+	put_table(k);
+	put_table(u);
 	mmu_unlock(v->domain);
 }

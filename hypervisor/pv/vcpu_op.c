@@ -27,11 +27,9 @@
 /* What can be said without touching v; selectors in c, which is our copy, are made legal. */
 static int check_context(struct vcpu_guest_context *c)
 {
-	const u64 addresses[] = {
-		c->user_regs.rip, c->user_regs.rsp, c->kernel_sp, c->event_callback_eip,
-		c->failsafe_callback_eip, c->syscall_callback_eip, c->fs_base, c->gs_base_kernel,
-		c->gs_base_user,
-	};
+	const u64 addresses[] = { c->user_regs.rip, c->user_regs.rsp, c->kernel_sp, c->fs_base,
+				  c->gs_base_kernel, c->gs_base_user, c->event_callback_eip,
+				  c->failsafe_callback_eip, c->syscall_callback_eip };
 	u64 cs = c->user_regs.cs, ss = c->user_regs.ss;
 	struct trap_info *t;
 	unsigned int i;
@@ -302,13 +300,12 @@ HYPERCALL(vcpu_op)
 		return -ENOENT;
 	switch (a1) {
 	case VCPUOP_set_singleshot_timer:
-		if (v != current_vcpu())
-			return -EINVAL;
-		return copy_from_guest(&once, arg, sizeof(once)) ?:
-		       clock_set_singleshot(v, once.timeout_abs_ns, once.flags);
 	case VCPUOP_stop_singleshot_timer:
 		if (v != current_vcpu())
 			return -EINVAL;
+		if (a1 == VCPUOP_set_singleshot_timer)
+			return copy_from_guest(&once, arg, sizeof(once)) ?:
+			       clock_set_singleshot(v, once.timeout_abs_ns, once.flags);
 		clock_stop_singleshot(v);
 		return 0;
 	case VCPUOP_initialise:
