@@ -71,11 +71,8 @@ int get_l1e_slow(struct domain *d, struct domain *pg_owner, u64 e, struct page_i
 	}
 	if (unlikely(!pg_owner))
 		return refuse(-EPERM, "L1 entry %lx is RAM, not I/O", e);
-	if (e & PTE_RW) {
-		if (likely(PG_type(pg->word) == PT_writable && get_page_writable(pg, pg_owner)))
-			return 0;
+	if (e & PTE_RW)
 		return get_retyped(d, pg_owner, pg, table);
-	}
 	if (unlikely(!get_page(pg, pg_owner)))
 		return refuse(-EINVAL, "mfn %lx is not d%d's", mfn_x(mfn), pg_owner->id);
 	return 0;

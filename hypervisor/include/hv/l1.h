@@ -31,23 +31,14 @@ static __always_inline int get_l1e(struct domain *d, struct domain *pg_owner, u6
 				   struct page_info *table)
 {
 	struct page_info *pg = mfn_to_page(pte_mfn(e));
-	u64 x;
 
 	if (likely(!(e & (PTE_BAD | PTE_CACHE)) && pg_owner && mfn_is_ram(pte_mfn(e)))) {
-		if (!(e & PTE_RW)) {
-			if (likely(get_page(pg, pg_owner)))
-				return 0;
-		} else {
-			x = READ_ONCE(pg->word);
-			if (likely(PG_type(x) == PT_writable && PG_type_count(x) &&
-				   (x & PG_TYPE_MASK) != PG_TYPE_MASK &&
-				   PG_refs(x) != PG_REF_MASK && pg->owner == pg_owner->id &&
-				   atomic_cas(&pg->word, &x, x + 1 + PG_TYPE_ONE))) {
-				if (likely(pg->owner == pg_owner->id))
-					return 0;
-				put_page_writable(pg);	/* given away meanwhile */
-			}
-		}
+		if (!(e & PTE_RW) && likely(get_page(pg, pg_owner)))
+			return 0;
+		/* ending another use is not for here: table must be held */
+		if ((e & PTE_RW) && likely(PG_type(pg->word) == PT_writable &&
+					   get_page_writable(pg, pg_owner)))
+			return 0;
 	}
 	return get_l1e_slow(d, pg_owner, e, table);
 }
