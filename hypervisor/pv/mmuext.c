@@ -114,11 +114,7 @@ static int one_op(struct vcpu *v, struct domain *fd, const struct mmuext_op *op)
 		return fd == d ? set_kernel_root(v, _mfn(op->arg1.mfn)) : -EPERM;
 	case MMUEXT_NEW_USER_BASEPTR:
 		return fd == d ? set_user_root(v, _mfn(op->arg1.mfn)) : -EPERM;
-	case MMUEXT_PIN_L1_TABLE:
-	case MMUEXT_PIN_L2_TABLE:
-	case MMUEXT_PIN_L3_TABLE:
-	case MMUEXT_PIN_L4_TABLE:
-	case MMUEXT_UNPIN_TABLE:
+	case MMUEXT_PIN_L1_TABLE ... MMUEXT_UNPIN_TABLE:
 	case MMUEXT_CLEAR_PAGE:
 	case MMUEXT_COPY_PAGE:
 		return frame_op(fd, op);

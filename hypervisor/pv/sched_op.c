@@ -8,7 +8,7 @@
  * Locks:  d->lock for the watchdogs.
  * Holds:  SO1  a vcpu that blocks or polls announces it first and looks for events then; a sender
  *              marks the event first and looks for sleepers then: no wake-up is lost.
- * Tests:  tests/host/test_sched.c, tests/guests/{evtchn,shutdown,timer}.c
+ * Tests:  tests/host/test_evtchn.c, tests/guests/{evtchn,shutdown,smp}.c
  */
 #include <event_channel.h>
 #include <sched.h>
