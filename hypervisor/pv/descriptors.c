@@ -16,8 +16,6 @@
 #include <hv/l1.h>
 #include <hv/string.h>
 
-/* --- selectors --- */
-
 /* In the LDT, or in the guest's part of the GDT? */
 static bool guest_selector(u64 sel)
 {
@@ -47,8 +45,6 @@ bool fix_stack_selector(u64 *sel)
 	return true;
 }
 
-/* --- descriptors --- */
-
 #define DESC_ACCESSED	BIT(40)
 #define DESC_S		BIT(44)		/* code or data, not a system descriptor */
 #define DESC_DPL	(3UL << 45)
@@ -74,8 +70,6 @@ int validate_seg_page(u64 *descs)
 		rc = check_descriptor(&descs[i]);
 	return rc;
 }
-
-/* --- tables --- */
 
 static unsigned int pages_of(unsigned int entries)
 {
@@ -200,8 +194,6 @@ HYPERCALL(update_descriptor)
 	mmu_unlock(d);
 	return rc;
 }
-
-/* --- debug registers --- */
 
 #define DR6_OWN		0xe00fUL	/* B0-B3, BD, BS, BT; the rest reads as fixed */
 #define DR6_FIXED	0xffff0ff0UL

@@ -52,28 +52,22 @@ static long build_id(const struct domain *d, gva_t to)
 	return len;
 }
 
-static long get_features(const struct domain *d, gva_t arg)
-{
-	struct xen_feature_info f;
-
-	if (copy_from_guest(&f, arg, sizeof(f)))
-		return -EFAULT;
-	if (f.submap_idx >= XENFEAT_NR_SUBMAPS)
-		return -EINVAL;
-	f.submap = (u32)(FEATURES | (d->is_hardware ? BIT(XENFEAT_dom0) : 0));
-	return copy_to_guest(arg, &f, sizeof(f));
-}
-
 HYPERCALL(xen_version)
 {
 	struct domain *d = current_vcpu()->domain;
+	struct xen_feature_info f;
 	gva_t arg = _gva(a2);
 
 	switch (a1) {
 	case XENVER_version:	/* also the guests' way to say "deliver events now" */
 		return VERSION;
 	case XENVER_get_features:
-		return get_features(d, arg);
+		if (copy_from_guest(&f, arg, sizeof(f)))
+			return -EFAULT;
+		if (f.submap_idx >= XENFEAT_NR_SUBMAPS)
+			return -EINVAL;
+		f.submap = (u32)(FEATURES | (d->is_hardware ? BIT(XENFEAT_dom0) : 0));
+		return copy_to_guest(arg, &f, sizeof(f));
 	case XENVER_extraversion:
 		return copy_to_guest(arg, extraversion, sizeof(extraversion));
 	case XENVER_compile_info:
@@ -95,8 +89,6 @@ HYPERCALL(xen_version)
 	}
 	return refuse(-ENOSYS, "xen_version %lu", a1);
 }
-
-/* --- console_io --- */
 
 static long console_out(struct domain *d, u64 count, u64 buf, u64 a4, u64 a5)
 {
@@ -146,10 +138,10 @@ HYPERCALL(console_io)
 		return -EINVAL;
 	if (a1 == CONSOLEIO_write)
 		return console_out(d, count, a3, a4, a5);
-	return a1 == CONSOLEIO_read ? console_in(count, a3) : refuse(-ENOSYS, "console_io %lu", a1);
+	if (a1 == CONSOLEIO_read)
+		return console_in(count, a3);
+	return refuse(-ENOSYS, "console_io %lu", a1);
 }
-
-/* --- vm_assist --- */
 
 /* a1: enable or disable, a2: which */
 HYPERCALL(vm_assist)
@@ -174,8 +166,6 @@ HYPERCALL(xenpmu_op)
 {
 	return -EOPNOTSUPP;
 }
-
-/* --- machine checks --- */
 
 static void describe_cpu(struct mcinfo_logical_cpu *c, unsigned int cpu)
 {
@@ -205,15 +195,11 @@ static long physcpuinfo(struct xen_mc_physcpuinfo *p)
 {
 	struct mcinfo_logical_cpu c;
 	cpumask_t m = cpu_online_map;
-	u32 n = 0;
+	u32 n;
 
-	if (!p->info) {
-		p->ncpus = (u32)__builtin_popcountl(m);
-		return 0;
-	}
-	for (; m && n < p->ncpus; m &= m - 1, n++) {
+	for (n = 0; m && (n < p->ncpus || !p->info); m &= m - 1, n++) {
 		describe_cpu(&c, (unsigned int)__builtin_ctzl(m));
-		if (copy_to_guest(_gva(p->info + n * sizeof(c)), &c, sizeof(c)))
+		if (p->info && copy_to_guest(_gva(p->info + n * sizeof(c)), &c, sizeof(c)))
 			return -EFAULT;
 	}
 	p->ncpus = n;

@@ -29,17 +29,14 @@ static long pin(struct domain *d, struct page_info *pg, enum page_type type)
 
 static long unpin(struct domain *d, struct page_info *pg)
 {
-	long rc = 0;
+	bool pinned;
 
 	mmu_lock(d);
-	if (pg->owner == d->id && (pg->word & PG_pinned)) {
-		atomic_and(&pg->word, ~PG_pinned);
+	pinned = pg->owner == d->id && (atomic_and(&pg->word, ~PG_pinned) & PG_pinned);
+	if (pinned)
 		put_page_and_type(pg);
-	} else {
-		rc = refuse(-EINVAL, "mfn %lx is not pinned", mfn_x(page_to_mfn(pg)));
-	}
 	mmu_unlock(d);
-	return rc;
+	return pinned ? 0 : refuse(-EINVAL, "mfn %lx is not pinned", mfn_x(page_to_mfn(pg)));
 }
 
 /* pg becomes a copy of src; NULL: zeroes. */

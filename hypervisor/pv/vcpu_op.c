@@ -22,8 +22,6 @@
 		       X86_RFLAGS_SF | X86_RFLAGS_TF | X86_RFLAGS_DF | X86_RFLAGS_OF | \
 		       X86_RFLAGS_RF | X86_RFLAGS_AC | X86_RFLAGS_ID)
 
-/* --- a whole context --- */
-
 /* What can be said without touching v; selectors in c, which is our copy, are made legal. */
 static int check_context(struct vcpu_guest_context *c)
 {
@@ -162,8 +160,6 @@ static long initialise(struct vcpu *v, gva_t arg)
 	return rc;
 }
 
-/* --- vcpu_info --- */
-
 static long map_vcpu_info(struct vcpu *v, mfn_t mfn, u32 offset)
 {
 	struct vcpu_info *to = (struct vcpu_info *)((char *)mfn_to_virt(mfn) + offset);
@@ -220,8 +216,6 @@ void pv_vcpu_release(struct vcpu *v)
 	put_page_writable(mfn_to_page(info));
 }
 
-/* --- areas in guest memory --- */
-
 static long get_runstate(const struct vcpu *v, gva_t to)
 {
 	struct vcpu_runstate_info r;
@@ -242,8 +236,6 @@ static long register_area(gva_t *area, gva_t arg)
 	*area = _gva(a.addr.v);
 	return 0;
 }
-
-/* --- down, NMI --- */
 
 /* The last one to go takes its domain with it. */
 static long down(struct vcpu *v)
