@@ -30,52 +30,45 @@ static bool drop_unused_tables(struct domain *d, const struct page_info *pg)
 	return true;
 }
 
-/*
- * The rare part of get_l1e: pg has another use, which may have to be ended. Held meanwhile: the
- * table whose entry is changed, or else it might be demoted itself with the tables it hangs on.
- */
-static noinline int get_retyped(struct domain *d, struct domain *pg_owner, struct page_info *pg,
-				struct page_info *table)
-{
-	int rc = table ? get_page_type(table, PT_l1) : 0;
-
-	if (rc)
-		return rc;
-	/* a tree that maps one of its own tables writable: the parts would undo each other for ever */
-	if (pg->flags & PGF_fresh)
-		rc = refuse(-EINVAL, "mfn %lx is a table of the same tree", mfn_x(page_to_mfn(pg)));
-	while (!rc && !get_page_writable(pg, pg_owner))
-		if (d != pg_owner || !drop_unused_tables(d, pg))
-			rc = refuse(-EINVAL, "mfn %lx (owner d%d, type %d) not writable",
-				    mfn_x(page_to_mfn(pg)), pg->owner, PG_type(pg->word));
-	if (table)
-		put_page_type(table);
-	return rc;
-}
-
 /* get_l1e() in full (hv/l1.h has the plain case). */
 int get_l1e_slow(struct domain *d, struct domain *pg_owner, u64 e, struct page_info *table)
 {
 	mfn_t mfn = pte_mfn(e);
 	struct page_info *pg = mfn_to_page(mfn);
+	int rc;
 
-	if (unlikely(e & PTE_BAD))
+	if (e & PTE_BAD)
 		return refuse(-EINVAL, "reserved bits in L1 entry %lx", e);
-	if (unlikely((e & PTE_CACHE) && !d->is_hardware))
+	if ((e & PTE_CACHE) && !d->is_hardware)
 		return refuse(-EINVAL, "cache attributes in L1 entry %lx", e);
-	if (unlikely(!mfn_is_ram(mfn))) {	/* a device's registers, ROM, a hole: nothing is counted */
+	if (!mfn_is_ram(mfn)) {	/* a device's registers, ROM, a hole: nothing is counted */
 		if (iorange_allows(&d->iomem, mfn_x(mfn), mfn_x(mfn)) ||
 		    (!(e & PTE_RW) && iorange_allows(&d->iomem_ro, mfn_x(mfn), mfn_x(mfn))))
 			return 0;
 		return refuse(-EPERM, "d%d may not map I/O frame %lx", d->id, mfn_x(mfn));
 	}
-	if (unlikely(!pg_owner))
+	if (!pg_owner)
 		return refuse(-EPERM, "L1 entry %lx is RAM, not I/O", e);
-	if (e & PTE_RW)
-		return get_retyped(d, pg_owner, pg, table);
-	if (unlikely(!get_page(pg, pg_owner)))
-		return refuse(-EINVAL, "mfn %lx is not d%d's", mfn_x(mfn), pg_owner->id);
-	return 0;
+	if (!(e & PTE_RW))
+		return get_page(pg, pg_owner) ? 0 :
+		       refuse(-EINVAL, "mfn %lx is not d%d's", mfn_x(mfn), pg_owner->id);
+	/*
+	 * Another use of pg may have to be ended. Held meanwhile: the table whose entry is changed,
+	 * or else it might be demoted itself with the tables it hangs on.
+	 */
+	rc = table ? get_page_type(table, PT_l1) : 0;
+	if (rc)
+		return rc;
+	/* a tree that maps one of its own tables writable: the parts would undo each other for ever */
+	if (pg->flags & PGF_fresh)
+		rc = refuse(-EINVAL, "mfn %lx is a table of the same tree", mfn_x(mfn));
+	while (!rc && !get_page_writable(pg, pg_owner))
+		if (d != pg_owner || !drop_unused_tables(d, pg))
+			rc = refuse(-EINVAL, "mfn %lx (owner d%d, type %d) not writable",
+				    mfn_x(mfn), pg->owner, PG_type(pg->word));
+	if (table)
+		put_page_type(table);
+	return rc;
 }
 
 static inline bool is_validated(const struct page_info *pg, enum page_type type)
