@@ -167,38 +167,32 @@ HYPERCALL(xenpmu_op)
 	return -EOPNOTSUPP;
 }
 
-static void describe_cpu(struct mcinfo_logical_cpu *c, unsigned int cpu)
+/* All CPUs are alike but for their numbers. */
+static long physcpuinfo(struct xen_mc_physcpuinfo *p)
 {
 	struct cpuid_leaf l0, l1, e1;
-	u32 family;
+	struct mcinfo_logical_cpu c;
+	cpumask_t m = cpu_online_map;
+	u32 n, family;
 
 	arch_cpuid(0, 0, &l0);
 	arch_cpuid(1, 0, &l1);
 	arch_cpuid(0x80000001, 0, &e1);
 	family = (l1.a >> 8) & 15;
-	*c = (struct mcinfo_logical_cpu){
-		.mc_cpunr = cpu, .mc_coreid = (u16)cpu, .mc_apicid = cpu_apicid[cpu],
+	c = (struct mcinfo_logical_cpu){
 		.mc_clusterid = ~0U, .mc_ncores = 1, .mc_ncores_active = 1, .mc_nthreads = 1,
 		.mc_cpuid_level = (s32)l0.a,
 		.mc_family = family + (family == 15 ? (l1.a >> 20) & 255 : 0),
 		.mc_model = ((l1.a >> 4) & 15) + ((l1.a >> 12) & 0xf0), .mc_step = l1.a & 15,
-		.mc_cpu_caps = {
-			[MC_CAPS_STD_EDX] = l1.d, [MC_CAPS_STD_ECX] = l1.c,
-			[MC_CAPS_AMD_EDX] = e1.d, [MC_CAPS_AMD_ECX] = e1.c,
-		},
+		.mc_cpu_caps = { [MC_CAPS_STD_EDX] = l1.d, [MC_CAPS_STD_ECX] = l1.c,
+				 [MC_CAPS_AMD_EDX] = e1.d, [MC_CAPS_AMD_ECX] = e1.c },
 		.mc_cache_alignment = 64,
 	};
-	memcpy(c->mc_vendorid, (u32[]){ l0.b, l0.d, l0.c }, 12);
-}
-
-static long physcpuinfo(struct xen_mc_physcpuinfo *p)
-{
-	struct mcinfo_logical_cpu c;
-	cpumask_t m = cpu_online_map;
-	u32 n;
-
+	memcpy(c.mc_vendorid, (u32[]){ l0.b, l0.d, l0.c }, 12);
 	for (n = 0; m && (n < p->ncpus || !p->info); m &= m - 1, n++) {
-		describe_cpu(&c, (unsigned int)__builtin_ctzl(m));
+		c.mc_cpunr = (u32)__builtin_ctzl(m);
+		c.mc_coreid = (u16)c.mc_cpunr;
+		c.mc_apicid = cpu_apicid[c.mc_cpunr];
 		if (p->info && copy_to_guest(_gva(p->info + n * sizeof(c)), &c, sizeof(c)))
 			return -EFAULT;
 	}

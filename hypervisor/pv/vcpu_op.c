@@ -256,15 +256,6 @@ static long down(struct vcpu *v)
 	return 0;
 }
 
-static long send_nmi(struct vcpu *v, gva_t arg)
-{
-	if (gva_x(arg))
-		return -EINVAL;
-	atomic_or(&v->work, (u32)VW_nmi);
-	vcpu_kick(v);
-	return 0;
-}
-
 /* Only a vcpu that stays on one CPU has a physical id. */
 static long get_physid(const struct vcpu *v, gva_t arg)
 {
@@ -302,9 +293,8 @@ HYPERCALL(vcpu_op)
 		return 0;
 	case VCPUOP_initialise:
 		rc = initialise(v, arg);
-		if (rc == -ERESTART)
-			rc = hypercall_continue(__HYPERVISOR_vcpu_op, a1, a2, a3, a4, a5);
-		return rc;
+		return rc != -ERESTART ? rc :
+		       hypercall_continue(__HYPERVISOR_vcpu_op, a1, a2, a3, a4, a5);
 	case VCPUOP_up:
 		return up(v);
 	case VCPUOP_down:
@@ -328,7 +318,11 @@ HYPERCALL(vcpu_op)
 	case VCPUOP_register_vcpu_info:
 		return register_vcpu_info(v, arg);
 	case VCPUOP_send_nmi:
-		return send_nmi(v, arg);
+		if (a3)
+			return -EINVAL;
+		atomic_or(&v->work, (u32)VW_nmi);
+		vcpu_kick(v);
+		return 0;
 	case VCPUOP_get_physid:
 		return get_physid(v, arg);
 	case VCPUOP_register_vcpu_time_memory_area:
