@@ -172,7 +172,7 @@ HYPERCALL(update_descriptor)
 	struct domain *d = current_vcpu()->domain;
 	mfn_t mfn = _mfn(a1 >> PAGE_SHIFT);
 	struct page_info *pg = mfn_to_page(mfn);
-	u64 desc = a2, *p = (u64 *)mfn_to_virt(mfn) + ((a1 & ~PAGE_MASK) >> 3);
+	u64 desc = a2;
 	int rc = check_descriptor(&desc);
 	bool table;
 
@@ -185,7 +185,7 @@ HYPERCALL(update_descriptor)
 	if (table ? get_page_and_type(pg, d, PT_seg) : !get_page_writable(pg, d)) {
 		rc = refuse(-EINVAL, "descriptor frame %lx cannot be written", mfn_x(mfn));
 	} else {
-		WRITE_ONCE(*p, desc);
+		WRITE_ONCE(*(u64 *)maddr_to_virt(a1), desc);
 		if (table)
 			put_page_and_type(pg);
 		else	/* no table yet: a store like any other */

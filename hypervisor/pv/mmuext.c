@@ -64,12 +64,13 @@ static long fill_page(struct domain *d, struct page_info *pg, struct page_info *
 static long frame_op(struct domain *d, const struct mmuext_op *op)
 {
 	mfn_t mfn = _mfn(op->arg1.mfn), src = _mfn(op->arg2.src_mfn);
-	struct page_info *pg = mfn_to_page(mfn);
+	struct page_info *pg;
 
 	if (!d)
 		return -EPERM;
 	if (!mfn_is_ram(mfn) || (op->cmd == MMUEXT_COPY_PAGE && !mfn_is_ram(src)))
 		return refuse(-EINVAL, "mmuext_op %u of %lx: no RAM", op->cmd, mfn_x(mfn));
+	pg = mfn_to_page(mfn);
 	switch (op->cmd) {
 	case MMUEXT_UNPIN_TABLE:
 		return unpin(d, pg);

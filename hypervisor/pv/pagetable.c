@@ -247,14 +247,13 @@ int promote_tree(struct domain *d, struct page_info *pg, enum page_type type)
 
 int get_table(struct domain *d, mfn_t mfn, enum page_type type)
 {
-	struct page_info *pg = mfn_to_page(mfn);
 	int rc = 0;
 
 	if (!mfn_is_ram(mfn))
 		return refuse(-EINVAL, "table %lx is no RAM", mfn_x(mfn));
-	if (unlikely(!is_validated(pg, type)))
-		rc = promote_tree(d, pg, type);
-	return rc ?: get_page_and_type(pg, d, type);
+	if (unlikely(!is_validated(mfn_to_page(mfn), type)))
+		rc = promote_tree(d, mfn_to_page(mfn), type);
+	return rc ?: get_page_and_type(mfn_to_page(mfn), d, type);
 }
 
 /* --- single entries --- */

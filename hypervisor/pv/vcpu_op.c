@@ -162,7 +162,7 @@ static long initialise(struct vcpu *v, gva_t arg)
 
 static long map_vcpu_info(struct vcpu *v, mfn_t mfn, u32 offset)
 {
-	struct vcpu_info *to = (struct vcpu_info *)((char *)mfn_to_virt(mfn) + offset);
+	struct vcpu_info *to;
 
 	if (offset > PAGE_SIZE - sizeof(*to) || (offset & 7))
 		return refuse(-EINVAL, "vcpu_info at offset %x", offset);
@@ -173,6 +173,7 @@ static long map_vcpu_info(struct vcpu *v, mfn_t mfn, u32 offset)
 	if (!mfn_is_ram(mfn) || !get_page_writable(mfn_to_page(mfn), v->domain))
 		return refuse(-EINVAL, "vcpu_info in mfn %lx", mfn_x(mfn));
 	v->vcpu_info_mfn = mfn;
+	to = (struct vcpu_info *)((char *)mfn_to_virt(mfn) + offset);
 	spin_lock(&v->domain->evtchn_lock);
 	*to = *v->vcpu_info;
 	/* whatever is pending in which word: let the guest look at all of them */
