@@ -71,10 +71,7 @@ int validate_seg_page(u64 *descs)
 	return rc;
 }
 
-static unsigned int pages_of(unsigned int entries)
-{
-	return DIV_ROUND_UP(entries, 512);
-}
+#define pages_of(entries) DIV_ROUND_UP((entries), 512)
 
 /*
  * Replace a descriptor table of v, whose frames (INVALID_MFN: a hole) and number of entries are

@@ -91,9 +91,9 @@ static noinline int update_other(struct domain *pt_owner, mfn_t mfn, u64 word, u
 static __always_inline int update_one(struct domain *pt_owner, struct domain *pg_owner,
 				      u64 ptr, u64 val)
 {
-	u64 *p = (u64 *)maddr_to_virt(ptr & ~7UL), word;
 	mfn_t mfn = _mfn(ptr >> PAGE_SHIFT);
 	struct page_info *pg = mfn_to_page(mfn);
+	u64 word, *p;
 
 	if (unlikely(!mfn_is_ram(mfn)))
 		return refuse(-EINVAL, "mmu_update of %lx: no RAM", ptr);
@@ -112,6 +112,7 @@ static __always_inline int update_one(struct domain *pt_owner, struct domain *pg
 	/* A validated table cannot leave its owner or its type while we hold the lock (F5). */
 	if (unlikely(PG_type(word) != PT_l1 || !(word & PG_validated)))
 		return update_other(pt_owner, mfn, word, ptr, val);
+	p = (u64 *)maddr_to_virt(ptr & ~7UL);
 	if (unlikely(ptr & 7))
 		return mod_l1(pt_owner, pg_owner, p, val, (ptr & 3) == MMU_PT_UPDATE_PRESERVE_AD);
 	return change_l1(pt_owner, pg_owner, p, READ_ONCE(*p), val, WRITE_PLAIN);

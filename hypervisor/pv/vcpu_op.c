@@ -133,7 +133,7 @@ static long set_context(struct vcpu *v, struct vcpu_guest_context *c)
 		pv_update_direct(v);
 		return c->flags & VGCF_online ? up(v) : 0;
 	}
-	if (rc != -ERESTART) {
+	if (rc != -ERESTART) {		/* some of it may have been taken */
 		drop_ldt(v);
 		drop_gdt(v);
 		drop_roots(v);
