@@ -68,7 +68,7 @@ static noinline int update_m2p(struct domain *pg_owner, mfn_t mfn, u64 pfn)
 	return 0;
 }
 
-/* The frame is no L1 table in use: another table, or perhaps one that the guest itself could write. */
+/* No L1 table in use: another table, or perhaps a frame that the guest itself could write. */
 static noinline int update_other(struct domain *pt_owner, mfn_t mfn, u64 word, u64 ptr, u64 val)
 {
 	unsigned int idx = (ptr & ~PAGE_MASK) >> 3;

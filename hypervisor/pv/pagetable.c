@@ -59,7 +59,7 @@ int get_l1e_slow(struct domain *d, struct domain *pg_owner, u64 e, struct page_i
 	rc = table ? get_page_type(table, PT_l1) : 0;
 	if (rc)
 		return rc;
-	/* a tree that maps one of its own tables writable: the parts would undo each other for ever */
+	/* a tree that maps its own table writable: the parts would undo each other for ever */
 	if (pg->flags & PGF_fresh)
 		rc = refuse(-EINVAL, "mfn %lx is a table of the same tree", mfn_x(mfn));
 	while (!rc && !get_page_writable(pg, pg_owner))
@@ -307,6 +307,7 @@ int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type,
 static __always_inline int set_root(struct vcpu *v, mfn_t mfn, const bool user)
 {
 	mfn_t *root = user ? &v->pv.root_user : &v->pv.root_kernel, old = *root;
+	u64 *cr3 = user ? &v->pv.cr3_user : &v->pv.cr3_kernel;
 	const bool none = user && mfn_eq(mfn, INVALID_MFN);
 	int rc;
 
@@ -316,7 +317,7 @@ static __always_inline int set_root(struct vcpu *v, mfn_t mfn, const bool user)
 	rc = none ? 0 : get_table(v->domain, mfn, PT_l4);
 	if (!rc) {
 		*root = mfn;
-		*(user ? &v->pv.cr3_user : &v->pv.cr3_kernel) = none ? 0 : root_to_cr3(v, mfn, user);
+		*cr3 = none ? 0 : root_to_cr3(v, mfn, user);
 		if (!user)
 			arch_load_root(v);
 		put_table(old);

@@ -36,8 +36,10 @@ static int check_context(struct vcpu_guest_context *c)
 		if (!is_canonical(addresses[i]))
 			return refuse(-EINVAL, "vcpu context: address %lx", addresses[i]);
 	if (c->gdt_ents > FIRST_RESERVED_GDT_ENTRY || c->ldt_ents > 8192)
-		return refuse(-EINVAL, "vcpu context: %lu GDT, %lu LDT entries", c->gdt_ents, c->ldt_ents);
-	if (!fix_code_selector(&cs) || !fix_stack_selector(&ss) || !fix_stack_selector(&c->kernel_ss))
+		return refuse(-EINVAL, "vcpu context: entries: GDT %lu, LDT %lu", c->gdt_ents,
+			      c->ldt_ents);
+	if (!fix_code_selector(&cs) || !fix_stack_selector(&ss) ||
+	    !fix_stack_selector(&c->kernel_ss))
 		return refuse(-EINVAL, "vcpu context: selectors");
 	c->user_regs.cs = (u16)cs;
 	c->user_regs.ss = (u16)ss;
@@ -94,7 +96,7 @@ static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	p->syscall_entry = c->syscall_callback_eip;
 	p->syscall_masks_events = !!(c->flags & VGCF_syscall_disables_events);
 	p->ctrlreg0 = X86_CR0_PG | X86_CR0_WP | X86_CR0_NE | X86_CR0_ET | X86_CR0_MP | X86_CR0_PE;
-	p->ctrlreg4 = c->ctrlreg[4];		/* filtered whenever it is read; 0: as the first vcpu */
+	p->ctrlreg4 = c->ctrlreg[4];	/* filtered whenever it is read; 0: as the first vcpu */
 	if (!p->ctrlreg4 && first)
 		p->ctrlreg4 = first->ctrlreg4;
 	p->ts = c->ctrlreg[0] & X86_CR0_TS;
