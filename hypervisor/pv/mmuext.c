@@ -43,21 +43,20 @@ static long unpin(struct domain *d, struct page_info *pg)
 static long fill_page(struct domain *d, struct page_info *pg, struct page_info *src)
 {
 	void *p = mfn_to_virt(page_to_mfn(pg));
-	bool writable;
+	long rc = 0;
 
-	if (src && !get_page(src, d))
-		return refuse(-EINVAL, "copy from mfn %lx", mfn_x(page_to_mfn(src)));
-	writable = get_page_writable(pg, d);
-	if (writable) {
-		if (src)
-			memcpy(p, mfn_to_virt(page_to_mfn(src)), PAGE_SIZE);
-		else
-			memset(p, 0, PAGE_SIZE);
-		put_page_writable(pg);
-	}
-	if (src)
+	if (!get_page_writable(pg, d))
+		return refuse(-EINVAL, "mfn %lx cannot be written", mfn_x(page_to_mfn(pg)));
+	if (!src) {
+		memset(p, 0, PAGE_SIZE);
+	} else if (get_page(src, d)) {
+		memcpy(p, mfn_to_virt(page_to_mfn(src)), PAGE_SIZE);
 		put_page(src);
-	return writable ? 0 : refuse(-EINVAL, "mfn %lx cannot be written", mfn_x(page_to_mfn(pg)));
+	} else {
+		rc = refuse(-EINVAL, "copy from mfn %lx", mfn_x(page_to_mfn(src)));
+	}
+	put_page_writable(pg);
+	return rc;
 }
 
 /* What changes a frame of d; NULL: DOMID_IO, which has none */

@@ -119,13 +119,11 @@ HYPERCALL(sched_op)
 	struct vcpu *v = current_vcpu();
 	struct domain *d = v->domain;
 	gva_t arg = _gva(a2);
-	union {
-		struct sched_shutdown shutdown;
-		struct sched_poll poll;
-		struct sched_remote_shutdown remote;
-		struct sched_watchdog watchdog;
-		struct sched_pin_override pin;
-	} u;
+	struct sched_shutdown stop;
+	struct sched_poll wait;
+	struct sched_remote_shutdown remote;
+	struct sched_watchdog dog;
+	struct sched_pin_override pin;
 
 	switch (a1) {
 	case SCHEDOP_yield:
@@ -136,22 +134,22 @@ HYPERCALL(sched_op)
 		sched_block();
 		return 0;
 	case SCHEDOP_poll:
-		return copy_from_guest(&u, arg, sizeof(u.poll)) ?: poll(v, &u.poll);
+		return copy_from_guest(&wait, arg, sizeof(wait)) ?: poll(v, &wait);
 	case SCHEDOP_shutdown:
 	case SCHEDOP_shutdown_code:
-		if (copy_from_guest(&u, arg, sizeof(u.shutdown)))
+		if (copy_from_guest(&stop, arg, sizeof(stop)))
 			return -EFAULT;
 		if (a1 == SCHEDOP_shutdown)
-			domain_shutdown(d, (u8)u.shutdown.reason);
+			domain_shutdown(d, (u8)stop.reason);
 		else if (!d->is_shut_down)
-			d->shutdown_code = (u8)u.shutdown.reason;
+			d->shutdown_code = (u8)stop.reason;
 		return 0;
 	case SCHEDOP_remote_shutdown:
-		return copy_from_guest(&u, arg, sizeof(u.remote)) ?: remote_shutdown(d, &u.remote);
+		return copy_from_guest(&remote, arg, sizeof(remote)) ?: remote_shutdown(d, &remote);
 	case SCHEDOP_watchdog:
-		return copy_from_guest(&u, arg, sizeof(u.watchdog)) ?: watchdog(d, &u.watchdog);
+		return copy_from_guest(&dog, arg, sizeof(dog)) ?: watchdog(d, &dog);
 	case SCHEDOP_pin_override:
-		return copy_from_guest(&u, arg, sizeof(u.pin)) ?: pin_override(v, u.pin.pcpu);
+		return copy_from_guest(&pin, arg, sizeof(pin)) ?: pin_override(v, pin.pcpu);
 	}
 	return refuse(-ENOSYS, "sched_op %lu", a1);
 }
