@@ -3,8 +3,7 @@
  * Descriptor tables, selectors and debug registers of guests.
  *
  * Job:    say which descriptors a guest may have; install GDT and LDT frames; set breakpoints.
- * Enter:  hypercalls set_gdt, update_descriptor, set_debugreg, get_debugreg; pv/mmuext.c (LDT);
- *         pv/pagetable.c (validate_seg_page); pv/vcpu_op.c (contexts).
+ * Enter:  the hypercall table; pv/mmuext.c (LDT), pagetable.c (validate_seg_page), vcpu_op.c.
  * State:  v->pv.gdt_*, ldt_*, dr[].
  * Locks:  the domain's mmu_lock around typed references (PT_seg).
  * Holds:  G1  every frame in a vcpu's GDT or LDT is PT_seg, held with one typed reference.
@@ -13,24 +12,21 @@
  *         G3  no breakpoint lies on a hypervisor address, none on ports.
  * Tests:  tests/host/test_descriptors.c, tests/guests/{descriptors,debugregs,abuse_segments}.c
  */
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/hypercall.h>
 #include <hv/l1.h>
-#include <hv/pv.h>
+#include <hv/string.h>
 
-/* --- selectors --- */
-
-#define SEL_TI 4U
-#define FIRST_HV_SEL (FIRST_HV_GDT_PAGE * PAGE_SIZE)
+/* In the LDT, or in the guest's part of the GDT? */
+static bool guest_selector(u64 sel)
+{
+	return (sel & 4) || sel < FIRST_HV_GDT_PAGE * PAGE_SIZE;
+}
 
 bool fix_code_selector(u64 *sel)
 {
 	u64 s = (*sel & 0xffff) | 3;
 
-	if (s == 3)
-		return false;
-	if (!(s & SEL_TI) && s >= FIRST_HV_SEL && s != GUEST_CS64 && s != GUEST_CS32)
+	if (s == 3 || !(guest_selector(s) || s == GUEST_CS64 || s == GUEST_CS32))
 		return false;
 	*sel = s;
 	return true;
@@ -43,13 +39,11 @@ bool fix_stack_selector(u64 *sel)
 
 	if (s == 3)
 		s = GUEST_SS;
-	if (!(s & SEL_TI) && s >= FIRST_HV_SEL && s != GUEST_SS)
+	if (!guest_selector(s) && s != GUEST_SS)
 		return false;
 	*sel = s;
 	return true;
 }
-
-/* --- descriptors --- */
 
 #define DESC_ACCESSED	BIT(40)
 #define DESC_S		BIT(44)		/* code or data, not a system descriptor */
@@ -70,87 +64,59 @@ int check_descriptor(u64 *desc)
 int validate_seg_page(u64 *descs)
 {
 	unsigned int i;
-	u64 d;
-
-	for (i = 0; i < PAGE_SIZE / 8; i++) {
-		d = descs[i];
-		if (check_descriptor(&d))
-			return -EINVAL;
-		if (d != descs[i])
-			descs[i] = d;
-	}
-	return 0;
-}
-
-/* Take PT_seg references on n frames; all or none. mmu_lock held. */
-static int get_seg_frames(struct domain *d, const mfn_t *mfns, unsigned int n)
-{
-	unsigned int i;
 	int rc = 0;
 
-	for (i = 0; i < n; i++) {
-		if (mfn_eq(mfns[i], INVALID_MFN))
-			continue;
-		if (!mfn_is_ram(mfns[i]))
-			rc = refuse(-EINVAL, "descriptor frame %lx is no RAM", mfn_x(mfns[i]));
-		else	/* lets go of unused page tables that map it writable */
-			rc = promote_tree(d, mfn_to_page(mfns[i]), PT_seg);
-		if (!rc)
-			rc = get_page_and_type(mfn_to_page(mfns[i]), d, PT_seg);
-		if (rc)
-			break;
-	}
-	if (rc)
-		while (i--)
-			if (!mfn_eq(mfns[i], INVALID_MFN))
-				put_page_and_type(mfn_to_page(mfns[i]));
+	for (i = 0; i < PAGE_SIZE / 8 && !rc; i++)
+		rc = check_descriptor(&descs[i]);
 	return rc;
 }
 
-/* Drop n frames that no CPU has mapped any more. */
-static void put_seg_frames(struct domain *d, const mfn_t *mfns, unsigned int n)
-{
-	unsigned int i;
-
-	mmu_lock(d);
-	for (i = 0; i < n; i++)
-		if (!mfn_eq(mfns[i], INVALID_MFN))
-			put_page_and_type(mfn_to_page(mfns[i]));
-	mmu_unlock(d);
-}
-
-static unsigned int pages_of(unsigned int entries)
-{
-	return DIV_ROUND_UP(entries, 512);
-}
+#define pages_of(entries) DIV_ROUND_UP((entries), 512)
 
 /*
- * Replace the GDT of v (current, or not running). mfns: one per 512 entries. -EINVAL: too many
- * entries, or a frame that is not the domain's or holds what it may not; nothing changed then.
+ * Replace a descriptor table of v, whose frames (INVALID_MFN: a hole) and number of entries are
+ * *table and *ents; load: make the processor use what they say. On error nothing changes.
  */
+static int replace_table(struct vcpu *v, mfn_t *table, unsigned int *ents, const mfn_t *new,
+			 unsigned int new_ents, void (*load)(struct vcpu *v))
+{
+	unsigned int i, n = pages_of(new_ents), old_n = pages_of(*ents);
+	struct domain *d = v->domain;
+	mfn_t old[16];
+	int rc = 0;
+
+	mmu_lock(d);
+	for (i = 0; i < n && !rc; i++)
+		if (!mfn_eq(new[i], INVALID_MFN))
+			rc = get_table(d, new[i], PT_seg);
+	if (rc)
+		for (n = i - 1, i = 0; i < n; i++)	/* the last one was not taken */
+			put_table(new[i]);
+	mmu_unlock(d);
+	if (rc)
+		return rc;
+	memcpy(old, table, sizeof(old));
+	memcpy(table, new, n * sizeof(*new));
+	*ents = new_ents;
+	load(v);
+	mmu_lock(d);
+	for (i = 0; i < old_n; i++)	/* no CPU has them mapped any more */
+		put_table(old[i]);
+	mmu_unlock(d);
+	return 0;
+}
+
+/* v: current, or not running. mfns: one per 512 entries. On error nothing changes. */
 int set_gdt_frames(struct vcpu *v, const u64 *mfns, unsigned int entries)
 {
-	unsigned int i, n = pages_of(entries), old_n = pages_of(v->pv.gdt_ents);
-	mfn_t frames[NR_GUEST_GDT_PAGES], old[NR_GUEST_GDT_PAGES];
-	int rc;
+	mfn_t frames[16] = {};
+	unsigned int i;
 
 	if (entries > FIRST_RESERVED_GDT_ENTRY)
 		return refuse(-EINVAL, "GDT with %u entries", entries);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < pages_of(entries); i++)		/* it has no holes */
 		frames[i] = _mfn(mfns[i] == mfn_x(INVALID_MFN) ? 0 : mfns[i]);
-	mmu_lock(v->domain);
-	rc = get_seg_frames(v->domain, frames, n);
-	mmu_unlock(v->domain);
-	if (rc)
-		return rc;
-	for (i = 0; i < old_n; i++)
-		old[i] = v->pv.gdt_frames[i];
-	for (i = 0; i < ARRAY_SIZE(v->pv.gdt_frames); i++)
-		v->pv.gdt_frames[i] = i < n ? frames[i] : INVALID_MFN;
-	v->pv.gdt_ents = entries;
-	arch_load_gdt(v);
-	put_seg_frames(v->domain, old, old_n);
-	return 0;
+	return replace_table(v, v->pv.gdt_frames, &v->pv.gdt_ents, frames, entries, arch_load_gdt);
 }
 
 void drop_gdt(struct vcpu *v)
@@ -158,40 +124,26 @@ void drop_gdt(struct vcpu *v)
 	set_gdt_frames(v, NULL, 0);
 }
 
-/*
- * Replace the LDT of v (current, or ents == 0). The frames are those that base maps to now; pages
- * that are not mapped stay holes. -EINVAL: nothing changed.
- */
+/* v: current, or ents == 0. What base maps to now; pages that are not mapped stay holes. */
 int set_ldt(struct vcpu *v, u64 base, unsigned int ents)
 {
-	unsigned int i, n = pages_of(ents), old_n = pages_of(v->pv.ldt_ents);
-	mfn_t frames[16], old[16];
+	mfn_t frames[16];
 	const u64 *l1p;
+	unsigned int i;
 	u64 e;
-	int rc;
 
-	if (ents > 8192 || (ents && ((base & ~PAGE_MASK) || !guest_addr_ok(base) ||
-				     !is_canonical(base))))
+	if (ents > 8192 ||
+	    (ents && ((base & ~PAGE_MASK) || !guest_addr_ok(base) || !is_canonical(base))))
 		return refuse(-EINVAL, "LDT at %lx with %u entries", base, ents);
 	mmu_lock(v->domain);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < pages_of(ents); i++) {
 		l1p = walk_l1(v, base + i * PAGE_SIZE);
 		e = l1p ? READ_ONCE(*l1p) : 0;
 		frames[i] = e & PTE_P ? pte_mfn(e) : INVALID_MFN;
 	}
-	rc = get_seg_frames(v->domain, frames, n);
+	v->pv.ldt_base = base;		/* for the toolstack to read; the frames are what counts */
 	mmu_unlock(v->domain);
-	if (rc)
-		return rc;
-	for (i = 0; i < old_n; i++)
-		old[i] = v->pv.ldt_frames[i];
-	for (i = 0; i < n; i++)
-		v->pv.ldt_frames[i] = frames[i];
-	v->pv.ldt_base = ents ? base : 0;
-	v->pv.ldt_ents = ents;
-	arch_load_ldt(v);
-	put_seg_frames(v->domain, old, old_n);
-	return 0;
+	return replace_table(v, v->pv.ldt_frames, &v->pv.ldt_ents, frames, ents, arch_load_ldt);
 }
 
 void drop_ldt(struct vcpu *v)
@@ -217,75 +169,56 @@ HYPERCALL(update_descriptor)
 {
 	struct domain *d = current_vcpu()->domain;
 	mfn_t mfn = _mfn(a1 >> PAGE_SHIFT);
-	struct page_info *pg;
-	u64 desc = a2, *p;
+	struct page_info *pg = mfn_to_page(mfn);
+	u64 desc = a2;
 	int rc = check_descriptor(&desc);
+	bool table;
 
 	if (rc)
 		return rc;
 	if ((a1 & 7) || !mfn_is_ram(mfn))
 		return refuse(-EINVAL, "update_descriptor at %lx", a1);
-	pg = mfn_to_page(mfn);
-	p = (u64 *)mfn_to_virt(mfn) + ((a1 & ~PAGE_MASK) >> 3);
 	mmu_lock(d);
-	if (PG_type(pg->word) == PT_seg && (pg->word & PG_validated)) {
-		rc = get_page_and_type(pg, d, PT_seg);
-		if (!rc) {
-			WRITE_ONCE(*p, desc);
-			put_page_and_type(pg);
-		}
-	} else if (get_page_writable(pg, d)) {	/* no table yet: a store like any other */
-		WRITE_ONCE(*p, desc);
-		put_page_writable(pg);
-	} else {
+	table = PG_type(pg->word) == PT_seg && (pg->word & PG_validated);
+	if (table ? get_page_and_type(pg, d, PT_seg) : !get_page_writable(pg, d)) {
 		rc = refuse(-EINVAL, "descriptor frame %lx cannot be written", mfn_x(mfn));
+	} else {
+		WRITE_ONCE(*(u64 *)maddr_to_virt(a1), desc);
+		if (table)
+			put_page_and_type(pg);
+		else	/* no table yet: a store like any other */
+			put_page_writable(pg);
 	}
 	mmu_unlock(d);
 	return rc;
 }
-
-/* --- debug registers --- */
 
 #define DR6_OWN		0xe00fUL	/* B0-B3, BD, BS, BT; the rest reads as fixed */
 #define DR6_FIXED	0xffff0ff0UL
 #define DR7_OWN		0xffff03ffUL	/* without GD, RTM and reserved bits */
 #define DR7_FIXED	0x400UL
 
-/* One condition of DR7: R/W in the low two bits, LEN above. */
-static bool dr7_condition_ok(unsigned int cond)
-{
-	if ((cond & 3) == 2)		/* I/O: our own port accesses would meet it */
-		return false;
-	return (cond & 3) || cond == 0;	/* execution breakpoints have length 1 */
-}
-
 int set_guest_debugreg(struct vcpu *v, unsigned int reg, u64 val)
 {
-	unsigned int i;
+	u64 conditions;
 
-	switch (reg) {
-	case 0: case 1: case 2: case 3:
+	if (reg < 4) {
 		if (!guest_addr_ok(val) || !is_canonical(val))
 			return refuse(-EPERM, "breakpoint at %lx", val);
-		break;
-	case 6:
-		if (val >> 32)
-			return refuse(-EINVAL, "DR6 = %lx", val);
+	} else if ((reg != 6 && reg != 7) || val >> 32) {
+		return refuse(-EINVAL, "DR%u = %lx", reg, val);
+	} else if (reg == 6) {
 		val &= DR6_OWN;
-		break;
-	case 7:
-		if (val >> 32)
-			return refuse(-EINVAL, "DR7 = %lx", val);
-		val &= DR7_OWN;
-		if (val & 0xff)		/* something is enabled */
-			for (i = 16; i < 32; i += 4)
-				if (!dr7_condition_ok((val >> i) & 15))
-					return refuse(-EPERM, "DR7 = %lx", val);
-		if (!(val & 0xff))	/* conditions of breakpoints that are off are not kept */
-			val &= 0x300;
-		break;
-	default:
-		return refuse(-EINVAL, "debug register %u", reg);
+	} else {
+		/* when all breakpoints are off their conditions are not kept */
+		val &= val & 0xff ? DR7_OWN : 0x300;
+		/*
+		 * R/W in the low two bits, LEN above. Not I/O, which our own port accesses would
+		 * meet; execution breakpoints have length 1.
+		 */
+		for (conditions = val >> 16; conditions; conditions >>= 4)
+			if ((conditions & 3) == 2 || ((conditions & 15) && !(conditions & 3)))
+				return refuse(-EPERM, "DR7 = %lx", val);
 	}
 	arch_set_debugreg(v, reg, val);
 	return 0;

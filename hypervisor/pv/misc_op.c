@@ -5,58 +5,36 @@
  * Job:    say what the hypervisor is; the emergency console; per-domain behaviour bits.
  * Enter:  the hypercall table.
  * State:  hv_cmdline, set by boot/start.c; v->pv.vm_assist (alike in all vcpus of a domain).
- * Locks:  none.
- * Tests:  tests/host/test_misc_op.c, tests/guests/hello.c
+ * Tests:  tests/host/test_hypercall.c, tests/guests/hello.c
  */
 #include <mca.h>
 #include <version.h>
-#include <xen.h>
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/hypercall.h>
 #include <hv/options.h>
-#include <hv/pv.h>
 #include <hv/string.h>
 
 char hv_cmdline[1024];
 
 /* What Xen 4.17 shows of itself, so that guests and tools find the ABI they know. */
-#define VERSION_MAJOR 4
-#define VERSION_MINOR 17
-#define EXTRAVERSION ".7-parapet"
+#define VERSION (4 << 16 | 17)
 #define FEATURES (BIT(XENFEAT_pae_pgdir_above_4gb) | BIT(XENFEAT_mmu_pt_update_preserve_ad) | \
 		  BIT(XENFEAT_highmem_assist) | BIT(XENFEAT_gnttab_map_avail_bits) | \
 		  BIT(XENFEAT_memory_op_vnode_supported) | BIT(XENFEAT_direct_mapped))
+static const xen_extraversion_t extraversion = ".7-parapet";
+static const xen_capabilities_info_t capabilities = "xen-3.0-x86_64 ";
+static const xen_changeset_info_t changeset = "parapet " PARAPET_VERSION;
+static const xen_commandline_t denied = "<denied>";
+static const struct xen_compile_info compile_info = { .compiler = "gcc " __VERSION__,
+						      .compile_by = "parapet" };
+static const struct xen_platform_parameters parameters = { .virt_start = HYPERVISOR_VIRT_START };
 
 extern const char _sbuild_id[] __weak, _ebuild_id[] __weak;
 #define BUILD_ID_HEAD 16		/* note header and the name "GNU" */
 
-/* A string into a field of a fixed size, zero-filled. */
-static long text_to_guest(gva_t to, const char *s, size_t size)
-{
-	char buf[128] = "";
-	size_t len = strlcpy(buf, s, min(size, sizeof(buf)));
-
-	if (copy_to_guest(to, buf, min(size, sizeof(buf))))
-		return -EFAULT;
-	if (size > sizeof(buf) && len < sizeof(buf) &&
-	    clear_guest(_gva(gva_x(to) + sizeof(buf)), size - sizeof(buf)))
-		return -EFAULT;
-	return 0;
-}
-
-static long compile_info(gva_t to)
-{
-	struct xen_compile_info c = { .compiler = "gcc " __VERSION__, .compile_by = "parapet",
-				      .compile_domain = "", .compile_date = "" };
-
-	return copy_to_guest(to, &c, sizeof(c));
-}
-
 static long build_id(const struct domain *d, gva_t to)
 {
 	const char *id = _sbuild_id + BUILD_ID_HEAD;
-	long len = _ebuild_id - _sbuild_id - BUILD_ID_HEAD;
+	long len = _ebuild_id - id;
 	u32 room;
 
 	if (!d->is_privileged)
@@ -67,63 +45,50 @@ static long build_id(const struct domain *d, gva_t to)
 		return len;
 	if (copy_from_guest(&room, to, sizeof(room)))
 		return -EFAULT;
-	if (!room)
-		return -EINVAL;
 	if (room < len)
-		return -ENOBUFS;
+		return room ? -ENOBUFS : -EINVAL;
 	if (copy_to_guest(_gva(gva_x(to) + offsetof(struct xen_build_id, buf)), id, (size_t)len))
 		return -EFAULT;
 	return len;
 }
 
-static long get_features(const struct domain *d, gva_t arg)
-{
-	struct xen_feature_info f;
-
-	if (copy_from_guest(&f, arg, sizeof(f)))
-		return -EFAULT;
-	if (f.submap_idx >= XENFEAT_NR_SUBMAPS)
-		return -EINVAL;
-	f.submap = (u32)(FEATURES | (d->is_hardware ? BIT(XENFEAT_dom0) : 0));
-	return copy_to_guest(arg, &f, sizeof(f));
-}
-
 HYPERCALL(xen_version)
 {
 	struct domain *d = current_vcpu()->domain;
-	struct xen_platform_parameters pp = { .virt_start = HYPERVISOR_VIRT_START };
+	struct xen_feature_info f;
 	gva_t arg = _gva(a2);
 
 	switch (a1) {
 	case XENVER_version:	/* also the guests' way to say "deliver events now" */
-		return VERSION_MAJOR << 16 | VERSION_MINOR;
+		return VERSION;
 	case XENVER_get_features:
-		return get_features(d, arg);
+		if (copy_from_guest(&f, arg, sizeof(f)))
+			return -EFAULT;
+		if (f.submap_idx >= XENFEAT_NR_SUBMAPS)
+			return -EINVAL;
+		f.submap = (u32)(FEATURES | (d->is_hardware ? BIT(XENFEAT_dom0) : 0));
+		return copy_to_guest(arg, &f, sizeof(f));
 	case XENVER_extraversion:
-		return text_to_guest(arg, EXTRAVERSION, sizeof(xen_extraversion_t));
+		return copy_to_guest(arg, extraversion, sizeof(extraversion));
 	case XENVER_compile_info:
-		return compile_info(arg);
+		return copy_to_guest(arg, &compile_info, sizeof(compile_info));
 	case XENVER_capabilities:
-		return text_to_guest(arg, "xen-3.0-x86_64 ", sizeof(xen_capabilities_info_t));
+		return copy_to_guest(arg, capabilities, sizeof(capabilities));
 	case XENVER_changeset:
-		return text_to_guest(arg, "parapet " PARAPET_VERSION, sizeof(xen_changeset_info_t));
+		return copy_to_guest(arg, changeset, sizeof(changeset));
 	case XENVER_platform_parameters:
-		return copy_to_guest(arg, &pp, sizeof(pp));
+		return copy_to_guest(arg, &parameters, sizeof(parameters));
 	case XENVER_pagesize:
 		return PAGE_SIZE;
 	case XENVER_guest_handle:
 		return copy_to_guest(arg, d->handle, sizeof(d->handle));
 	case XENVER_commandline:
-		if (!d->is_privileged)
-			return text_to_guest(arg, "<denied>", sizeof(xen_commandline_t));
-		return copy_to_guest(arg, hv_cmdline, sizeof(hv_cmdline));
+		return copy_to_guest(arg, d->is_privileged ? hv_cmdline : denied, sizeof(denied));
 	case XENVER_build_id:
 		return build_id(d, arg);
 	}
 	return refuse(-ENOSYS, "xen_version %lu", a1);
 }
-
-/* --- console_io --- */
 
 static long console_out(struct domain *d, u64 count, u64 buf, u64 a4, u64 a5)
 {
@@ -148,16 +113,15 @@ static long console_out(struct domain *d, u64 count, u64 buf, u64 a4, u64 a5)
 static long console_in(u64 count, u64 buf)
 {
 	char text[128];
-	u64 total = 0;
+	u64 total;
 	size_t n;
 
-	while (total < count) {
+	for (total = 0; total < count; total += n) {
 		n = console_input_read(text, min(count - total, sizeof(text)));
 		if (!n)
 			break;
 		if (copy_to_guest(_gva(buf + total), text, n))
 			return -EFAULT;
-		total += n;
 	}
 	return (long)total;
 }
@@ -172,16 +136,12 @@ HYPERCALL(console_io)
 		return -EPERM;
 	if ((s32)count < 0)
 		return -EINVAL;
-	switch (a1) {
-	case CONSOLEIO_write:
+	if (a1 == CONSOLEIO_write)
 		return console_out(d, count, a3, a4, a5);
-	case CONSOLEIO_read:
+	if (a1 == CONSOLEIO_read)
 		return console_in(count, a3);
-	}
 	return refuse(-ENOSYS, "console_io %lu", a1);
 }
-
-/* --- vm_assist --- */
 
 /* a1: enable or disable, a2: which */
 HYPERCALL(vm_assist)
@@ -193,14 +153,11 @@ HYPERCALL(vm_assist)
 		return refuse(-EINVAL, "vm_assist type %lu", a2);
 	if (a1 != VMASST_CMD_enable && a1 != VMASST_CMD_disable)
 		return -ENOSYS;
-	for (i = 0; i < d->max_vcpus; i++) {
-		if (!d->vcpu[i])
-			continue;
-		if (a1 == VMASST_CMD_enable)
+	for (i = 0; i < d->max_vcpus; i++)
+		if (d->vcpu[i] && a1 == VMASST_CMD_enable)
 			atomic_or(&d->vcpu[i]->pv.vm_assist, BIT(a2));
-		else
+		else if (d->vcpu[i])
 			atomic_and(&d->vcpu[i]->pv.vm_assist, ~BIT(a2));
-	}
 	return 0;
 }
 
@@ -210,50 +167,33 @@ HYPERCALL(xenpmu_op)
 	return -EOPNOTSUPP;
 }
 
-/* --- machine checks --- */
-
-static void describe_cpu(struct mcinfo_logical_cpu *c, unsigned int cpu)
+/* All CPUs are alike but for their numbers. */
+static long physcpuinfo(struct xen_mc_physcpuinfo *p)
 {
 	struct cpuid_leaf l0, l1, e1;
-	u32 base;
+	struct mcinfo_logical_cpu c;
+	cpumask_t m = cpu_online_map;
+	u32 n, family;
 
 	arch_cpuid(0, 0, &l0);
 	arch_cpuid(1, 0, &l1);
 	arch_cpuid(0x80000001, 0, &e1);
-	memset(c, 0, sizeof(*c));
-	c->mc_cpunr = cpu;
-	c->mc_coreid = (u16)cpu;
-	c->mc_apicid = cpu_apicid[cpu];
-	c->mc_clusterid = ~0U;
-	c->mc_ncores = c->mc_ncores_active = c->mc_nthreads = 1;
-	c->mc_cpuid_level = (s32)l0.a;
-	base = (l1.a >> 8) & 15;
-	c->mc_family = base + (base == 15 ? (l1.a >> 20) & 255 : 0);
-	c->mc_model = ((l1.a >> 4) & 15) + ((l1.a >> 12) & 0xf0);
-	c->mc_step = l1.a & 15;
-	memcpy(c->mc_vendorid, &l0.b, 4);
-	memcpy(c->mc_vendorid + 4, &l0.d, 4);
-	memcpy(c->mc_vendorid + 8, &l0.c, 4);
-	c->mc_cpu_caps[MC_CAPS_STD_EDX] = l1.d;
-	c->mc_cpu_caps[MC_CAPS_STD_ECX] = l1.c;
-	c->mc_cpu_caps[MC_CAPS_AMD_EDX] = e1.d;
-	c->mc_cpu_caps[MC_CAPS_AMD_ECX] = e1.c;
-	c->mc_cache_alignment = 64;
-}
-
-static long physcpuinfo(struct xen_mc_physcpuinfo *p)
-{
-	struct mcinfo_logical_cpu c;
-	cpumask_t m = cpu_online_map;
-	u32 n = 0;
-
-	if (!p->info) {
-		p->ncpus = (u32)__builtin_popcountl(m);
-		return 0;
-	}
-	for (; m && n < p->ncpus; m &= m - 1, n++) {
-		describe_cpu(&c, (unsigned int)__builtin_ctzl(m));
-		if (copy_to_guest(_gva(p->info + n * sizeof(c)), &c, sizeof(c)))
+	family = (l1.a >> 8) & 15;
+	c = (struct mcinfo_logical_cpu){
+		.mc_clusterid = ~0U, .mc_ncores = 1, .mc_ncores_active = 1, .mc_nthreads = 1,
+		.mc_cpuid_level = (s32)l0.a,
+		.mc_family = family + (family == 15 ? (l1.a >> 20) & 255 : 0),
+		.mc_model = ((l1.a >> 4) & 15) + ((l1.a >> 12) & 0xf0), .mc_step = l1.a & 15,
+		.mc_cpu_caps = { [MC_CAPS_STD_EDX] = l1.d, [MC_CAPS_STD_ECX] = l1.c,
+				 [MC_CAPS_AMD_EDX] = e1.d, [MC_CAPS_AMD_ECX] = e1.c },
+		.mc_cache_alignment = 64,
+	};
+	memcpy(c.mc_vendorid, (u32[]){ l0.b, l0.d, l0.c }, 12);
+	for (n = 0; m && (n < p->ncpus || !p->info); m &= m - 1, n++) {
+		c.mc_cpunr = (u32)__builtin_ctzl(m);
+		c.mc_coreid = (u16)c.mc_cpunr;
+		c.mc_apicid = cpu_apicid[c.mc_cpunr];
+		if (p->info && copy_to_guest(_gva(p->info + n * sizeof(c)), &c, sizeof(c)))
 			return -EFAULT;
 	}
 	p->ncpus = n;
@@ -280,11 +220,8 @@ HYPERCALL(mca)
 	case XEN_MC_physcpuinfo:
 		rc = physcpuinfo(&op.u.mc_physcpuinfo);
 		break;
-	case XEN_MC_notifydomain:
-		rc = -EINVAL;
-		break;
 	default:
-		rc = -ENOSYS;
+		return op.cmd == XEN_MC_notifydomain ? -EINVAL : -ENOSYS;
 	}
 	return rc ?: copy_to_guest(_gva(a1), &op, sizeof(op));
 }

@@ -4,17 +4,12 @@
  *
  * Job:    copy the requests, find the entry each names, change it, flush as asked.
  * Enter:  pv/hypercall.c (table).
- * State:  none of its own.
  * Locks:  mmu_lock of the tables' owner, taken once per chunk of requests.
  * Holds:  P5  a chunk is copied before the lock is taken; guest memory is not read under it.
  * Tests:  tests/host/test_mmu_update.c, tests/guests/{mmu,abuse_pagetypes}.c
- * Next:   pv/pagetable.c
  */
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/hypercall.h>
 #include <hv/l1.h>
-#include <hv/pv.h>
 
 #define CHUNK 16
 
@@ -55,8 +50,7 @@ int vcpumask_to_cpus(struct domain *d, gva_t bitmap, cpumask_t *out)
 
 	if (copy_from_guest(&bits, bitmap, DIV_ROUND_UP(d->max_vcpus, 8)))
 		return -EFAULT;
-	*out = 0;
-	for (; bits; bits &= bits - 1) {
+	for (*out = 0; bits; bits &= bits - 1) {
 		i = (unsigned int)__builtin_ctzl(bits);
 		if (i < d->max_vcpus && d->vcpu[i])
 			*out |= BIT(d->vcpu[i]->processor);
@@ -65,35 +59,49 @@ int vcpumask_to_cpus(struct domain *d, gva_t bitmap, cpumask_t *out)
 	return 0;
 }
 
-/* A store to a frame that is no table: the guest could do it itself. */
-static int write_plain(struct domain *d, struct page_info *pg, unsigned int idx, u64 val)
+static noinline int update_m2p(struct domain *pg_owner, mfn_t mfn, u64 pfn)
 {
-	if (!get_page_writable(pg, d))
-		return refuse(-EINVAL, "mfn %lx cannot be written", mfn_x(page_to_mfn(pg)));
-	WRITE_ONCE(((u64 *)mfn_to_virt(page_to_mfn(pg)))[idx], val);
+	if (!pg_owner || !get_page(mfn_to_page(mfn), pg_owner))
+		return refuse(-EINVAL, "M2P update of a foreign frame");
+	set_m2p(mfn, pfn);
+	put_page(mfn_to_page(mfn));
+	return 0;
+}
+
+/* No L1 table in use: another table, or perhaps a frame that the guest itself could write. */
+static noinline int update_other(struct domain *pt_owner, mfn_t mfn, u64 word, u64 ptr, u64 val)
+{
+	unsigned int idx = (ptr & ~PAGE_MASK) >> 3;
+	struct page_info *pg = mfn_to_page(mfn);
+	enum page_type type = PG_type(word);
+
+	if (type >= PT_l2 && type <= PT_l4 && (word & PG_validated))
+		return mod_table_entry(pt_owner, pg, type, idx, val,
+				       (ptr & 3) == MMU_PT_UPDATE_PRESERVE_AD);
+	if (type == PT_seg && (word & PG_TYPE_MASK))
+		return refuse(-EINVAL, "mmu_update of a descriptor page");
+	if (!get_page_writable(pg, pt_owner))
+		return refuse(-EINVAL, "mfn %lx cannot be written", mfn_x(mfn));
+	WRITE_ONCE(((u64 *)mfn_to_virt(mfn))[idx], val);
 	put_page_writable(pg);
 	return 0;
 }
 
 /* One request; mmu_lock(pt_owner) held. */
-static int update_one(struct domain *pt_owner, struct domain *pg_owner,
-		      const struct mmu_update *req)
+static __always_inline int update_one(struct domain *pt_owner, struct domain *pg_owner,
+				      u64 ptr, u64 val)
 {
-	unsigned int cmd = req->ptr & 3, idx = (req->ptr & ~PAGE_MASK) >> 3;
-	mfn_t mfn = _mfn(req->ptr >> PAGE_SHIFT);
-	struct page_info *pg;
-	enum page_type type;
-	u64 word;
+	mfn_t mfn = _mfn(ptr >> PAGE_SHIFT);
+	struct page_info *pg = mfn_to_page(mfn);
+	u64 word, *p;
 
 	if (unlikely(!mfn_is_ram(mfn)))
-		return refuse(-EINVAL, "mmu_update of %lx: no RAM", req->ptr);
-	pg = mfn_to_page(mfn);
-	if (unlikely(cmd == MMU_MACHPHYS_UPDATE)) {
-		if (!pg_owner || !get_page(pg, pg_owner))
-			return refuse(-EINVAL, "M2P update of a foreign frame");
-		set_m2p(mfn, req->val);
-		put_page(pg);
-		return 0;
+		return refuse(-EINVAL, "mmu_update of %lx: no RAM", ptr);
+	if (unlikely(ptr & 5)) {
+		if (ptr & 4)
+			return refuse(-ENOSYS, "mmu_update command %lu", ptr & 7);
+		if ((ptr & 3) == MMU_MACHPHYS_UPDATE)
+			return update_m2p(pg_owner, mfn, val);
 	}
 	if (unlikely(READ_ONCE(pg->owner) != pt_owner->id))
 		return refuse(-EINVAL, "table %lx is not d%d's", mfn_x(mfn), pt_owner->id);
@@ -101,176 +109,121 @@ static int update_one(struct domain *pt_owner, struct domain *pg_owner,
 	smp_rmb();			/* the word of a frame of pt_owner, not of its next owner */
 	if (unlikely(READ_ONCE(pg->owner) != pt_owner->id))
 		return -EINVAL;
-	type = PG_type(word);
 	/* A validated table cannot leave its owner or its type while we hold the lock (F5). */
-	if (likely(type == PT_l1 && (word & PG_validated)))
-		return mod_l1(pt_owner, pg_owner, (u64 *)mfn_to_virt(mfn) + idx, req->val,
-			      cmd == MMU_PT_UPDATE_PRESERVE_AD);
-	if (type >= PT_l2 && type <= PT_l4 && (word & PG_validated))
-		return mod_table_entry(pt_owner, pg, type, idx, req->val,
-				       cmd == MMU_PT_UPDATE_PRESERVE_AD);
-	if (type == PT_seg && (word & PG_TYPE_MASK))
-		return refuse(-EINVAL, "mmu_update of a descriptor page");
-	return write_plain(pt_owner, pg, idx, req->val);
+	if (unlikely(PG_type(word) != PT_l1 || !(word & PG_validated)))
+		return update_other(pt_owner, mfn, word, ptr, val);
+	p = (u64 *)maddr_to_virt(ptr & ~7UL);
+	if (unlikely(ptr & 7))
+		return mod_l1(pt_owner, pg_owner, p, val, (ptr & 3) == MMU_PT_UPDATE_PRESERVE_AD);
+	return change_l1(pt_owner, pg_owner, p, READ_ONCE(*p), val, WRITE_PLAIN);
 }
 
-/* The chunk; *done counts what was applied. */
-static int update_chunk(struct domain *pt_owner, struct domain *pg_owner,
-			const struct mmu_update *req, unsigned int n, unsigned int *done)
+/* Whose tables (high half; 0: the caller's) and whose frames (low half) the requests mean. */
+static noinline int foreign_owners(u32 domids, struct domain **pt_owner, struct domain **pg_owner)
 {
-	unsigned int i;
+	u32 pt_dom = domids >> 16;
 	int rc = 0;
 
-	mmu_lock(pt_owner);
-	for (i = 0; i < n; i++) {
-		if (unlikely(req[i].ptr & 4))
-			rc = refuse(-ENOSYS, "mmu_update command %lu", req[i].ptr & 7);
-		else
-			rc = update_one(pt_owner, pg_owner, &req[i]);
-		if (unlikely(rc))
-			break;
+	if (pt_dom > DOMID_FIRST_RESERVED)
+		return -ESRCH;
+	if (pt_dom && pt_dom - 1 != (*pt_owner)->id)
+		rc = pg_owner_get(pt_dom - 1, pt_owner);
+	if (!rc) {
+		rc = pg_owner_get(domids & 0xffff, pg_owner);
+		if (rc)
+			pg_owner_put(*pt_owner);
 	}
-	mmu_unlock(pt_owner);
-	*done = i;
-	return rc;
-}
-
-static noinline int foreign_owners(u64 foreigndom, struct domain **pt_owner,
-				   struct domain **pg_owner)
-{
-	struct domain *d = current_vcpu()->domain;
-	u64 pt_dom = (foreigndom >> 16) & 0xffff;
-	int rc;
-
-	*pt_owner = d;
-	if (pt_dom) {
-		if (pt_dom - 1 != d->id && !d->is_privileged)
-			return refuse(-EPERM, "d%d may not change d%lu's tables", d->id, pt_dom - 1);
-		*pt_owner = domain_get((domid_t)(pt_dom - 1));
-		if (!*pt_owner)
-			return -ESRCH;
-	}
-	rc = pg_owner_get(foreigndom & 0xffff, pg_owner);
-	if (rc && pt_dom)
-		domain_put(*pt_owner);
 	return rc;
 }
 
 /* One request on the caller's own tables: what Linux does outside its batches. */
-static long update_single(struct domain *d, gva_t at, gva_t done)
+static long update_single(u64 at, u64 done)
 {
+	struct domain *d = current_vcpu()->domain;
 	struct mmu_update req;
-	struct page_info *pg;
-	u32 n = 1;
-	long rc;
-	u64 *p;
+	u32 n;
+	int rc;
 
-	if (unlikely(copy_words_from_guest(&req, at, 2)))
+	if (unlikely(copy_words_from_guest(&req, _gva(at), 2)))
 		return -EFAULT;
-	p = (u64 *)maddr_to_virt(req.ptr & ~7UL);
-	pg = mfn_to_page(_mfn(req.ptr >> PAGE_SHIFT));
 	mmu_lock(d);
-	/* a plain write to an L1 table in use; update_one() knows all the rest */
-	if (likely(!(req.ptr & 7) && mfn_is_ram(_mfn(req.ptr >> PAGE_SHIFT)) &&
-		   READ_ONCE(pg->owner) == d->id &&
-		   (READ_ONCE(pg->word) & (PG_validated | 15UL << PG_TYPE_SHIFT)) ==
-		   (PG_validated | (u64)PT_l1 << PG_TYPE_SHIFT) && PG_type_count(pg->word) &&
-		   READ_ONCE(pg->owner) == d->id))	/* as in update_one() */
-		rc = change_l1(d, d, p, READ_ONCE(*p), req.val, WRITE_PLAIN);
-	else
-		rc = !(req.ptr & 4) ? update_one(d, d, &req) : -ENOSYS;
+	rc = update_one(d, d, req.ptr, req.val);
 	mmu_unlock(d);
-	if (gva_x(done)) {
+	if (done) {
 		n = !rc;
-		if (copy_to_guest(done, &n, 4))
+		if (copy_to_guest(_gva(done), &n, 4))
 			rc = -EFAULT;
 	}
-	return rc;
+	return likely(rc != -ERESTART) ? rc :
+	       hypercall_continue(__HYPERVISOR_mmu_update, at, 1, done, DOMID_SELF, 0);
 }
 
-/* a1: requests, a2: count, a3: where to count what was done (0: nowhere), a4: domids. */
-HYPERCALL(mmu_update)
+static noinline long update_batch(u64 at, u32 count, u64 pdone, u32 domids)
 {
 	struct domain *d = current_vcpu()->domain, *pt_owner = d, *pg_owner = d;
 	struct mmu_update req[CHUNK];
-	u32 count = (u32)a2, n, got, before = 0, done = 0;
-	long rc = 0;
+	u32 before = 0, done = 0, n, i;
+	int rc = 0;
 
-	if (a2 == 1 && (u32)a4 == DOMID_SELF) {
-		rc = update_single(d, _gva(a1), _gva(a3));
-		if (likely(rc != -ERESTART))
-			return rc;
-		return hypercall_continue(__HYPERVISOR_mmu_update, a1, a2, a3, a4, a5);
-	}
 	if (unlikely(count & MMU_UPDATE_PREEMPTED)) {
 		count &= ~MMU_UPDATE_PREEMPTED;
-		if (a3 && copy_from_guest(&before, _gva(a3), 4))
+		if (pdone && copy_from_guest(&before, _gva(pdone), 4))
 			return -EFAULT;
 	}
-	if (unlikely((u32)a4 != DOMID_SELF)) {
-		rc = foreign_owners((u32)a4, &pt_owner, &pg_owner);
+	if (unlikely(domids != DOMID_SELF)) {
+		rc = foreign_owners(domids, &pt_owner, &pg_owner);
 		if (rc)
 			return rc;
 	}
-	while (done < count) {
+	while (!rc && done < count) {
 		n = min(count - done, (u32)CHUNK);
-		if (unlikely(copy_from_guest(req, _gva(a1 + done * sizeof(req[0])),
-					     n * sizeof(req[0])))) {
-			rc = -EFAULT;
-			break;
+		rc = copy_from_guest(req, _gva(at + done * sizeof(req[0])), n * sizeof(req[0]));
+		mmu_lock(pt_owner);
+		for (i = 0; i < n && !rc; i++) {
+			rc = update_one(pt_owner, pg_owner, req[i].ptr, req[i].val);
+			done += !rc;
 		}
-		rc = update_chunk(pt_owner, pg_owner, req, n, &got);
-		done += got;
-		if (unlikely(rc) || done == count)
-			break;
-		if (unlikely((done & 63) == 0 && hypercall_preempt())) {
+		mmu_unlock(pt_owner);
+		if (unlikely(!rc && !(done & 63) && done < count && hypercall_preempt()))
 			rc = -ERESTART;
-			break;
-		}
 	}
 	before += done;
-	if (a3 && copy_to_guest(_gva(a3), &before, 4))
+	if (pdone && copy_to_guest(_gva(pdone), &before, 4))
 		rc = -EFAULT;
 	if (unlikely(rc == -ERESTART))
-		rc = hypercall_continue(__HYPERVISOR_mmu_update, a1 + done * sizeof(req[0]),
-					(count - done) | MMU_UPDATE_PREEMPTED, a3, a4, a5);
-	if (unlikely((u32)a4 != DOMID_SELF)) {
-		if (((u32)a4 >> 16) & 0xffff)
-			domain_put(pt_owner);
+		rc = hypercall_continue(__HYPERVISOR_mmu_update, at + done * sizeof(req[0]),
+					(count - done) | MMU_UPDATE_PREEMPTED, pdone, domids, 0);
+	if (unlikely(domids != DOMID_SELF)) {
+		pg_owner_put(pt_owner);
 		pg_owner_put(pg_owner);
 	}
 	return rc;
 }
 
+/* a1: requests, a2: count, a3: where to count what was done (0: nowhere), a4: domids */
+HYPERCALL(mmu_update)
+{
+	return a2 == 1 && (u32)a4 == DOMID_SELF ? update_single(a1, a3) :
+						  update_batch(a1, (u32)a2, a3, (u32)a4);
+}
+
 static long flush_after_va_update(struct domain *d, u64 va, u64 flags)
 {
-	u64 where = flags & ~UVMF_FLUSHTYPE_MASK;
-	cpumask_t mask;
+	u64 type = flags & UVMF_FLUSHTYPE_MASK, where = flags & ~UVMF_FLUSHTYPE_MASK;
+	cpumask_t mask = d->dirty_cpus;
 
-	switch (flags & UVMF_FLUSHTYPE_MASK) {
-	case UVMF_NONE:
+	if (type == UVMF_NONE)
 		return 0;
-	case UVMF_TLB_FLUSH:
-		if (where == UVMF_LOCAL) {
-			flush_tlb_local();
-			return 0;
-		}
-		va = FLUSH_ALL;
-		break;
-	case UVMF_INVLPG:
-		if (where == UVMF_LOCAL) {
-			flush_va_local(va);
-			return 0;
-		}
-		break;
-	default:
+	if (type != UVMF_INVLPG && type != UVMF_TLB_FLUSH)
 		return -EINVAL;
-	}
-	if (where == UVMF_ALL)
-		mask = d->dirty_cpus;
-	else if (vcpumask_to_cpus(d, _gva(where), &mask))
+	if (where == UVMF_LOCAL && type == UVMF_INVLPG)
+		flush_va_local(va);
+	else if (where == UVMF_LOCAL)
+		flush_tlb_local();
+	else if (where != UVMF_ALL && vcpumask_to_cpus(d, _gva(where), &mask))
 		return -EFAULT;
-	flush_tlb_mask(mask, va);
+	else
+		flush_tlb_mask(mask, type == UVMF_INVLPG ? va : FLUSH_ALL);
 	return 0;
 }
 
@@ -289,7 +242,7 @@ static long update_va(u64 va, u64 val, u64 flags, struct domain *pg_owner)
 		rc = refuse(-EINVAL, "no L1 table for %lx", va);
 	mmu_unlock(d);
 	rc2 = flush_after_va_update(d, va, flags);
-	return rc ? rc : rc2;
+	return rc ?: rc2;
 }
 
 /* a1: address, a2: new entry, a3: UVMF_* */
@@ -304,9 +257,9 @@ HYPERCALL(update_va_mapping_otherdomain)
 	struct domain *pg_owner;
 	long rc = pg_owner_get(a4 & 0xffff, &pg_owner);
 
-	if (rc)
-		return rc;
-	rc = update_va(a1, a2, a3, pg_owner);
-	pg_owner_put(pg_owner);
+	if (!rc) {
+		rc = update_va(a1, a2, a3, pg_owner);
+		pg_owner_put(pg_owner);
+	}
 	return rc;
 }

@@ -7,82 +7,78 @@
  * Locks:  mmu_lock of the domain whose frames are meant, per operation.
  * Holds:  P6  PG_pinned is set exactly while the pin's own reference and type count are held.
  * Tests:  tests/host/test_mmuext.c, tests/guests/{pin,mmu,smp}.c
- * Next:   pv/pagetable.c
  */
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/hypercall.h>
-#include <hv/page_alloc.h>
-#include <hv/pv.h>
+#include <hv/l1.h>
+#include <hv/string.h>
 
-static long pin(struct domain *d, u64 mfn, enum page_type type)
+static long pin(struct domain *d, struct page_info *pg, enum page_type type)
 {
-	struct page_info *pg;
 	long rc;
 
-	if (!mfn_is_ram(_mfn(mfn)))
-		return refuse(-EINVAL, "pin of %lx: no RAM", mfn);
-	pg = mfn_to_page(_mfn(mfn));
 	mmu_lock(d);
 	/* nobody would unpin it in a dying domain any more */
-	rc = d->state >= DOM_dying ? -EINVAL : promote_tree(d, pg, type);
-	if (!rc)
-		rc = get_page_and_type(pg, d, type);
-	if (!rc) {
-		if (pg->word & PG_pinned) {
-			put_page_and_type(pg);
-			rc = refuse(-EINVAL, "mfn %lx is pinned already", mfn);
-		} else {
-			atomic_or(&pg->word, PG_pinned);
-		}
+	rc = d->state >= DOM_dying ? -EINVAL : get_table(d, page_to_mfn(pg), type);
+	if (!rc && (atomic_or(&pg->word, PG_pinned) & PG_pinned)) {
+		put_page_and_type(pg);
+		rc = refuse(-EINVAL, "mfn %lx is pinned already", mfn_x(page_to_mfn(pg)));
 	}
 	mmu_unlock(d);
 	return rc;
 }
 
-static long unpin(struct domain *d, u64 mfn)
+static long unpin(struct domain *d, struct page_info *pg)
 {
-	struct page_info *pg;
+	bool pinned;
+
+	mmu_lock(d);
+	pinned = pg->owner == d->id && (atomic_and(&pg->word, ~PG_pinned) & PG_pinned);
+	if (pinned)
+		put_page_and_type(pg);
+	mmu_unlock(d);
+	return pinned ? 0 : refuse(-EINVAL, "mfn %lx is not pinned", mfn_x(page_to_mfn(pg)));
+}
+
+/* pg becomes a copy of src; NULL: zeroes. */
+static long fill_page(struct domain *d, struct page_info *pg, struct page_info *src)
+{
+	void *p = mfn_to_virt(page_to_mfn(pg));
 	long rc = 0;
 
-	if (!mfn_is_ram(_mfn(mfn)))
-		return refuse(-EINVAL, "unpin of %lx: no RAM", mfn);
-	pg = mfn_to_page(_mfn(mfn));
-	mmu_lock(d);
-	if (pg->owner == d->id && (pg->word & PG_pinned)) {
-		atomic_and(&pg->word, ~PG_pinned);
-		put_page_and_type(pg);
+	if (!get_page_writable(pg, d))
+		return refuse(-EINVAL, "mfn %lx cannot be written", mfn_x(page_to_mfn(pg)));
+	if (!src) {
+		memset(p, 0, PAGE_SIZE);
+	} else if (get_page(src, d)) {
+		memcpy(p, mfn_to_virt(page_to_mfn(src)), PAGE_SIZE);
+		put_page(src);
 	} else {
-		rc = refuse(-EINVAL, "mfn %lx is not pinned", mfn);
+		rc = refuse(-EINVAL, "copy from mfn %lx", mfn_x(page_to_mfn(src)));
 	}
-	mmu_unlock(d);
+	put_page_writable(pg);
 	return rc;
 }
 
-static long clear_or_copy(struct domain *d, const struct mmuext_op *op)
+/* What changes a frame of d; NULL: DOMID_IO, which has none */
+static long frame_op(struct domain *d, const struct mmuext_op *op)
 {
-	struct page_info *dst, *src;
+	mfn_t mfn = _mfn(op->arg1.mfn), src = _mfn(op->arg2.src_mfn);
+	struct page_info *pg;
 
-	if (!mfn_is_ram(_mfn(op->arg1.mfn)))
-		return -EINVAL;
-	dst = mfn_to_page(_mfn(op->arg1.mfn));
-	if (!get_page_writable(dst, d))
-		return refuse(-EINVAL, "mfn %lx cannot be written", op->arg1.mfn);
-	if (op->cmd == MMUEXT_CLEAR_PAGE) {
-		__builtin_memset(mfn_to_virt(_mfn(op->arg1.mfn)), 0, PAGE_SIZE);
-	} else {
-		if (!mfn_is_ram(_mfn(op->arg2.src_mfn)) ||
-		    !get_page(mfn_to_page(_mfn(op->arg2.src_mfn)), d)) {
-			put_page_writable(dst);
-			return refuse(-EINVAL, "copy from mfn %lx", op->arg2.src_mfn);
-		}
-		src = mfn_to_page(_mfn(op->arg2.src_mfn));
-		__builtin_memcpy(mfn_to_virt(_mfn(op->arg1.mfn)),
-				 mfn_to_virt(_mfn(op->arg2.src_mfn)), PAGE_SIZE);
-		put_page(src);
+	if (!d)
+		return -EPERM;
+	if (!mfn_is_ram(mfn) || (op->cmd == MMUEXT_COPY_PAGE && !mfn_is_ram(src)))
+		return refuse(-EINVAL, "mmuext_op %u of %lx: no RAM", op->cmd, mfn_x(mfn));
+	pg = mfn_to_page(mfn);
+	switch (op->cmd) {
+	case MMUEXT_UNPIN_TABLE:
+		return unpin(d, pg);
+	case MMUEXT_CLEAR_PAGE:
+		return fill_page(d, pg, NULL);
+	case MMUEXT_COPY_PAGE:
+		return fill_page(d, pg, mfn_to_page(src));
 	}
-	put_page_writable(dst);
-	return 0;
+	return pin(d, pg, PT_l1 + (op->cmd - MMUEXT_PIN_L1_TABLE));
 }
 
 static long flush_multi(struct domain *d, const struct mmuext_op *op)
@@ -98,8 +94,8 @@ static long flush_multi(struct domain *d, const struct mmuext_op *op)
 	return 0;
 }
 
-/* d: the caller's domain; fd: whose frames pins mean (NULL: DOMID_IO, which has none) */
-static long one_op(struct vcpu *v, struct domain *fd, const struct mmuext_op *op)
+/* fd: whose frames are meant (NULL: DOMID_IO) */
+static int one_op(struct vcpu *v, struct domain *fd, const struct mmuext_op *op)
 {
 	struct domain *d = v->domain;
 
@@ -115,13 +111,10 @@ static long one_op(struct vcpu *v, struct domain *fd, const struct mmuext_op *op
 		return fd == d ? set_kernel_root(v, _mfn(op->arg1.mfn)) : -EPERM;
 	case MMUEXT_NEW_USER_BASEPTR:
 		return fd == d ? set_user_root(v, _mfn(op->arg1.mfn)) : -EPERM;
-	case MMUEXT_PIN_L1_TABLE:
-	case MMUEXT_PIN_L2_TABLE:
-	case MMUEXT_PIN_L3_TABLE:
-	case MMUEXT_PIN_L4_TABLE:
-		return fd ? pin(fd, op->arg1.mfn, PT_l1 + (op->cmd - MMUEXT_PIN_L1_TABLE)) : -EPERM;
-	case MMUEXT_UNPIN_TABLE:
-		return fd ? unpin(fd, op->arg1.mfn) : -EPERM;
+	case MMUEXT_PIN_L1_TABLE ... MMUEXT_UNPIN_TABLE:
+	case MMUEXT_CLEAR_PAGE:
+	case MMUEXT_COPY_PAGE:
+		return frame_op(fd, op);
 	case MMUEXT_TLB_FLUSH_MULTI:
 	case MMUEXT_INVLPG_MULTI:
 		return flush_multi(d, op);
@@ -143,9 +136,6 @@ static long one_op(struct vcpu *v, struct domain *fd, const struct mmuext_op *op
 		return 0;
 	case MMUEXT_SET_LDT:
 		return fd == d ? set_ldt(v, op->arg1.linear_addr, op->arg2.nr_ents) : -EPERM;
-	case MMUEXT_CLEAR_PAGE:
-	case MMUEXT_COPY_PAGE:
-		return fd ? clear_or_copy(fd, op) : -EPERM;
 	case MMUEXT_MARK_SUPER:
 	case MMUEXT_UNMARK_SUPER:
 		return -EOPNOTSUPP;
@@ -159,8 +149,8 @@ HYPERCALL(mmuext_op)
 	struct vcpu *v = current_vcpu();
 	struct domain *fd = v->domain;
 	struct mmuext_op op;
-	u32 count = (u32)a2, done = 0, before = 0;
-	long rc = 0;
+	u32 count = (u32)a2, before = 0, done = 0;
+	int rc = 0;
 
 	if (unlikely(count & MMU_UPDATE_PREEMPTED)) {
 		count &= ~MMU_UPDATE_PREEMPTED;
@@ -172,19 +162,14 @@ HYPERCALL(mmuext_op)
 		if (rc)
 			return rc;
 	}
-	while (done < count) {
-		if (unlikely(copy_words_from_guest(&op, _gva(a1 + done * sizeof(op)), 3))) {
-			rc = -EFAULT;
-			break;
-		}
-		rc = one_op(v, fd, &op);
+	while (!rc && done < count) {
+		rc = copy_words_from_guest(&op, _gva(a1 + done * sizeof(op)), 3) ?:
+		     one_op(v, fd, &op);
 		if (unlikely(rc))
 			break;
 		done++;
-		if (unlikely((done & 7) == 0 && done < count && hypercall_preempt())) {
+		if (unlikely(!(done & 7) && done < count && hypercall_preempt()))
 			rc = -ERESTART;
-			break;
-		}
 	}
 	before += done;
 	if (a3 && copy_to_guest(_gva(a3), &before, 4))

@@ -10,24 +10,9 @@
  *         P4  one step (validate, devalidate) touches at most 512 entries and never recurses:
  *             children must be validated before their parent (promote_tree).
  * Tests:  tests/host/test_pagetable.c, tests/guests/{mmu,pin,abuse_pagetypes,abuse_l4slots}.c
- * Next:   core/frame.c (counts), pv/mmu_update.c (who calls)
  */
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/l1.h>
-#include <hv/pv.h>
-
-/* The frame is no RAM: registers of a device, ROM, holes. No references are counted. */
-static int check_io_entry(const struct domain *d, u64 e)
-{
-	u64 mfn = mfn_x(pte_mfn(e));
-
-	if (iorange_allows(&d->iomem, mfn, mfn))
-		return 0;
-	if (!(e & PTE_RW) && iorange_allows(&d->iomem_ro, mfn, mfn))
-		return 0;
-	return refuse(-EPERM, "d%d may not map I/O frame %lx", d->id, mfn);
-}
 
 /*
  * A frame of d that is wanted writable (or as a table) has another use, perhaps only by tables
@@ -45,76 +30,66 @@ static bool drop_unused_tables(struct domain *d, const struct page_info *pg)
 	return true;
 }
 
-/*
- * The rare part of get_l1e: pg has another use, which may have to be ended. Held meanwhile: the
- * table whose entry is changed, or else it might be demoted itself with the tables it hangs on.
- */
-static noinline int get_retyped(struct domain *d, struct domain *pg_owner, struct page_info *pg,
-				struct page_info *table)
+/* get_l1e() in full (hv/l1.h has the plain case). */
+int get_l1e_slow(struct domain *d, struct domain *pg_owner, u64 e, struct page_info *table)
 {
-	int rc = table ? get_page_type(table, PT_l1) : 0;
+	mfn_t mfn = pte_mfn(e);
+	struct page_info *pg = mfn_to_page(mfn);
+	int rc;
 
+	if (e & PTE_BAD)
+		return refuse(-EINVAL, "reserved bits in L1 entry %lx", e);
+	if ((e & PTE_CACHE) && !d->is_hardware)
+		return refuse(-EINVAL, "cache attributes in L1 entry %lx", e);
+	if (!mfn_is_ram(mfn)) {	/* a device's registers, ROM, a hole: nothing is counted */
+		if (iorange_allows(&d->iomem, mfn_x(mfn), mfn_x(mfn)) ||
+		    (!(e & PTE_RW) && iorange_allows(&d->iomem_ro, mfn_x(mfn), mfn_x(mfn))))
+			return 0;
+		return refuse(-EPERM, "d%d may not map I/O frame %lx", d->id, mfn_x(mfn));
+	}
+	if (!pg_owner)
+		return refuse(-EPERM, "L1 entry %lx is RAM, not I/O", e);
+	if (!(e & PTE_RW))
+		return get_page(pg, pg_owner) ? 0 :
+		       refuse(-EINVAL, "mfn %lx is not d%d's", mfn_x(mfn), pg_owner->id);
+	/*
+	 * Another use of pg may have to be ended. Held meanwhile: the table whose entry is changed,
+	 * or else it might be demoted itself with the tables it hangs on.
+	 */
+	rc = table ? get_page_type(table, PT_l1) : 0;
 	if (rc)
 		return rc;
-	/* a tree that maps one of its own tables writable: the parts would undo each other for ever */
-	if (pg->flags & PGF_fresh) {
-		rc = refuse(-EINVAL, "mfn %lx is a table of the same tree", mfn_x(page_to_mfn(pg)));
-		goto out;
-	}
-	while (!get_page_writable(pg, pg_owner))
-		if (d != pg_owner || !drop_unused_tables(d, pg)) {
+	/* a tree that maps its own table writable: the parts would undo each other for ever */
+	if (pg->flags & PGF_fresh)
+		rc = refuse(-EINVAL, "mfn %lx is a table of the same tree", mfn_x(mfn));
+	while (!rc && !get_page_writable(pg, pg_owner))
+		if (d != pg_owner || !drop_unused_tables(d, pg))
 			rc = refuse(-EINVAL, "mfn %lx (owner d%d, type %d) not writable",
-				    mfn_x(page_to_mfn(pg)), pg->owner, PG_type(pg->word));
-			break;
-		}
-out:
+				    mfn_x(mfn), pg->owner, PG_type(pg->word));
 	if (table)
 		put_page_type(table);
 	return rc;
 }
 
-/* get_l1e() in full (hv/l1.h has the plain case). */
-int get_l1e_slow(struct domain *d, struct domain *pg_owner, u64 e, struct page_info *table)
+static inline bool is_validated(const struct page_info *pg, enum page_type type)
 {
-	struct page_info *pg;
-
-	if (unlikely(e & PTE_BAD))
-		return refuse(-EINVAL, "reserved bits in L1 entry %lx", e);
-	if (unlikely((e & PTE_CACHE) && !d->is_hardware))
-		return refuse(-EINVAL, "cache attributes in L1 entry %lx", e);
-	if (unlikely(!mfn_is_ram(pte_mfn(e))))
-		return check_io_entry(d, e);
-	if (unlikely(!pg_owner))
-		return refuse(-EPERM, "L1 entry %lx is RAM, not I/O", e);
-	pg = mfn_to_page(pte_mfn(e));
-	if (e & PTE_RW) {
-		if (likely(PG_type(pg->word) == PT_writable && get_page_writable(pg, pg_owner)))
-			return 0;
-		return get_retyped(d, pg_owner, pg, table);
-	}
-	if (unlikely(!get_page(pg, pg_owner)))
-		return refuse(-EINVAL, "mfn %lx is not d%d's", mfn_x(pte_mfn(e)), pg_owner->id);
-	return 0;
+	return PG_type(pg->word) == type && (pg->word & PG_validated);
 }
 
-/* Take what a present L2..L4 entry needs: a reference on a validated child one level below. */
-static int get_upper(struct domain *d, enum page_type type, u64 e)
+/* May this be a present L2..L4 entry? */
+static int check_upper(enum page_type type, u64 e)
 {
-	struct page_info *pg;
-
 	if (e & (PTE_BAD | PTE_PS | PTE_G))
 		return refuse(-EINVAL, "reserved or PS bits in L%d entry %lx", type, e);
-	if (!mfn_is_ram(pte_mfn(e)))
-		return refuse(-EINVAL, "L%d entry %lx is no RAM", type, e);
-	pg = mfn_to_page(pte_mfn(e));
-	if (PG_type(pg->word) != type - 1 || !(pg->word & PG_validated))
-		return refuse(-EINVAL, "L%d entry %lx: child is not a validated table", type, e);
-	return get_page_and_type(pg, d, type - 1);
+	return mfn_is_ram(pte_mfn(e)) ? 0 : refuse(-EINVAL, "L%d entry %lx is no RAM", type, e);
 }
 
-static void put_upper(u64 e)
+/* Take what a checked L2..L4 entry needs: a reference on a validated child one level below. */
+static int get_upper(struct domain *d, enum page_type type, u64 e)
 {
-	put_page_and_type(mfn_to_page(pte_mfn(e)));
+	if (!is_validated(mfn_to_page(pte_mfn(e)), type - 1))
+		return refuse(-EINVAL, "L%d entry %lx: child is not a validated table", type, e);
+	return get_page_and_type(mfn_to_page(pte_mfn(e)), d, type - 1);
 }
 
 /* --- whole tables --- */
@@ -122,76 +97,66 @@ static void put_upper(u64 e)
 /* Index of the first non-zero entry at or after i; 512 when there is none. */
 static inline unsigned int next_entry(const u64 *t, unsigned int i)
 {
-	for (; i < PTES_PER_PAGE && (i & 7); i++)
-		if (t[i])
-			return i;
-	for (; i < PTES_PER_PAGE; i += 8)
-		if (t[i] | t[i + 1] | t[i + 2] | t[i + 3] | t[i + 4] | t[i + 5] | t[i + 6] |
-		    t[i + 7]) {
-			while (!t[i])
-				i++;
-			return i;
-		}
-	return PTES_PER_PAGE;
+	while (i < PTES_PER_PAGE && !t[i])
+		i += !(i & 7) && !(t[i + 1] | t[i + 2] | t[i + 3] | t[i + 4] | t[i + 5] | t[i + 6] |
+				   t[i + 7]) ? 8 : 1;
+	return i;
 }
 
-static int validate_l1(struct domain *d, u64 *t)
+#define for_each_entry(t, i, n) \
+	for ((i) = next_entry((t), 0); (i) < (n); (i) = next_entry((t), (i) + 1))
+
+/* Drop what the first n entries of a table hold. */
+static void put_entries(const u64 *t, enum page_type type, unsigned int n)
 {
 	unsigned int i;
-	u64 e;
-	int rc;
 
-	for (i = next_entry(t, 0); i < PTES_PER_PAGE; i = next_entry(t, i + 1)) {
-		e = t[i];
-		if (!(e & PTE_P))
+	for_each_entry(t, i, n)
+		if (!(t[i] & PTE_P))
 			continue;
-		e = adjust_l1(e);
-		rc = get_l1e(d, d, e, NULL);
-		if (rc)
-			goto undo;
-		t[i] = e;
-	}
-	return 0;
-undo:
-	while (i--)
-		if (t[i] & PTE_P)
+		else if (type == PT_l1)
 			put_l1e(t[i]);
-	return rc;
+		else if (type != PT_l4 || !is_hv_slot(i))
+			put_table(pte_mfn(t[i]));
 }
 
-static int validate_upper(struct domain *d, u64 *t, enum page_type type)
+/* Take what all entries need, or nothing. */
+static __always_inline int get_entries(struct domain *d, u64 *t, enum page_type type)
 {
 	unsigned int i;
-	u64 e;
 	int rc;
+	u64 e;
 
-	for (i = next_entry(t, 0); i < PTES_PER_PAGE; i = next_entry(t, i + 1)) {
+	for_each_entry(t, i, PTES_PER_PAGE) {
 		e = t[i];
 		if (!(e & PTE_P) || (type == PT_l4 && is_hv_slot(i)))
 			continue;
-		rc = get_upper(d, type, e);
-		if (rc)
-			goto undo;
-		t[i] = e | PTE_US;
+		e = type == PT_l1 ? adjust_l1(e) : e | PTE_US;
+		if (type == PT_l1)
+			rc = get_l1e(d, d, e, NULL);
+		else
+			rc = check_upper(type, e) ?: get_upper(d, type, e);
+		if (rc) {
+			put_entries(t, type, i);
+			return rc;
+		}
+		t[i] = e;
 	}
-	if (type == PT_l4)
-		fill_hv_slots(t);
 	return 0;
-undo:
-	while (i--)
-		if ((t[i] & PTE_P) && !(type == PT_l4 && is_hv_slot(i)))
-			put_upper(t[i]);
-	return rc;
 }
 
 int validate_table(struct domain *d, struct page_info *pg, enum page_type type)
 {
 	u64 *t = mfn_to_virt(page_to_mfn(pg));
+	int rc;
 
 	ASSERT(mmu_locked_here(d));
 	if (type == PT_seg)
 		return validate_seg_page(t);
-	return type == PT_l1 ? validate_l1(d, t) : validate_upper(d, t, type);
+	rc = type == PT_l1 ? get_entries(d, t, PT_l1) : get_entries(d, t, type);
+	if (!rc && type == PT_l4)
+		fill_hv_slots(t);
+	return rc;
 }
 
 void devalidate_table(struct domain *d, struct page_info *pg, enum page_type type)
@@ -206,38 +171,26 @@ void devalidate_table(struct domain *d, struct page_info *pg, enum page_type typ
 			t[i] = 0;
 		arch_root_changed(d, page_to_mfn(pg));
 	}
-	for (i = next_entry(t, 0); i < PTES_PER_PAGE; i = next_entry(t, i + 1))
-		if (t[i] & PTE_P) {
-			if (type == PT_l1)
-				put_l1e(t[i]);
-			else
-				put_upper(t[i]);
-		}
+	put_entries(t, type, PTES_PER_PAGE);
 }
 
 /* -ERESTART when as many tables were validated as one hold of mmu_lock may. */
 static int promote_step(struct domain *d, struct page_info *pg, enum page_type type)
 {
 	const u64 *t = mfn_to_virt(page_to_mfn(pg));
-	unsigned int i;
+	unsigned int i, n = type >= PT_l2 && type <= PT_l4 ? PTES_PER_PAGE : 0;
 	int rc;
+	u64 e;
 
-	if (PG_type(pg->word) == type && (pg->word & PG_validated))
+	if (is_validated(pg, type))
 		return 0;
 	if (pg->owner != d->id)
 		return refuse(-EINVAL, "table %lx is not d%d's", mfn_x(page_to_mfn(pg)), d->id);
-	for (i = 0; type > PT_l1 && type <= PT_l4 && i < PTES_PER_PAGE; i++) {
-		u64 e;
-
-		i = next_entry(t, i);
-		if (i == PTES_PER_PAGE)
-			break;
+	for_each_entry(t, i, n) {
 		e = READ_ONCE(t[i]);
 		if (!(e & PTE_P) || (type == PT_l4 && is_hv_slot(i)))
 			continue;
-		if ((e & (PTE_BAD | PTE_PS)) || !mfn_is_ram(pte_mfn(e)))
-			return refuse(-EINVAL, "bad L%d entry %lx", type, e);
-		rc = promote_step(d, mfn_to_page(pte_mfn(e)), type - 1);
+		rc = check_upper(type, e) ?: promote_step(d, mfn_to_page(pte_mfn(e)), type - 1);
 		if (rc)
 			return rc;
 	}
@@ -247,9 +200,9 @@ static int promote_step(struct domain *d, struct page_info *pg, enum page_type t
 	/* A hold across the two calls; the type count falls back to 0, the validation stays. */
 	if (!get_page(pg, d))
 		return -EINVAL;
-	rc = get_page_type(pg, type);
-	while (rc == -EINVAL && drop_unused_tables(d, pg))
+	do
 		rc = get_page_type(pg, type);
+	while (rc == -EINVAL && drop_unused_tables(d, pg));
 	if (!rc) {
 		put_page_type(pg);
 		if ((pg->flags & (PGF_cached | PGF_fresh)) == PGF_cached) {
@@ -292,6 +245,17 @@ int promote_tree(struct domain *d, struct page_info *pg, enum page_type type)
 	return rc;
 }
 
+int get_table(struct domain *d, mfn_t mfn, enum page_type type)
+{
+	int rc = 0;
+
+	if (!mfn_is_ram(mfn))
+		return refuse(-EINVAL, "table %lx is no RAM", mfn_x(mfn));
+	if (unlikely(!is_validated(mfn_to_page(mfn), type)))
+		rc = promote_tree(d, mfn_to_page(mfn), type);
+	return rc ?: get_page_and_type(mfn_to_page(mfn), d, type);
+}
+
 /* --- single entries --- */
 
 int mod_l1(struct domain *d, struct domain *pg_owner, u64 *l1p, u64 new, bool preserve_ad)
@@ -305,37 +269,10 @@ int mod_l1_if_same(struct domain *d, u64 *l1p, u64 old, u64 new)
 	return change_l1(d, d, l1p, old, new, WRITE_IF_SAME);
 }
 
-static int mod_upper(struct domain *d, enum page_type type, u64 *p, u64 new, bool preserve_ad)
-{
-	u64 old = READ_ONCE(*p);
-	int rc;
-
-	if (new & PTE_P) {
-		new |= PTE_US;
-		if (new & (PTE_BAD | PTE_PS | PTE_G))
-			return refuse(-EINVAL, "reserved or PS bits in L%d entry %lx", type, new);
-		if (!((old ^ new) & (PTE_MFN_MASK | PTE_P))) {
-			write_pte(p, &old, new, preserve_ad ? WRITE_KEEP_AD : WRITE_PLAIN);
-			return 0;
-		}
-		if (!mfn_is_ram(pte_mfn(new)))
-			return refuse(-EINVAL, "L%d entry %lx is no RAM", type, new);
-		rc = promote_tree(d, mfn_to_page(pte_mfn(new)), type - 1);
-		if (!rc)
-			rc = get_upper(d, type, new);
-		if (rc)
-			return rc;
-	}
-	write_pte(p, &old, new, preserve_ad ? WRITE_KEEP_AD : WRITE_PLAIN);
-	if (old & PTE_P)
-		put_upper(old);
-	return 0;
-}
-
 int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type, unsigned int idx,
 		    u64 new, bool preserve_ad)
 {
-	u64 *p = (u64 *)mfn_to_virt(page_to_mfn(pg)) + idx;
+	u64 *p = (u64 *)mfn_to_virt(page_to_mfn(pg)) + idx, old = READ_ONCE(*p), put = old;
 	int rc;
 
 	if (type == PT_l4 && is_hv_slot(idx))
@@ -344,75 +281,61 @@ int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type,
 	rc = get_page_type(pg, type);
 	if (rc)
 		return rc;
-	rc = mod_upper(d, type, p, new, preserve_ad);
-	if (!rc && type == PT_l4)
-		arch_root_changed(d, page_to_mfn(pg));
+	if (new & PTE_P) {
+		new |= PTE_US;
+		rc = check_upper(type, new);
+		if (!((old ^ new) & (PTE_MFN_MASK | PTE_P)))
+			put = 0;	/* the same child: references stay as they are */
+		else if (!rc)
+			rc = promote_tree(d, mfn_to_page(pte_mfn(new)), type - 1) ?:
+			     get_upper(d, type, new);
+	}
+	if (!rc) {
+		write_pte(p, &old, new, preserve_ad ? WRITE_KEEP_AD : WRITE_PLAIN);
+		if (put & PTE_P)
+			put_table(pte_mfn(put));
+		if (type == PT_l4)
+			arch_root_changed(d, page_to_mfn(pg));
+	}
 	put_page_type(pg);
 	return rc;
 }
 
 /* --- roots --- */
 
-/* A typed reference on a root, promoting its tree if need be; mmu_lock held. */
-static int get_root(struct domain *d, mfn_t mfn)
+/* INVALID_MFN: none, for user mode only. */
+static __always_inline int set_root(struct vcpu *v, mfn_t mfn, const bool user)
 {
-	struct page_info *pg;
+	mfn_t *root = user ? &v->pv.root_user : &v->pv.root_kernel, old = *root;
+	u64 *cr3 = user ? &v->pv.cr3_user : &v->pv.cr3_kernel;
+	const bool none = user && mfn_eq(mfn, INVALID_MFN);
 	int rc;
 
-	if (!mfn_is_ram(mfn))
-		return refuse(-EINVAL, "root %lx is no RAM", mfn_x(mfn));
-	pg = mfn_to_page(mfn);
-	if (unlikely(PG_type(pg->word) != PT_l4 || !(pg->word & PG_validated))) {
-		rc = promote_tree(d, pg, PT_l4);
-		if (rc)
-			return rc;
+	if (mfn_eq(old, mfn))
+		return 0;
+	mmu_lock(v->domain);
+	rc = none ? 0 : get_table(v->domain, mfn, PT_l4);
+	if (!rc) {
+		*root = mfn;
+		*cr3 = none ? 0 : root_to_cr3(v, mfn, user);
+		if (!user)
+			arch_load_root(v);
+		put_table(old);
 	}
-	return get_page_and_type(pg, d, PT_l4);
+	mmu_unlock(v->domain);
+	if (user && (none || mfn_eq(old, INVALID_MFN)))
+		pv_update_direct(v);
+	return rc;
 }
 
 int set_kernel_root(struct vcpu *v, mfn_t mfn)
 {
-	struct domain *d = v->domain;
-	mfn_t old = v->pv.root_kernel;
-	int rc = 0;
-
-	if (mfn_eq(old, mfn))
-		return 0;
-	mmu_lock(d);
-	rc = get_root(d, mfn);
-	if (!rc) {
-		v->pv.root_kernel = mfn;
-		v->pv.cr3_kernel = root_to_cr3(v, mfn, false);
-		arch_load_root(v);
-		if (!mfn_eq(old, INVALID_MFN))
-			put_page_and_type(mfn_to_page(old));
-	}
-	mmu_unlock(d);
-	return rc;
+	return set_root(v, mfn, false);
 }
 
 int set_user_root(struct vcpu *v, mfn_t mfn)
 {
-	struct domain *d = v->domain;
-	mfn_t old = v->pv.root_user;
-	bool none = !mfn_x(mfn) || mfn_eq(mfn, INVALID_MFN);
-	int rc = 0;
-
-	if (mfn_eq(old, mfn))
-		return 0;
-	mmu_lock(d);
-	if (!none)
-		rc = get_root(d, mfn);
-	if (!rc) {
-		v->pv.root_user = none ? INVALID_MFN : mfn;
-		v->pv.cr3_user = none ? 0 : root_to_cr3(v, mfn, true);
-		if (!mfn_eq(old, INVALID_MFN))
-			put_page_and_type(mfn_to_page(old));
-	}
-	mmu_unlock(d);
-	if (none || mfn_eq(old, INVALID_MFN))
-		pv_update_direct(v);
-	return rc;
+	return set_root(v, mfn_x(mfn) ? mfn : INVALID_MFN, true);
 }
 
 void drop_roots(struct vcpu *v)
@@ -422,9 +345,7 @@ void drop_roots(struct vcpu *v)
 	v->pv.root_kernel = v->pv.root_user = INVALID_MFN;
 	v->pv.cr3_kernel = v->pv.cr3_user = 0;
 	mmu_lock(v->domain);
-	if (!mfn_eq(k, INVALID_MFN))
-		put_page_and_type(mfn_to_page(k));
-	if (!mfn_eq(u, INVALID_MFN))
-		put_page_and_type(mfn_to_page(u));
+	put_table(k);
+	put_table(u);
 	mmu_unlock(v->domain);
 }

@@ -3,130 +3,92 @@
  * vcpu_op: bringing vcpus up and down, their context, their memory areas and timers.
  *
  * Job:    VCPUOP_*; check and install a whole vcpu context; the registered vcpu_info.
- * Enter:  the hypercall table; domctl setvcpucontext; core/domain.c (pv_vcpu_release).
+ * Enter:  the hypercall table; core/domain.c (pv_vcpu_release).
  * State:  struct vcpu, above all v->pv and v->regs of a vcpu that does not run.
  * Locks:  d->lock around a vcpu's set-up; d->evtchn_lock while vcpu_info moves.
  * Holds:  VO1  a context is installed whole, or the vcpu stays not initialised.
  *         VO2  v->vcpu_info always points at memory that stays: shared_info, a page that is held
  *              writable, or the dummy.
  * Tests:  tests/host/test_vcpu_op.c, tests/guests/{smp,timer}.c
- * Next:   core/clock.c, pv/callback.c, pv/descriptors.c
  */
-#include <vcpu.h>
 #include <hv/clock.h>
-#include <hv/debug.h>
-#include <hv/errno.h>
-#include <hv/evtchn.h>
 #include <hv/hypercall.h>
 #include <hv/page_alloc.h>
-#include <hv/pv.h>
 #include <hv/regs.h>
+#include <hv/string.h>
 
 /* Flags that a context may load; the same as iret's. */
 #define CONTEXT_FLAGS (X86_RFLAGS_CF | X86_RFLAGS_PF | X86_RFLAGS_AF | X86_RFLAGS_ZF | \
 		       X86_RFLAGS_SF | X86_RFLAGS_TF | X86_RFLAGS_DF | X86_RFLAGS_OF | \
 		       X86_RFLAGS_RF | X86_RFLAGS_AC | X86_RFLAGS_ID)
 
-/* --- a whole context --- */
-
-static int check_traps(const struct vcpu_guest_context *c)
+/* What can be said without touching v; selectors in c, which is our copy, are made legal. */
+static int check_context(struct vcpu_guest_context *c)
 {
+	const u64 addresses[] = { c->user_regs.rip, c->user_regs.rsp, c->kernel_sp, c->fs_base,
+				  c->gs_base_kernel, c->gs_base_user, c->event_callback_eip,
+				  c->failsafe_callback_eip, c->syscall_callback_eip };
+	u64 cs = c->user_regs.cs, ss = c->user_regs.ss;
+	struct trap_info *t;
 	unsigned int i;
-	u64 cs;
 
-	for (i = 0; i < 256; i++) {
-		cs = c->trap_ctxt[i].cs;
-		if (!is_canonical(c->trap_ctxt[i].address))
-			return refuse(-EINVAL, "trap %u: address %lx", i, c->trap_ctxt[i].address);
-		if (c->trap_ctxt[i].address && !fix_code_selector(&cs))
-			return refuse(-EINVAL, "trap %u: selector %lx", i, cs);
-	}
-	return 0;
-}
-
-/* What can be said without touching anything. */
-static int check_context(const struct vcpu_guest_context *c)
-{
-	u64 cs = c->user_regs.cs, ss = c->user_regs.ss, kss = c->kernel_ss;
-
-	if (!is_canonical(c->user_regs.rip) || !is_canonical(c->user_regs.rsp) ||
-	    !is_canonical(c->kernel_sp) || !is_canonical(c->event_callback_eip) ||
-	    !is_canonical(c->failsafe_callback_eip) || !is_canonical(c->syscall_callback_eip) ||
-	    !is_canonical(c->fs_base) || !is_canonical(c->gs_base_kernel) ||
-	    !is_canonical(c->gs_base_user))
-		return refuse(-EINVAL, "vcpu context: an address is not canonical");
-	if (c->ldt_ents && (!is_canonical(c->ldt_base) || !guest_addr_ok(c->ldt_base) ||
-			    c->ldt_ents > 8192))
-		return refuse(-EINVAL, "vcpu context: LDT at %lx", c->ldt_base);
-	if (c->gdt_ents > FIRST_RESERVED_GDT_ENTRY)
-		return refuse(-EINVAL, "vcpu context: %lu GDT entries", c->gdt_ents);
-	if (!fix_code_selector(&cs) || !fix_stack_selector(&ss) || !fix_stack_selector(&kss))
+	for (i = 0; i < ARRAY_SIZE(addresses); i++)
+		if (!is_canonical(addresses[i]))
+			return refuse(-EINVAL, "vcpu context: address %lx", addresses[i]);
+	if (c->gdt_ents > FIRST_RESERVED_GDT_ENTRY || c->ldt_ents > 8192)
+		return refuse(-EINVAL, "vcpu context: entries: GDT %lu, LDT %lu", c->gdt_ents,
+			      c->ldt_ents);
+	if (!fix_code_selector(&cs) || !fix_stack_selector(&ss) ||
+	    !fix_stack_selector(&c->kernel_ss))
 		return refuse(-EINVAL, "vcpu context: selectors");
+	c->user_regs.cs = (u16)cs;
+	c->user_regs.ss = (u16)ss;
 	if (!(c->flags & VGCF_in_kernel) && !c->ctrlreg[1])
 		return refuse(-EINVAL, "vcpu context: user mode without a user root");
-	return check_traps(c);
+	for (i = 0; i < 256; i++) {
+		t = &c->trap_ctxt[i];
+		cs = t->cs;
+		if (!is_canonical(t->address))
+			return refuse(-EINVAL, "trap %u: address %lx", i, t->address);
+		if (!fix_code_selector(&cs) && t->address)
+			return refuse(-EINVAL, "trap %u: selector %lx", i, cs);
+		t->cs = (u16)cs;
+		t->vector = (u8)i;
+	}
+	return 0;
 }
 
 /* The parts that take references, or may be refused. */
 static int take_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
-	static const u8 regs[] = { 0, 1, 2, 3, 6, 7 };
 	unsigned int i;
-	int rc;
+	int rc = 0;
 
-	for (i = 0; i < sizeof(regs); i++) {
-		rc = set_guest_debugreg(v, regs[i], c->debugreg[regs[i]]);
-		if (rc)
-			return rc;
-	}
-	rc = set_kernel_root(v, _mfn(xen_cr3_to_pfn(c->ctrlreg[3])));
-	if (!rc)
-		rc = set_user_root(v, _mfn(xen_cr3_to_pfn(c->ctrlreg[1])));
-	if (rc)
-		return rc;
-	rc = set_gdt_frames(v, c->gdt_frames, (unsigned int)c->gdt_ents);
-	if (rc)
-		return rc;
-	return set_ldt(v, c->ldt_base, (unsigned int)c->ldt_ents);
-}
-
-static void install_regs(struct vcpu *v, const struct vcpu_guest_context *c)
-{
-	struct cpu_user_regs *r = &v->regs;
-	u64 sel;
-
-	*r = c->user_regs;
-	sel = r->cs;
-	fix_code_selector(&sel);
-	r->cs = (u16)sel;
-	sel = r->ss;
-	fix_stack_selector(&sel);
-	r->ss = (u16)sel;
-	r->error_code = r->entry_vector = 0;
-	r->saved_upcall_mask = 0;
-	v->pv.iopl = (u8)((r->rflags >> 12) & 3);
-	r->rflags = (r->rflags & CONTEXT_FLAGS) | X86_RFLAGS_IF | X86_RFLAGS_MBS;
+	for (i = 0; i < 8 && !rc; i++)
+		if (i != 4 && i != 5)
+			rc = set_guest_debugreg(v, i, c->debugreg[i]);
+	return rc ?:
+	       set_kernel_root(v, _mfn(xen_cr3_to_pfn(c->ctrlreg[3]))) ?:
+	       set_user_root(v, _mfn(xen_cr3_to_pfn(c->ctrlreg[1]))) ?:
+	       set_gdt_frames(v, c->gdt_frames, (unsigned int)c->gdt_ents) ?:
+	       set_ldt(v, c->ldt_base, (unsigned int)c->ldt_ents);
 }
 
 /* Nothing here can fail. */
 static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
+	const struct pv_vcpu *first = v->domain->vcpu[0] ? &v->domain->vcpu[0]->pv : NULL;
+	struct cpu_user_regs *r = &v->regs;
 	struct pv_vcpu *p = &v->pv;
-	unsigned int i;
-	u64 sel;
 
-	install_regs(v, c);
+	*r = c->user_regs;
+	r->error_code = r->entry_vector = 0;
+	r->saved_upcall_mask = 0;
+	p->iopl = (u8)((r->rflags >> 12) & 3);
+	r->rflags = (r->rflags & CONTEXT_FLAGS) | X86_RFLAGS_IF | X86_RFLAGS_MBS;
 	p->in_kernel = !!(c->flags & VGCF_in_kernel);
-	for (i = 0; i < 256; i++) {
-		p->traps[i] = c->trap_ctxt[i];
-		p->traps[i].vector = (u8)i;
-		sel = p->traps[i].cs;
-		fix_code_selector(&sel);
-		p->traps[i].cs = (u16)sel;
-	}
-	sel = c->kernel_ss;
-	fix_stack_selector(&sel);
-	p->kernel_ss = sel;
+	memcpy(p->traps, c->trap_ctxt, sizeof(c->trap_ctxt));
+	p->kernel_ss = c->kernel_ss;
 	p->kernel_sp = c->kernel_sp;
 	p->event_entry = c->event_callback_eip;
 	p->failsafe_entry = c->failsafe_callback_eip;
@@ -134,9 +96,9 @@ static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	p->syscall_entry = c->syscall_callback_eip;
 	p->syscall_masks_events = !!(c->flags & VGCF_syscall_disables_events);
 	p->ctrlreg0 = X86_CR0_PG | X86_CR0_WP | X86_CR0_NE | X86_CR0_ET | X86_CR0_MP | X86_CR0_PE;
-	p->ctrlreg4 = c->ctrlreg[4];		/* filtered whenever it is read; 0: as the first vcpu */
-	if (!p->ctrlreg4 && v->domain->vcpu[0])
-		p->ctrlreg4 = v->domain->vcpu[0]->pv.ctrlreg4;
+	p->ctrlreg4 = c->ctrlreg[4];	/* filtered whenever it is read; 0: as the first vcpu */
+	if (!p->ctrlreg4 && first)
+		p->ctrlreg4 = first->ctrlreg4;
 	p->ts = c->ctrlreg[0] & X86_CR0_TS;
 	arch_set_segment_base(v, SEGBASE_FS, c->fs_base);
 	arch_set_segment_base(v, SEGBASE_GS_KERNEL, c->gs_base_kernel);
@@ -146,175 +108,9 @@ static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	/* the assists are the domain's: the first vcpu sets them for all */
 	if (v->id == 0)
 		p->vm_assist = c->vm_assist & VM_ASSIST_VALID;
-	else if (v->domain->vcpu[0])
-		p->vm_assist = v->domain->vcpu[0]->pv.vm_assist;
+	else if (first)
+		p->vm_assist = first->vm_assist;
 }
-
-/*
- * v does not run (down, or paused by the caller). 0, -EINVAL, -EPERM, -EBUSY ..., or -ERESTART:
- * call again with the same context.
- */
-int set_vcpu_context(struct vcpu *v, const struct vcpu_guest_context *c)
-{
-	bool was = v->initialised;
-	int rc = check_context(c);
-
-	if (!rc)
-		rc = take_context(v, c);
-	if (rc) {
-		if (!was && rc != -ERESTART) {
-			drop_ldt(v);
-			drop_gdt(v);
-			drop_roots(v);
-		}
-		return rc;
-	}
-	install_context(v, c);
-	v->initialised = true;
-	pv_update_direct(v);
-	if (c->flags & VGCF_online) {
-		if (atomic_and(&v->pause_flags, ~(u32)VPF_down) & VPF_down)
-			sched_wake(v);
-	} else if (was) {
-		atomic_or(&v->pause_flags, (u32)VPF_down);
-	}
-	return 0;
-}
-
-static long initialise(struct vcpu *v, gva_t arg)
-{
-	struct vcpu_guest_context *c;
-	long rc = 0;
-
-	if (v->vcpu_info == &dummy_vcpu_info)
-		return refuse(-EINVAL, "vcpu %u has no vcpu_info", v->id);
-	c = hv_new(struct vcpu_guest_context);
-	if (!c)
-		return -ENOMEM;
-	if (copy_from_guest(c, arg, sizeof(*c)))
-		rc = -EFAULT;
-	if (!rc) {
-		spin_lock(&v->domain->lock);
-		rc = v->initialised ? -EEXIST : set_vcpu_context(v, c);
-		spin_unlock(&v->domain->lock);
-	}
-	hv_free(c);
-	return rc;
-}
-
-/* --- vcpu_info --- */
-
-static void move_vcpu_info(struct vcpu *v, struct vcpu_info *to)
-{
-	spin_lock(&v->domain->evtchn_lock);
-	__builtin_memcpy(to, v->vcpu_info, sizeof(*to));
-	/* whatever is pending in which word: let the guest look at all of them */
-	to->evtchn_pending_sel = ~0UL;
-	to->evtchn_upcall_pending = 1;
-	smp_wmb();
-	WRITE_ONCE(v->vcpu_info, to);
-	spin_unlock(&v->domain->evtchn_lock);
-}
-
-int map_vcpu_info(struct vcpu *v, u64 mfn, u32 offset)
-{
-	struct domain *d = v->domain;
-
-	if (offset > PAGE_SIZE - sizeof(struct vcpu_info) || (offset & 7))
-		return refuse(-EINVAL, "vcpu_info at offset %x", offset);
-	if (!mfn_eq(v->vcpu_info_mfn, INVALID_MFN))
-		return refuse(-EINVAL, "vcpu %u has registered its vcpu_info", v->id);
-	if (v != current_vcpu() && !(READ_ONCE(v->pause_flags) & VPF_down))
-		return refuse(-EINVAL, "vcpu %u is up", v->id);
-	if (!mfn_is_ram(_mfn(mfn)) || !get_page_writable(mfn_to_page(_mfn(mfn)), d))
-		return refuse(-EINVAL, "vcpu_info in mfn %lx", mfn);
-	v->vcpu_info_mfn = _mfn(mfn);
-	move_vcpu_info(v, (struct vcpu_info *)((char *)mfn_to_virt(_mfn(mfn)) + offset));
-	return 0;
-}
-
-/* v does not run and never will, or its page is to go back to the guest (soft reset). */
-void unmap_vcpu_info(struct vcpu *v)
-{
-	mfn_t mfn = v->vcpu_info_mfn;
-
-	if (mfn_eq(mfn, INVALID_MFN))
-		return;
-	spin_lock(&v->domain->evtchn_lock);
-	v->vcpu_info = &dummy_vcpu_info;
-	v->vcpu_info_mfn = INVALID_MFN;
-	spin_unlock(&v->domain->evtchn_lock);
-	put_page_writable(mfn_to_page(mfn));
-}
-
-void pv_vcpu_release(struct vcpu *v)
-{
-	v->runstate_area = v->time_area = _gva(0);
-	drop_ldt(v);
-	drop_gdt(v);
-	drop_roots(v);
-	unmap_vcpu_info(v);
-}
-
-static long register_vcpu_info(struct vcpu *v, gva_t arg)
-{
-	struct vcpu_register_vcpu_info r;
-	long rc;
-
-	if (copy_from_guest(&r, arg, sizeof(r)))
-		return -EFAULT;
-	spin_lock(&v->domain->lock);
-	rc = map_vcpu_info(v, r.mfn, r.offset);
-	spin_unlock(&v->domain->lock);
-	if (!rc && v == current_vcpu())
-		clock_update_vcpu(v);
-	return rc;
-}
-
-/* --- areas in guest memory --- */
-
-static long register_runstate(struct vcpu *v, gva_t arg)
-{
-	struct vcpu_register_runstate_memory_area a;
-	struct vcpu_runstate_info r;
-
-	if (copy_from_guest(&a, arg, sizeof(a)))
-		return -EFAULT;
-	if (a.addr.v && !guest_addr_ok(a.addr.v))
-		return refuse(-EFAULT, "runstate area at %lx", a.addr.v);
-	v->runstate_area = _gva(a.addr.v);
-	if (!a.addr.v)
-		return 0;
-	runstate_get(v, &r);
-	if (copy_to_guest(v->runstate_area, &r, sizeof(r)))
-		guest_log(LOG_DEBUG, "d%uv%u: the runstate area at %lx cannot be written\n",
-			  v->domain->id, v->id, a.addr.v);
-	return 0;
-}
-
-static long register_time_area(struct vcpu *v, gva_t arg)
-{
-	struct vcpu_register_time_memory_area a;
-
-	if (copy_from_guest(&a, arg, sizeof(a)))
-		return -EFAULT;
-	if (a.addr.v && !guest_addr_ok(a.addr.v))
-		return refuse(-EFAULT, "time area at %lx", a.addr.v);
-	v->time_area = _gva(a.addr.v);
-	if (v == current_vcpu())
-		clock_update_vcpu(v);
-	return 0;
-}
-
-static long get_runstate(const struct vcpu *v, gva_t arg)
-{
-	struct vcpu_runstate_info r;
-
-	runstate_get(v, &r);
-	return copy_to_guest(arg, &r, sizeof(r));
-}
-
-/* --- up, down, NMI, timers --- */
 
 static long up(struct vcpu *v)
 {
@@ -325,31 +121,140 @@ static long up(struct vcpu *v)
 	return 0;
 }
 
+int set_vcpu_context(struct vcpu *v, struct vcpu_guest_context *c)
+{
+	int rc = v->initialised ? -EEXIST : check_context(c);
+
+	if (rc)
+		return rc;
+	rc = take_context(v, c);
+	if (!rc) {
+		install_context(v, c);
+		v->initialised = true;
+		pv_update_direct(v);
+		return c->flags & VGCF_online ? (int)up(v) : 0;
+	}
+	if (rc != -ERESTART) {		/* some of it may have been taken */
+		drop_ldt(v);
+		drop_gdt(v);
+		drop_roots(v);
+	}
+	return rc;
+}
+
+static long initialise(struct vcpu *v, gva_t arg)
+{
+	struct vcpu_guest_context *c;
+	long rc = -EFAULT;
+
+	if (v->vcpu_info == &dummy_vcpu_info)
+		return refuse(-EINVAL, "vcpu %u has no vcpu_info", v->id);
+	c = hv_new(struct vcpu_guest_context);
+	if (!c)
+		return -ENOMEM;
+	if (!copy_from_guest(c, arg, sizeof(*c))) {
+		spin_lock(&v->domain->lock);
+		rc = set_vcpu_context(v, c);
+		spin_unlock(&v->domain->lock);
+	}
+	hv_free(c);
+	return rc;
+}
+
+static long map_vcpu_info(struct vcpu *v, mfn_t mfn, u32 offset)
+{
+	struct vcpu_info *to;
+
+	if (offset > PAGE_SIZE - sizeof(*to) || (offset & 7))
+		return refuse(-EINVAL, "vcpu_info at offset %x", offset);
+	if (!mfn_eq(v->vcpu_info_mfn, INVALID_MFN))
+		return refuse(-EINVAL, "vcpu %u has registered its vcpu_info", v->id);
+	if (v != current_vcpu() && !(READ_ONCE(v->pause_flags) & VPF_down))
+		return refuse(-EINVAL, "vcpu %u is up", v->id);
+	if (!mfn_is_ram(mfn) || !get_page_writable(mfn_to_page(mfn), v->domain))
+		return refuse(-EINVAL, "vcpu_info in mfn %lx", mfn_x(mfn));
+	v->vcpu_info_mfn = mfn;
+	to = (struct vcpu_info *)((char *)mfn_to_virt(mfn) + offset);
+	spin_lock(&v->domain->evtchn_lock);
+	*to = *v->vcpu_info;
+	/* whatever is pending in which word: let the guest look at all of them */
+	to->evtchn_pending_sel = ~0UL;
+	to->evtchn_upcall_pending = 1;
+	smp_wmb();
+	WRITE_ONCE(v->vcpu_info, to);
+	spin_unlock(&v->domain->evtchn_lock);
+	return 0;
+}
+
+static long register_vcpu_info(struct vcpu *v, gva_t arg)
+{
+	struct vcpu_register_vcpu_info r;
+	long rc;
+
+	if (copy_from_guest(&r, arg, sizeof(r)))
+		return -EFAULT;
+	spin_lock(&v->domain->lock);
+	rc = map_vcpu_info(v, _mfn(r.mfn), r.offset);
+	spin_unlock(&v->domain->lock);
+	if (!rc && v == current_vcpu())
+		clock_update_vcpu(v);
+	return rc;
+}
+
+void pv_vcpu_release(struct vcpu *v)
+{
+	mfn_t info = v->vcpu_info_mfn;
+
+	v->runstate_area = v->time_area = _gva(0);
+	drop_ldt(v);
+	drop_gdt(v);
+	drop_roots(v);
+	if (mfn_eq(info, INVALID_MFN))
+		return;
+	spin_lock(&v->domain->evtchn_lock);
+	v->vcpu_info = &dummy_vcpu_info;
+	v->vcpu_info_mfn = INVALID_MFN;
+	spin_unlock(&v->domain->evtchn_lock);
+	put_page_writable(mfn_to_page(info));
+}
+
+static long get_runstate(const struct vcpu *v, gva_t to)
+{
+	struct vcpu_runstate_info r;
+
+	runstate_get(v, &r);
+	return copy_to_guest(to, &r, sizeof(r));
+}
+
+/* The time area; the runstate area's argument has the same form. */
+static long register_area(gva_t *area, gva_t arg)
+{
+	struct vcpu_register_time_memory_area a;
+
+	if (copy_from_guest(&a, arg, sizeof(a)))
+		return -EFAULT;
+	if (!guest_addr_ok(a.addr.v))
+		return refuse(-EFAULT, "vcpu area at %lx", a.addr.v);
+	*area = _gva(a.addr.v);
+	return 0;
+}
+
 /* The last one to go takes its domain with it. */
 static long down(struct vcpu *v)
 {
 	struct domain *d = v->domain;
+	bool last = true;
 	unsigned int i;
-	bool last;
 
 	spin_lock(&d->lock);
 	atomic_or(&v->pause_flags, (u32)VPF_down);
-	for (i = 0, last = true; i < d->max_vcpus; i++)
+	for (i = 0; i < d->max_vcpus; i++)
 		if (d->vcpu[i] && !(READ_ONCE(d->vcpu[i]->pause_flags) & VPF_down))
 			last = false;
 	spin_unlock(&d->lock);
 	if (last)
 		domain_shutdown(d, 0);	/* SHUTDOWN_poweroff */
 	sched_sleep(v);
-	return 0;
-}
-
-static long send_nmi(struct vcpu *v, gva_t arg)
-{
-	if (gva_x(arg))
-		return -EINVAL;
-	atomic_or(&v->work, (u32)VW_nmi);
-	vcpu_kick(v);
 	return 0;
 }
 
@@ -367,48 +272,31 @@ static long get_physid(const struct vcpu *v, gva_t arg)
 	return copy_to_guest(arg, &p, sizeof(p));
 }
 
-static long set_periodic(struct vcpu *v, gva_t arg)
-{
-	struct vcpu_set_periodic_timer t;
-
-	if (copy_from_guest(&t, arg, sizeof(t)))
-		return -EFAULT;
-	return clock_set_periodic(v, t.period_ns);
-}
-
-static long set_singleshot(struct vcpu *v, gva_t arg)
-{
-	struct vcpu_set_singleshot_timer t;
-
-	if (v != current_vcpu())
-		return -EINVAL;
-	if (copy_from_guest(&t, arg, sizeof(t)))
-		return -EFAULT;
-	return clock_set_singleshot(v, t.timeout_abs_ns, t.flags);
-}
-
 /* a1: VCPUOP_*, a2: vcpu id, a3: argument */
 HYPERCALL(vcpu_op)
 {
 	struct vcpu *v = domain_vcpu(current_vcpu()->domain, a2);
 	gva_t arg = _gva(a3);
+	struct vcpu_set_singleshot_timer once;
+	struct vcpu_set_periodic_timer periodic;
 	long rc;
 
 	if (unlikely(!v))
 		return -ENOENT;
 	switch (a1) {
 	case VCPUOP_set_singleshot_timer:
-		return set_singleshot(v, arg);
 	case VCPUOP_stop_singleshot_timer:
 		if (v != current_vcpu())
 			return -EINVAL;
+		if (a1 == VCPUOP_set_singleshot_timer)
+			return copy_from_guest(&once, arg, sizeof(once)) ?:
+			       clock_set_singleshot(v, once.timeout_abs_ns, once.flags);
 		clock_stop_singleshot(v);
 		return 0;
 	case VCPUOP_initialise:
 		rc = initialise(v, arg);
-		if (rc == -ERESTART)
-			rc = hypercall_continue(__HYPERVISOR_vcpu_op, a1, a2, a3, a4, a5);
-		return rc;
+		return rc != -ERESTART ? rc :
+		       hypercall_continue(__HYPERVISOR_vcpu_op, a1, a2, a3, a4, a5);
 	case VCPUOP_up:
 		return up(v);
 	case VCPUOP_down:
@@ -418,20 +306,32 @@ HYPERCALL(vcpu_op)
 	case VCPUOP_get_runstate_info:
 		return get_runstate(v, arg);
 	case VCPUOP_register_runstate_memory_area:
-		return register_runstate(v, arg);
+		rc = register_area(&v->runstate_area, arg);
+		if (!rc && gva_x(v->runstate_area) && get_runstate(v, v->runstate_area))
+			guest_log(LOG_DEBUG, "d%uv%u: cannot write the runstate area\n",
+				  v->domain->id, v->id);
+		return rc;
 	case VCPUOP_set_periodic_timer:
-		return set_periodic(v, arg);
+		return copy_from_guest(&periodic, arg, sizeof(periodic)) ?:
+		       clock_set_periodic(v, periodic.period_ns);
 	case VCPUOP_stop_periodic_timer:
 		clock_stop_periodic(v);
 		return 0;
 	case VCPUOP_register_vcpu_info:
 		return register_vcpu_info(v, arg);
 	case VCPUOP_send_nmi:
-		return send_nmi(v, arg);
+		if (a3)
+			return -EINVAL;
+		atomic_or(&v->work, (u32)VW_nmi);
+		vcpu_kick(v);
+		return 0;
 	case VCPUOP_get_physid:
 		return get_physid(v, arg);
 	case VCPUOP_register_vcpu_time_memory_area:
-		return register_time_area(v, arg);
+		rc = register_area(&v->time_area, arg);
+		if (!rc && v == current_vcpu())
+			clock_update_vcpu(v);
+		return rc;
 	}
 	return refuse(-ENOSYS, "vcpu_op %lu", a1);
 }

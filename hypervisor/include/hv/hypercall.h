@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hypercall handlers and continuations.
+ * What a file with hypercall handlers needs; the table of handlers.
  *
- * Job:    the table's types, and how a long hypercall stops and goes on.
- * Holds:  H1  a handler that returns -ERESTART has called hypercall_continue() first.
- * Tests:  tests/host, tests/guests/multicall.c
+ * Job:    declare the table and what handlers share. Contracts: hv/continue.h, hv/pv.h.
+ * Tests:  tests/host/test_hypercall.c, tests/guests/multicall.c
  */
 #ifndef HV_HYPERCALL_H
 #define HV_HYPERCALL_H
 
 #include <hv/continue.h>
+#include <hv/debug.h>
+#include <hv/errno.h>
+#include <hv/pv.h>
 
 typedef long (*hypercall_fn)(u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 a6);
 #define NR_HYPERCALLS 64

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * L1 entries: the inner parts of page-table updates, inline for those who change one at a time.
+ * Inner parts of page-table updates, inline for those who change one L1 entry at a time.
  *
  * Job:    find an entry, take and drop what it holds, write it. pv/pagetable.c has the rare cases.
- * Enter:  pv/pagetable.c, mmu_update.c, ptwr.c; nobody else.
+ * Enter:  pv/pagetable.c, mmu_update.c, mmuext.c, ptwr.c, descriptors.c; nobody else.
  * Locks:  mmu_lock of the table's owner (walk_l1: to rely on what was found).
  * Holds:  P3 of hv/pv.h.
  * Tests:  tests/host/test_pagetable.c
@@ -28,37 +28,27 @@ int get_l1e_slow(struct domain *d, struct domain *pg_owner, u64 e, struct page_i
 
 /* Take what a present L1 entry needs. table: where it will be, unless that is being validated. */
 static __always_inline int get_l1e(struct domain *d, struct domain *pg_owner, u64 e,
-			  struct page_info *table)
+				   struct page_info *table)
 {
 	struct page_info *pg = mfn_to_page(pte_mfn(e));
-	u64 x;
 
 	if (likely(!(e & (PTE_BAD | PTE_CACHE)) && pg_owner && mfn_is_ram(pte_mfn(e)))) {
-		if (!(e & PTE_RW)) {
-			if (likely(get_page(pg, pg_owner)))
-				return 0;
-		} else {
-			x = READ_ONCE(pg->word);
-			if (likely(PG_type(x) == PT_writable && PG_type_count(x) &&
-				   (x & PG_TYPE_MASK) != PG_TYPE_MASK &&
-				   PG_refs(x) != PG_REF_MASK && pg->owner == pg_owner->id &&
-				   atomic_cas(&pg->word, &x, x + 1 + PG_TYPE_ONE))) {
-				if (likely(pg->owner == pg_owner->id))
-					return 0;
-				put_page_writable(pg);	/* given away meanwhile */
-			}
-		}
+		if (!(e & PTE_RW) && likely(get_page(pg, pg_owner)))
+			return 0;
+		/* ending another use is not for here: table must be held */
+		if ((e & PTE_RW) && likely(PG_type(pg->word) == PT_writable &&
+					   get_page_writable(pg, pg_owner)))
+			return 0;
 	}
 	return get_l1e_slow(d, pg_owner, e, table);
 }
 
 static __always_inline void put_l1e(u64 e)
 {
-	struct page_info *pg;
+	struct page_info *pg = mfn_to_page(pte_mfn(e));
 
 	if (unlikely(!mfn_is_ram(pte_mfn(e))))
 		return;
-	pg = mfn_to_page(pte_mfn(e));
 	if (e & PTE_RW)
 		put_page_writable(pg);
 	else
@@ -81,9 +71,9 @@ static __always_inline bool write_pte(u64 *p, u64 *old, u64 new, enum pte_write 
 	return true;
 }
 
-/* Replace the entry at l1p, which was old. As mod_l1(); -EAGAIN only for WRITE_IF_SAME. */
-static __always_inline int change_l1(struct domain *d, struct domain *pg_owner, u64 *l1p, u64 old, u64 new,
-			    enum pte_write how)
+/* Replace the entry at l1p, which was old, as mod_l1() does; -EAGAIN only for WRITE_IF_SAME. */
+static __always_inline int change_l1(struct domain *d, struct domain *pg_owner, u64 *l1p, u64 old,
+				     u64 new, enum pte_write how)
 {
 	int rc;
 
@@ -106,28 +96,31 @@ static __always_inline int change_l1(struct domain *d, struct domain *pg_owner, 
 	return 0;
 }
 
+/* A typed reference on a table of d, or a descriptor page; promotes its tree if need be. */
+int get_table(struct domain *d, mfn_t mfn, enum page_type type);
+static inline void put_table(mfn_t mfn)		/* INVALID_MFN: none */
+{
+	if (!mfn_eq(mfn, INVALID_MFN))
+		put_page_and_type(mfn_to_page(mfn));
+}
+
 /* Walk the vcpu's kernel root: address of the L1 entry that maps va, or NULL. */
 static __always_inline u64 *walk_l1(const struct vcpu *v, u64 va)
 {
-	const u64 *t;
+	mfn_t table = v->pv.root_kernel;
+	unsigned int shift;
 	u64 e;
 
-	if (unlikely(in_hv_slots(va) || !is_canonical(va) ||
-		     mfn_eq(v->pv.root_kernel, INVALID_MFN)))
+	if (unlikely(in_hv_slots(va) || !is_canonical(va) || mfn_eq(table, INVALID_MFN)))
 		return NULL;
-	t = mfn_to_virt(v->pv.root_kernel);
-	e = READ_ONCE(t[L4_INDEX(va)]);
-	if (unlikely(!(e & PTE_P)))
-		return NULL;
-	t = mfn_to_virt(pte_mfn(e));
-	e = READ_ONCE(t[L3_INDEX(va)]);
-	if (unlikely(!(e & PTE_P)))
-		return NULL;
-	t = mfn_to_virt(pte_mfn(e));
-	e = READ_ONCE(t[L2_INDEX(va)]);
-	if (unlikely(!(e & PTE_P)))
-		return NULL;
-	return (u64 *)mfn_to_virt(pte_mfn(e)) + L1_INDEX(va);
+#pragma GCC unroll 3
+	for (shift = 39; shift > PAGE_SHIFT; shift -= 9) {
+		e = READ_ONCE(((const u64 *)mfn_to_virt(table))[(va >> shift) & 511]);
+		if (unlikely(!(e & PTE_P)))
+			return NULL;
+		table = pte_mfn(e);
+	}
+	return (u64 *)mfn_to_virt(table) + L1_INDEX(va);
 }
 
 #endif

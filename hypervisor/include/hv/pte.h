@@ -24,11 +24,9 @@
 #define PTE_AVAIL	(7UL << 9)
 #define PTE_NX		BIT(63)
 #define PTE_MFN_MASK	0x000ffffffffff000UL
-#define PTE_AVAIL_HIGH	(0x7ffUL << 52)
 #define PTES_PER_PAGE	512
 
 #define pte_mfn(e) _mfn(((e) & PTE_MFN_MASK) >> PAGE_SHIFT)
-#define pte_flags(e) ((e) & ~PTE_MFN_MASK)
 #define make_pte(mfn, flags) ((mfn_x(mfn) << PAGE_SHIFT) | (flags))
 
 #define L1_INDEX(va) (((va) >> 12) & 511)

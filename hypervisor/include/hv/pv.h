@@ -133,12 +133,13 @@ int guest_wrmsr(struct vcpu *v, u32 msr, u64 val);
 #define VM_ASSIST_VALID (BIT(VMASST_TYPE_4gb_segments) | BIT(VMASST_TYPE_4gb_segments_notify) | \
 	BIT(VMASST_TYPE_writable_pagetables) | BIT(VMASST_TYPE_pae_extended_cr3) | \
 	BIT(VMASST_TYPE_architectural_iopl) | BIT(VMASST_TYPE_runstate_update_flag))
-/* Check and install a whole context (VCPUOP_initialise, domctl setvcpucontext, dom0 build). */
-int set_vcpu_context(struct vcpu *v, const struct vcpu_guest_context *c);
+/*
+ * Check and install a whole context (VCPUOP_initialise, domctl setvcpucontext); c is changed. v is down
+ * and has none yet: -EEXIST otherwise. -ERESTART: call again with the same context.
+ */
+int set_vcpu_context(struct vcpu *v, struct vcpu_guest_context *c);
 /* Recompute v->pv.direct_ok after a change of roots, callbacks or the kernel stack. */
 void pv_update_direct(struct vcpu *v);
-int map_vcpu_info(struct vcpu *v, u64 mfn, u32 offset);
-void unmap_vcpu_info(struct vcpu *v);
 
 /* Guest addresses that a PV guest may name at all: not the hypervisor's slots. */
 static inline bool guest_addr_ok(u64 va)
