@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What of the machine a domain may use: ranges of frames, and physical interrupts.
+ * What a domain may use: ranges of frames, physical interrupts, other domains.
  *
- * Job:    sorted lists of permitted ranges; the table of a domain's pirqs.
- * Enter:  boot/start.c and domctl (permissions), pv/pagetable.c (the question), pv/physdev.c,
- *         core/evtchn.c.
+ * Job:    sorted lists of permitted ranges; the table of a domain's pirqs; op_domain().
+ * Enter:  boot/start.c (permissions), pv/pagetable.c (the question), pv/physdev.c, core/evtchn.c.
  * State:  d->iomem, d->iomem_ro; d->pirq[].
  * Locks:  ranges: d->lock to change, none to ask (boot, or a paused domain); pirqs:
  *         d->evtchn_lock.
@@ -12,11 +11,24 @@
  *         AC2  a struct pirq with a port is bound to its irq.
  * Tests:  tests/host/test_domain.c, tests/host/test_evtchn.c
  */
+#include <hv/access.h>
 #include <hv/debug.h>
 #include <hv/errno.h>
-#include <hv/evtchn.h>
 #include <hv/irq.h>
 #include <hv/page_alloc.h>
+
+long op_domain(domid_t id, struct domain **out)
+{
+	struct domain *d = current_vcpu()->domain;
+
+	*out = domain_get(id == DOMID_SELF ? d->id : id);
+	if (!*out)
+		return refuse(-ESRCH, "no domain %u", id);
+	if (*out == d || d->is_privileged)
+		return 0;
+	domain_put(*out);
+	return refuse(-EPERM, "d%u may not name d%u", d->id, id);
+}
 
 /* --- ranges --- */
 
