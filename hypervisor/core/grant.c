@@ -8,9 +8,10 @@
  * Locks:  g->lock (RANK_GRANT).
  * Holds:  G0  frames 0..nr_frames exist and are shared with the domain; the number only grows.
  * Caveat: nothing can be mapped or copied yet: map, unmap, copy and the like return -ENOSYS.
- * Tests:  tests/host/test_grant.c
+ * Tests:  tests/host/test_hypercall.c
  */
 #include <grant_table.h>
+#include <hv/access.h>
 #include <hv/continue.h>
 #include <hv/debug.h>
 #include <hv/errno.h>
@@ -19,7 +20,7 @@
 
 struct grant_table {
 	spinlock_t lock;
-	u32 nr_frames, max_frames;
+	u32 nr_frames;
 	struct grant_entry_v1 *frame[GRANT_FRAMES_DEFAULT];
 };
 
@@ -40,46 +41,31 @@ static bool grow(struct domain *d, struct grant_table *g, u32 nr)
 
 int grant_init(struct domain *d)
 {
-	struct grant_table *g = hv_new(struct grant_table);
-
-	if (!g)
+	d->grant = hv_new(struct grant_table);
+	if (!d->grant)
 		return -ENOMEM;
-	spin_lock_init(&g->lock, RANK_GRANT);
-	g->max_frames = GRANT_FRAMES_DEFAULT;
-	d->grant = g;
-	return grow(d, g, 1) ? 0 : -ENOMEM;
+	spin_lock_init(&d->grant->lock, RANK_GRANT);
+	return grow(d, d->grant, 1) ? 0 : -ENOMEM;
 }
 
 void grant_destroy(struct domain *d)
 {
-	struct grant_table *g = d->grant;
 	u32 i;
 
-	if (!g)
-		return;
-	for (i = 0; i < g->nr_frames; i++)
-		unshare_hv_page(g->frame[i]);
-	hv_free(g);
+	for (i = 0; d->grant && i < d->grant->nr_frames; i++)
+		unshare_hv_page(d->grant->frame[i]);
+	hv_free(d->grant);
 	d->grant = NULL;
 }
 
 /* The domain whose table is meant, held; GNTST_*. */
 static s16 target(domid_t id, struct domain **out)
 {
-	struct domain *d = current_vcpu()->domain;
+	long rc = op_domain(id, out);
 
-	if (id == DOMID_SELF || id == d->id) {
-		atomic_inc(&d->refs);
-		*out = d;
+	if (!rc)
 		return GNTST_okay;
-	}
-	*out = domain_get(id);
-	if (!*out)
-		return GNTST_bad_domain;
-	if (d->is_privileged)
-		return GNTST_okay;
-	domain_put(*out);
-	return refuse(GNTST_permission_denied, "d%u may not see d%u's grant table", d->id, id);
+	return rc == -ESRCH ? GNTST_bad_domain : GNTST_permission_denied;
 }
 
 static s16 setup_frames(struct domain *d, const struct gnttab_setup_table *op)
@@ -89,9 +75,8 @@ static s16 setup_frames(struct domain *d, const struct gnttab_setup_table *op)
 	u64 mfn;
 	u32 i;
 
-	if (op->nr_frames > g->max_frames)
-		return refuse(GNTST_general_error, "%u grant frames of at most %u", op->nr_frames,
-			      g->max_frames);
+	if (op->nr_frames > ARRAY_SIZE(g->frame))
+		return refuse(GNTST_general_error, "%u grant frames", op->nr_frames);
 	spin_lock(&g->lock);
 	ok = grow(d, g, op->nr_frames);
 	spin_unlock(&g->lock);
@@ -105,89 +90,74 @@ static s16 setup_frames(struct domain *d, const struct gnttab_setup_table *op)
 	return GNTST_okay;
 }
 
-static long setup_table(gva_t arg, u64 count)
+static long setup_table(struct gnttab_setup_table *op)
 {
-	struct gnttab_setup_table op;
 	struct domain *d;
 
-	if (count != 1)
-		return -EINVAL;
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	op.status = target(op.dom, &d);
-	if (op.status == GNTST_okay) {
-		op.status = setup_frames(d, &op);
+	op->status = target(op->dom, &d);
+	if (op->status == GNTST_okay) {
+		op->status = setup_frames(d, op);
 		domain_put(d);
 	}
-	return copy_field_to_guest(arg, struct gnttab_setup_table, status, &op.status);
+	return 0;
 }
 
-static long query_size(gva_t arg, u64 count)
+static long query_size(struct gnttab_query_size *op)
 {
-	struct gnttab_query_size op;
 	struct domain *d;
 
-	if (count != 1)
-		return -EINVAL;
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	op.status = target(op.dom, &d);
-	if (op.status == GNTST_okay) {
-		op.nr_frames = READ_ONCE(d->grant->nr_frames);
-		op.max_nr_frames = d->grant->max_frames;
+	op->status = target(op->dom, &d);
+	if (op->status == GNTST_okay) {
+		op->nr_frames = READ_ONCE(d->grant->nr_frames);
+		op->max_nr_frames = ARRAY_SIZE(d->grant->frame);
 		domain_put(d);
 	}
-	return copy_to_guest(arg, &op, sizeof(op));
+	return 0;
 }
 
-static long set_version(gva_t arg, u64 count)
+static long get_version(struct gnttab_get_version *op)
 {
-	struct gnttab_set_version op;
-
-	if (count != 1)
-		return -EINVAL;
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	if (op.version == 2)
-		return -ENOSYS;		/* as before there was a choice */
-	if (op.version != 1)
-		return -EINVAL;
-	return copy_to_guest(arg, &op, sizeof(op));
-}
-
-static long get_version(gva_t arg, u64 count)
-{
-	struct gnttab_get_version op;
 	struct domain *d;
-	s16 rc;
+	long rc = op_domain(op->dom, &d);
 
-	if (count != 1)
-		return -EINVAL;
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	rc = target(op.dom, &d);
-	if (rc)
-		return rc == GNTST_bad_domain ? -ESRCH : -EPERM;
-	domain_put(d);
-	op.version = 1;
-	return copy_to_guest(arg, &op, sizeof(op));
+	op->version = 1;
+	if (!rc)
+		domain_put(d);
+	return rc;
 }
 
 /* a1: GNTTABOP_*, a2: array of arguments, a3: how many */
 HYPERCALL(grant_table_op)
 {
-	gva_t arg = _gva(a2);
-	u32 count = (u32)a3;
+	union {
+		struct gnttab_setup_table setup;
+		struct gnttab_query_size size;
+		struct gnttab_set_version set_version;
+		struct gnttab_get_version get_version;
+	} op;
+	static const u8 size[] = {	/* of those that take a single argument */
+		[GNTTABOP_setup_table] = sizeof(op.setup),
+		[GNTTABOP_query_size] = sizeof(op.size),
+		[GNTTABOP_set_version] = sizeof(op.set_version),
+		[GNTTABOP_get_version] = sizeof(op.get_version),
+	};
+	long rc;
 
-	switch (a1) {
-	case GNTTABOP_setup_table:
-		return setup_table(arg, count);
-	case GNTTABOP_query_size:
-		return query_size(arg, count);
-	case GNTTABOP_set_version:
-		return set_version(arg, count);
-	case GNTTABOP_get_version:
-		return get_version(arg, count);
-	}
-	return refuse(-ENOSYS, "grant_table_op %lu", a1);
+	if (a1 >= ARRAY_SIZE(size) || !size[a1])
+		return refuse(-ENOSYS, "grant_table_op %lu", a1);
+	if ((u32)a3 != 1)
+		return -EINVAL;
+	if (copy_from_guest(&op, _gva(a2), size[a1]))
+		return -EFAULT;
+	if (a1 == GNTTABOP_setup_table)
+		rc = setup_table(&op.setup);
+	else if (a1 == GNTTABOP_query_size)
+		rc = query_size(&op.size);
+	else if (a1 == GNTTABOP_get_version)
+		rc = get_version(&op.get_version);
+	else if (op.set_version.version == 1)
+		rc = 0;
+	else		/* 2: as before there was a choice */
+		rc = op.set_version.version == 2 ? -ENOSYS : -EINVAL;
+	return rc ?: copy_to_guest(_gva(a2), &op, size[a1]);
 }

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Grant tables, as other files see them.
- *
  * Job:    the life of d->grant; grant_table_op is in core/grant.c.
- * Locks:  g->lock (RANK_GRANT).
- * Tests:  tests/host/test_grant.c
+ * Tests:  tests/host/test_hypercall.c
  */
 #ifndef HV_GRANT_H
 #define HV_GRANT_H
