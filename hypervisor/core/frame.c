@@ -14,7 +14,6 @@
 #include <hv/debug.h>
 #include <hv/domain.h>
 #include <hv/errno.h>
-#include <hv/frame.h>
 #include <hv/page_alloc.h>
 
 u64 max_page;
@@ -28,44 +27,26 @@ struct domain domain_xen = {
 
 /* --- lists of frames, linked by mfn --- */
 
-void frame_list_add(struct frame_list *l, struct page_info *pg)
+static inline void list_between(struct frame_list *l, struct page_info *pg, u32 prev, u32 next)
 {
 	u32 m = (u32)mfn_x(page_to_mfn(pg));
 
-	pg->prev = FRAME_NIL;
-	pg->next = l->count ? l->head : FRAME_NIL;
-	if (l->count)
-		frame_table[l->head].prev = m;
-	else
-		l->tail = m;
-	l->head = m;
+	pg->prev = prev;
+	pg->next = next;
+	*(prev == FRAME_NIL ? &l->head : &frame_table[prev].next) = m;
+	*(next == FRAME_NIL ? &l->tail : &frame_table[next].prev) = m;
 	l->count++;
 }
 
-static void frame_list_add_tail(struct frame_list *l, struct page_info *pg)
+void frame_list_add(struct frame_list *l, struct page_info *pg)
 {
-	u32 m = (u32)mfn_x(page_to_mfn(pg));
-
-	pg->next = FRAME_NIL;
-	pg->prev = l->count ? l->tail : FRAME_NIL;
-	if (l->count)
-		frame_table[l->tail].next = m;
-	else
-		l->head = m;
-	l->tail = m;
-	l->count++;
+	list_between(l, pg, FRAME_NIL, l->count ? l->head : FRAME_NIL);
 }
 
 void frame_list_del(struct frame_list *l, struct page_info *pg)
 {
-	if (pg->prev == FRAME_NIL)
-		l->head = pg->next;
-	else
-		frame_table[pg->prev].next = pg->next;
-	if (pg->next == FRAME_NIL)
-		l->tail = pg->prev;
-	else
-		frame_table[pg->next].prev = pg->prev;
+	*(pg->prev == FRAME_NIL ? &l->head : &frame_table[pg->prev].next) = pg->next;
+	*(pg->next == FRAME_NIL ? &l->tail : &frame_table[pg->next].prev) = pg->prev;
 	l->count--;
 }
 
@@ -81,7 +62,8 @@ static void set_cached(struct domain *d, struct page_info *pg, bool cached)
 	spin_lock(&d->page_list_lock);
 	frame_list_del(cached ? &d->page_list : &d->cached_tables, pg);
 	if (cached && d->demoting)
-		frame_list_add_tail(&d->cached_tables, pg);
+		list_between(&d->cached_tables, pg,
+			     d->cached_tables.count ? d->cached_tables.tail : FRAME_NIL, FRAME_NIL);
 	else
 		frame_list_add(cached ? &d->cached_tables : &d->page_list, pg);
 	if (pg->flags & PGF_fresh)
@@ -94,16 +76,13 @@ static void set_cached(struct domain *d, struct page_info *pg, bool cached)
 
 int assign_page(struct domain *d, struct page_info *pg, bool ignore_limit)
 {
-	bool first;
-
 	ASSERT(pg->owner == DOMID_INVALID && PG_refs(pg->word) == 1);
 	spin_lock(&d->page_list_lock);
 	if (d->state >= DOM_dying || (!ignore_limit && d->nr_pages >= d->max_pages)) {
 		spin_unlock(&d->page_list_lock);
 		return -ENOMEM;
 	}
-	first = d->nr_pages++ == 0;
-	if (first)
+	if (!d->nr_pages++)
 		atomic_inc(&d->refs);	/* its frames keep a domain's structure alive */
 	pg->owner = d->id;
 	pg->flags = PGF_listed;
@@ -130,9 +109,6 @@ void put_last_page(struct page_info *pg)
 	}
 	set_m2p(page_to_mfn(pg), INVALID_M2P);
 	pg->stamp = tlb_clock_now();
-	pg->owner = DOMID_INVALID;
-	pg->flags = 0;
-	WRITE_ONCE(pg->word, 1);
 	free_pages(pg, 0);
 	if (last)
 		domain_put(d);
@@ -171,8 +147,8 @@ bool release_allocated(struct domain *d, struct page_info *pg)
 	if (pg->word & PG_validated) {
 		/* a table that is only kept by unused tables goes with them */
 		while (PG_type_count(pg->word) && !(pg->word & PG_pinned) &&
-		       d->cached_tables.count && !demote_cached(d, 1))
-			;
+		       d->cached_tables.count)
+			demote_cached(d, 1);
 		if (PG_type_count(pg->word))
 			goto out;
 		demote(d, pg);
@@ -183,19 +159,6 @@ out:
 	if (ok)
 		put_page(pg);
 	return ok;
-}
-
-/* --- untyped references --- */
-
-bool get_page_held(struct page_info *pg)
-{
-	u64 x = READ_ONCE(pg->word);
-
-	do {
-		if (PG_refs(x) == PG_REF_MASK)
-			return false;
-	} while (!atomic_cas(&pg->word, &x, x + 1));
-	return true;
 }
 
 /* --- typed references --- */
@@ -215,15 +178,15 @@ static void flush_old_use(const struct page_info *pg)
 /* Another domain's mmu_lock, out of order perhaps: wait a while, but not for ever. */
 static bool try_mmu_lock(struct domain *d)
 {
-	unsigned int i;
+	unsigned int tries = 4096;
 
-	for (i = 0; i < 4096; i++) {
-		if (spin_trylock(&d->mmu_lock))
-			return true;
+	while (!spin_trylock(&d->mmu_lock)) {
+		if (!--tries)
+			return false;
 		arch_poll();
 		cpu_relax();
 	}
-	return false;
+	return true;
 }
 
 /*
@@ -236,7 +199,7 @@ static noinline bool end_table_use(struct domain *d, struct page_info *pg)
 	bool held = d && mmu_locked_here(d);
 	u64 x;
 
-	if (!d || (!held && !try_mmu_lock(d)))
+	if (!d || !(held || try_mmu_lock(d)))
 		return false;
 	x = READ_ONCE(pg->word);
 	if (pg->owner == d->id && is_table_type(PG_type(x)) && !PG_type_count(x)) {
@@ -253,27 +216,21 @@ static noinline bool end_table_use(struct domain *d, struct page_info *pg)
 /* The rare part of get_page_writable: the frame had another use before. */
 bool get_page_writable_slow(struct page_info *pg, const struct domain *d)
 {
-	u64 x, n;
+	u64 x, n, count;
 
 	for (;;) {
 		x = READ_ONCE(pg->word);
-		if (PG_refs(x) == 0 || PG_refs(x) == PG_REF_MASK || pg->owner != d->id)
+		count = x & PG_TYPE_MASK;
+		if (PG_refs(x) == 0 || PG_refs(x) == PG_REF_MASK || pg->owner != d->id ||
+		    count == PG_TYPE_MASK || (count && PG_type(x) != PT_writable))
 			return false;
-		if (PG_type(x) == PT_writable) {
-			if ((x & PG_TYPE_MASK) == PG_TYPE_MASK)
-				return false;
-			n = x + 1 + PG_TYPE_ONE;
-		} else if (x & PG_TYPE_MASK) {
-			return false;
-		} else if (PG_type(x) != PT_none) {
+		if (is_table_type(PG_type(x))) {
 			if (!end_table_use(domain_lookup(d->id), pg))
 				return false;
 			continue;
-		} else {
-			n = (x & (BIT(PG_TYPE_SHIFT) - 1)) + 1 + PG_TYPE_ONE;
-			n |= (u64)PT_writable << PG_TYPE_SHIFT;
 		}
-		if (atomic_cas(&pg->word, &x, n))
+		n = (x & (BIT(PG_TYPE_SHIFT) - 1)) | (u64)PT_writable << PG_TYPE_SHIFT;
+		if (atomic_cas(&pg->word, &x, n + 1 + PG_TYPE_ONE))
 			break;
 	}
 	if (unlikely(pg->owner != d->id)) {
@@ -397,14 +354,10 @@ void demote(struct domain *d, struct page_info *pg)
  */
 void trim_cached_tables(struct domain *d)
 {
-	unsigned int n;
-
-	if (d->trim_hold && d->cached_tables.count < MAX_PROMOTED_TABLES) {
+	if (d->trim_hold && d->cached_tables.count < MAX_PROMOTED_TABLES)
 		d->trim_hold--;
-		return;
-	}
-	for (n = 0; n < 64 && d->cached_tables.count > MAX_CACHED_TABLES; n++)
-		demote(d, &frame_table[d->cached_tables.tail]);
+	else
+		demote_cached(d, min(64U, d->cached_tables.count - MAX_CACHED_TABLES));
 }
 
 bool demote_cached(struct domain *d, unsigned int max)
