@@ -16,6 +16,7 @@
 #include <hv/errno.h>
 #include <hv/irq.h>
 #include <hv/page_alloc.h>
+#include <hv/string.h>
 
 long op_domain(domid_t id, struct domain **out)
 {
@@ -42,77 +43,53 @@ bool iorange_allows(const struct ioranges *r, u64 first, u64 last)
 	return false;
 }
 
-static int insert_range(struct ioranges *r, u32 at, u64 first, u64 last)
+/* The nr ranges from at on make room for nr_new others. -ENOMEM: too many, nothing has changed. */
+static int replace_ranges(struct ioranges *r, u32 at, u32 nr, const struct iorange *new, u32 nr_new)
 {
-	u32 i;
-
-	if (r->count == MAX_IORANGES)
+	if (r->count - nr + nr_new > MAX_IORANGES)
 		return -ENOMEM;
-	for (i = r->count; i > at; i--)
-		r->r[i] = r->r[i - 1];
-	r->r[at] = (struct iorange){ first, last };
-	r->count++;
+	memmove(&r->r[at + nr_new], &r->r[at + nr], (r->count - at - nr) * sizeof(*new));
+	memcpy(&r->r[at], new, nr_new * sizeof(*new));
+	r->count += nr_new - nr;
 	return 0;
 }
 
-static void remove_range(struct ioranges *r, u32 at)
-{
-	for (r->count--; at < r->count; at++)
-		r->r[at] = r->r[at + 1];
-}
-
-/* -EINVAL; -ENOMEM: too many ranges (nothing has changed). */
+/* -EINVAL, -ENOMEM */
 int iorange_permit(struct ioranges *r, u64 first, u64 last)
 {
-	u32 i = 0;
-	int rc;
+	struct iorange new = { first, last };
+	u32 i = 0, n;
 
 	if (first > last)
 		return -EINVAL;
 	while (i < r->count && r->r[i].last < first && r->r[i].last + 1 != first)
 		i++;
-	if (i == r->count || (last < r->r[i].first && last + 1 != r->r[i].first)) {
-		rc = insert_range(r, i, first, last);
-		return rc;
+	/* what it overlaps or touches becomes part of it */
+	for (n = i; n < r->count; n++) {
+		if (r->r[n].first > new.last && r->r[n].first != new.last + 1)
+			break;
+		new.first = min(new.first, r->r[n].first);
+		new.last = max(new.last, r->r[n].last);
 	}
-	r->r[i].first = min(r->r[i].first, first);
-	r->r[i].last = max(r->r[i].last, last);
-	while (i + 1 < r->count && (r->r[i + 1].first <= r->r[i].last ||
-				    r->r[i + 1].first == r->r[i].last + 1)) {
-		r->r[i].last = max(r->r[i].last, r->r[i + 1].last);
-		remove_range(r, i + 1);
-	}
-	return 0;
+	return replace_ranges(r, i, n - i, &new, 1);
 }
 
 int iorange_deny(struct ioranges *r, u64 first, u64 last)
 {
-	u32 i;
+	struct iorange rest[2];
+	u32 i = 0, n, nr_rest = 0;
 
 	if (first > last)
 		return -EINVAL;
-	for (i = 0; i < r->count; i++) {
-		struct iorange *e = &r->r[i];
-		u64 end = e->last;
-
-		if (e->last < first || e->first > last)
-			continue;
-		if (e->first < first && end > last) {	/* a hole in the middle */
-			int rc = insert_range(r, i + 1, last + 1, end);
-
-			if (rc)
-				return rc;
-			e->last = first - 1;
-			return 0;
-		}
-		if (e->first < first)
-			e->last = first - 1;
-		else if (end > last)
-			e->first = last + 1;
-		else
-			remove_range(r, i--);
+	while (i < r->count && r->r[i].last < first)
+		i++;
+	for (n = i; n < r->count && r->r[n].first <= last; n++) {
+		if (r->r[n].first < first)
+			rest[nr_rest++] = (struct iorange){ r->r[n].first, first - 1 };
+		if (r->r[n].last > last)
+			rest[nr_rest++] = (struct iorange){ last + 1, r->r[n].last };
 	}
-	return 0;
+	return replace_ranges(r, i, n - i, rest, nr_rest);
 }
 
 /* --- pirqs --- */
@@ -138,12 +115,15 @@ static int find_pirqs(const struct domain *d, u32 nr)
 	return -ENOSPC;
 }
 
-static int claim_pirqs(struct domain *d, int pirq, int irq, unsigned int nr, struct pirq **new)
+static int claim_pirqs(struct domain *d, int pirq, int irq, unsigned int nr)
 {
+	struct pirq *new[32];
 	unsigned int i;
 
+	if (!nr || nr > ARRAY_SIZE(new) || pirq >= NR_PIRQS || d->state >= DOM_dying)
+		return -EINVAL;
 	if (pirq < 0) {
-		pirq = irq >= 0 && irq < (int)nr_gsis && pirqs_free(d, (u32)irq, 1) ?
+		pirq = irq >= 0 && irq < (int)nr_gsis && pirqs_free(d, (u32)irq, nr) ?
 			irq : find_pirqs(d, nr);
 		if (pirq < 0)
 			return pirq;
@@ -153,37 +133,27 @@ static int claim_pirqs(struct domain *d, int pirq, int irq, unsigned int nr, str
 		return -EBUSY;
 	}
 	for (i = 0; i < nr; i++) {
-		new[i]->pirq = (u32)pirq + i;
-		new[i]->irq = irq < 0 ? -1 : irq + (int)i;
-		new[i]->domain = d;
-		new[i]->group = (u32)pirq;
-		new[i]->group_nr = nr;
-		d->pirq[pirq + i] = new[i];
-		new[i] = NULL;
+		new[i] = hv_new(struct pirq);
+		if (!new[i]) {
+			while (i--)
+				hv_free(new[i]);
+			return -ENOMEM;
+		}
+		*new[i] = (struct pirq){ .pirq = (u32)pirq + i, .irq = irq < 0 ? -1 : irq + (int)i,
+					 .group = (u32)pirq, .group_nr = nr, .domain = d };
 	}
+	memcpy(&d->pirq[pirq], new, nr * sizeof(*new));
 	d->nr_pirqs += nr;
 	return pirq;
 }
 
 int pirq_map(struct domain *d, int pirq, int irq, unsigned int nr)
 {
-	struct pirq *new[32] = { NULL };
-	unsigned int i;
-	int rc = -ENOMEM;
+	int rc;
 
-	if (!nr || nr > ARRAY_SIZE(new) || pirq >= NR_PIRQS)
-		return -EINVAL;
-	for (i = 0; i < nr; i++) {
-		new[i] = hv_new(struct pirq);
-		if (!new[i])
-			goto out;
-	}
 	spin_lock(&d->evtchn_lock);
-	rc = d->state >= DOM_dying ? -EINVAL : claim_pirqs(d, pirq, irq, nr, new);
+	rc = claim_pirqs(d, pirq, irq, nr);
 	spin_unlock(&d->evtchn_lock);
-out:
-	for (i = 0; i < nr; i++)
-		hv_free(new[i]);
 	return rc;
 }
 
@@ -198,37 +168,26 @@ static bool group_in_use(const struct domain *d, const struct pirq *p)
 	return false;
 }
 
-/* Out of the table; *last: it was the last one of its group. */
-static struct pirq *take_pirq(struct domain *d, u32 n, bool *last, int *rc)
+int pirq_unmap(struct domain *d, u32 n)
 {
+	bool free_msi = false;
 	struct pirq *p;
+	int rc;
 
 	spin_lock(&d->evtchn_lock);
 	p = n < NR_PIRQS ? d->pirq[n] : NULL;
-	*rc = !p ? -EINVAL : p->port ? -EBUSY : 0;
-	if (*rc) {
-		p = NULL;
-	} else {
+	rc = !p ? -EINVAL : p->port ? -EBUSY : 0;
+	if (!rc) {
 		d->pirq[n] = NULL;
 		d->nr_pirqs--;
-		*last = !group_in_use(d, p);
+		free_msi = p->irq >= (int)nr_gsis && !group_in_use(d, p);
 	}
 	spin_unlock(&d->evtchn_lock);
-	return p;
-}
-
-int pirq_unmap(struct domain *d, u32 pirq)
-{
-	bool last;
-	int rc;
-	struct pirq *p = take_pirq(d, pirq, &last, &rc);
-
-	if (!p)
-		return rc;
-	if (p->irq >= (int)nr_gsis && last)
+	if (free_msi)
 		irq_free_msi(p->irq);
-	hv_free(p);
-	return 0;
+	if (!rc)
+		hv_free(p);
+	return rc;
 }
 
 /* After all ports are closed. */

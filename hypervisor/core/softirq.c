@@ -13,7 +13,6 @@
 #include <hv/lock.h>
 #include <hv/softirq.h>
 
-static void (*handlers[NR_SOFTIRQS])(void);
 static struct { struct tasklet *first, **last; } tasklets[NR_CPUS];
 
 static void run_tasklets(void)
@@ -29,6 +28,8 @@ static void run_tasklets(void)
 		t->fn(t->arg);
 	}
 }
+
+static void (*handlers[NR_SOFTIRQS])(void) = { [SOFTIRQ_TASKLET] = run_tasklets };
 
 void softirq_register(enum softirq nr, void (*fn)(void))
 {
@@ -47,22 +48,15 @@ void softirq_raise_cpu(unsigned int cpu, enum softirq nr)
 void do_softirq(void)
 {
 	u64 *word = softirq_pending(this_cpu()), pending;
+	unsigned int nr;
 
 	ASSERT(!locks_held());
 	while ((pending = READ_ONCE(*word))) {
-		unsigned int nr = __builtin_ctzl(pending);
-
+		nr = __builtin_ctzl(pending);
 		atomic_and(word, ~BIT(nr));
-		if (nr == SOFTIRQ_TASKLET)
-			run_tasklets();
-		else if (nr < NR_SOFTIRQS && handlers[nr])
+		if (handlers[nr])
 			handlers[nr]();
 	}
-}
-
-void tasklet_init(struct tasklet *t, void (*fn)(void *), void *arg)
-{
-	*t = (struct tasklet){ .fn = fn, .arg = arg };
 }
 
 void tasklet_schedule(struct tasklet *t)

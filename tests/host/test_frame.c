@@ -499,7 +499,7 @@ static void stamps_never_go_back(void **state)
 static void look_at_lock(void)
 {
 	hook_ran = true;
-	hook_lock_free = !spin_is_locked(&d->mmu_lock);
+	hook_lock_free = !d->mmu_lock.locked;
 }
 
 /* What was a table: the flush and the change are one for everybody who could make it one again. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Doubly linked circular lists.
- *
- * Job:    link structures that hold a struct list_head.
+ * Job:    doubly linked circular lists of structures that hold a struct list_head.
  * Tests:  tests/host (through every user)
  */
 #ifndef HV_LIST_H
@@ -12,8 +10,7 @@
 
 struct list_head { struct list_head *next, *prev; };
 
-#define LIST_HEAD_INIT(name) { &(name), &(name) }
-#define LIST_HEAD(name) struct list_head name = LIST_HEAD_INIT(name)
+#define LIST_HEAD(name) struct list_head name = { &(name), &(name) }
 
 static inline void list_init(struct list_head *h)
 {
@@ -25,22 +22,17 @@ static inline bool list_empty(const struct list_head *h)
 	return h->next == h;
 }
 
-static inline void list_add_between(struct list_head *n, struct list_head *p, struct list_head *x)
-{
-	n->prev = p;
-	n->next = x;
-	p->next = n;
-	x->prev = n;
-}
-
 static inline void list_add(struct list_head *n, struct list_head *h)
 {
-	list_add_between(n, h, h->next);
+	n->prev = h;
+	n->next = h->next;
+	h->next->prev = n;
+	h->next = n;
 }
 
 static inline void list_add_tail(struct list_head *n, struct list_head *h)
 {
-	list_add_between(n, h->prev, h);
+	list_add(n, h->prev);
 }
 
 /* Unlinks and re-initialises, so that a second call is harmless. */
