@@ -384,34 +384,10 @@ static long bind_ipi(struct domain *d, u32 vcpu)
 	return port;
 }
 
-/* d's lock held. */
-static int bind_pirq_locked(struct domain *d, struct pirq *p, bool will_share)
-{
-	int port, rc;
-
-	if (!p)
-		return -EPERM;
-	if (p->port)
-		return -EEXIST;
-	port = open_port(d, (struct evtchn){ .state = ECS_pirq, .pirq = p->pirq });
-	if (port <= 0)
-		return port;
-	p->port = (u32)port;	/* first: the interrupt may come at once */
-	rc = irq_bind_pirq(p, will_share);
-	if (rc) {
-		p->port = 0;
-		release_port(d, (u32)port);
-		return rc;
-	}
-	if (d->vcpu[0])
-		irq_set_affinity_vcpu(p, d->vcpu[0]->processor);
-	pirq_show_eoi(d, p);
-	return port;
-}
-
 static long bind_pirq(struct domain *d, u32 pirq, u32 flags)
 {
-	int rc;
+	struct pirq *p;
+	int port, rc;
 
 	if (pirq >= NR_PIRQS)
 		return -EINVAL;
@@ -422,9 +398,26 @@ static long bind_pirq(struct domain *d, u32 pirq, u32 flags)
 			return rc;
 	}
 	spin_lock(&d->evtchn_lock);
-	rc = bind_pirq_locked(d, d->pirq[pirq], flags & BIND_PIRQ__WILL_SHARE);
+	p = d->pirq[pirq];
+	if (!p || p->port)
+		port = p ? -EEXIST : -EPERM;
+	else
+		port = open_port(d, (struct evtchn){ .state = ECS_pirq, .pirq = pirq });
+	if (port > 0) {
+		p->port = (u32)port;	/* first: the interrupt may come at once */
+		rc = irq_bind_pirq(p, flags & BIND_PIRQ__WILL_SHARE);
+		if (rc) {
+			p->port = 0;
+			release_port(d, (u32)port);
+			port = rc;
+		} else {
+			if (d->vcpu[0])
+				irq_set_affinity_vcpu(p, d->vcpu[0]->processor);
+			pirq_show_eoi(d, p);
+		}
+	}
 	spin_unlock(&d->evtchn_lock);
-	return rc;
+	return port;
 }
 
 static long status(struct domain *d, struct evtchn_status *op)

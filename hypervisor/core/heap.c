@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's heap: small objects in pages of one size, large ones in runs of pages.
+ * The hypervisor's heap: small objects in pages of one size, large ones in blocks of pages.
  *
  * Job:    zeroed, 16-byte aligned memory.
  * Enter:  hv_alloc() and hv_free(); never in a guest's hot path.
  * State:  partial[c]: the pages of class c that have free objects. A slab page's page_info.stamp
  *         holds `first free object << 16 | objects in use`; a free object's first bytes hold the
- *         index of the next. A large object's first page has its page count in page_info.next.
+ *         index of the next. page_info.order: the class, or the order of a large object's block.
  * Locks:  heap_lock (RANK_HEAP); pages are taken and given back without it.
  * Holds:  HP1  a slab page is on its class's list  <=>  it has a free object.
  *         HP2  a page without objects in use stays only if it is the one page of its list.
@@ -104,34 +104,20 @@ static void free_small(struct page_info *pg, char *p)
 	}
 }
 
-/* Give back pages [from, to) of a block that is aligned to its size: the largest pieces first. */
-static void free_run(char *block, unsigned int from, unsigned int to)
-{
-	unsigned int order;
-
-	for (; from < to; from += BIT(order)) {
-		order = __builtin_ctz(from | PFN_DOWN(MAX_LARGE));
-		while (from + BIT(order) > to)
-			order--;
-		free_hv_pages(block + from * PAGE_SIZE, order);
-	}
-}
-
 static void *alloc_large(size_t size)
 {
-	unsigned int pages = PFN_UP(size), order = 0;
+	unsigned int order = 0;
 	struct page_info *pg;
-	char *p;
+	void *p;
 
-	while (BIT(order) < pages)
+	while (PAGE_SIZE << order < size)
 		order++;
 	p = alloc_hv_pages(order);
-	if (!p)
-		return NULL;
-	free_run(p, pages, BIT(order));
-	pg = mfn_to_page(virt_to_mfn(p));
-	pg->flags = PGF_heap;
-	pg->next = pages;
+	if (p) {
+		pg = mfn_to_page(virt_to_mfn(p));
+		pg->flags = PGF_heap;
+		pg->order = order;
+	}
 	return p;
 }
 
@@ -153,7 +139,7 @@ void hv_free(void *p)
 		free_small(pg, p);
 	} else {
 		BUG_ON(!(pg->flags & PGF_heap) || ((u64)p & ~PAGE_MASK));
-		free_run(p, 0, pg->next);
+		free_hv_pages(p, pg->order);
 	}
 }
 

@@ -202,56 +202,34 @@ static bool steal(struct domain *d, u64 mfn)
 	return ok;
 }
 
-/* Take all old frames; on failure they are as they were. */
-static long steal_old(struct domain *d, struct chunk *c)
-{
-	u64 i, mfn;
-
-	for (i = 0; i < c->frames; i++)
-		if (!steal(d, c->old[i]))
-			break;
-	if (i == c->frames)
-		return 0;
-	mfn = c->old[i];
-	while (i--)
-		atomic_or(&mfn_to_page(_mfn(c->old[i]))->word, PG_allocated);
-	return refuse(-EINVAL, "exchange: mfn %lx is in use or not d%u's", mfn, d->id);
-}
-
-/* Free the first n new extents, which are nobody's. */
-static void free_new(struct chunk *c, u64 n, unsigned int order)
-{
-	while (n--)
-		free_pages(mfn_to_page(_mfn(c->new[n])), order);
-}
-
 /* in0, out0: first extents of the chunk in the two lists. */
 static long exchange_chunk(struct domain *d, const struct xen_memory_exchange *x, struct chunk *c,
 			   u64 in0, u64 out0)
 {
 	unsigned int in = x->in.extent_order, out = x->out.extent_order;
+	u64 i, nr_new, nr_old = 0;
 	struct page_info *pg;
-	long rc;
-	u64 i;
+	long rc = 0;
 
 	if (copy_from_guest(c->old, _gva(x->in.extent_start + in0 * 8), c->nr_in * 8) ||
 	    copy_from_guest(c->gpfn, _gva(x->out.extent_start + out0 * 8), c->nr_out * 8))
 		return -EFAULT;
 	for (i = c->frames; i--;)	/* from the end: an extent is read before it is overwritten */
 		c->old[i] = c->old[i >> in] + (i & (BIT(in) - 1));
-	for (i = 0; i < c->nr_out; i++) {
+	for (nr_new = 0; nr_new < c->nr_out; nr_new++) {
 		pg = alloc_extent(out, x->out.mem_flags);
 		if (!pg) {
-			free_new(c, i, out);
-			return -ENOMEM;
+			rc = -ENOMEM;
+			goto undo;
 		}
-		c->new[i] = mfn_x(page_to_mfn(pg));
+		c->new[nr_new] = mfn_x(page_to_mfn(pg));
 	}
-	rc = steal_old(d, c);
-	if (rc) {
-		free_new(c, c->nr_out, out);
-		return rc;
-	}
+	for (; nr_old < c->frames; nr_old++)
+		if (!steal(d, c->old[nr_old])) {
+			rc = refuse(-EINVAL, "exchange: mfn %lx is in use or not d%u's",
+				    c->old[nr_old], d->id);
+			goto undo;
+		}
 	/* the limit may be passed for a moment; only a dying domain is refused */
 	for (i = 0; i < c->nr_out; i++) {
 		if (give_extent(d, mfn_to_page(_mfn(c->new[i])), out, true))
@@ -264,6 +242,12 @@ static long exchange_chunk(struct domain *d, const struct xen_memory_exchange *x
 		set_m2p(_mfn(c->old[i]), INVALID_M2P);
 		put_page(mfn_to_page(_mfn(c->old[i])));
 	}
+	return rc;
+undo:
+	while (nr_old--)
+		atomic_or(&mfn_to_page(_mfn(c->old[nr_old]))->word, PG_allocated);
+	while (nr_new--)
+		free_pages(mfn_to_page(_mfn(c->new[nr_new])), out);
 	return rc;
 }
 
