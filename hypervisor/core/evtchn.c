@@ -94,8 +94,8 @@ int evtchn_send(struct domain *d, u32 port)
 	spin_lock(&d->evtchn_lock);
 	c = port_of(d, port);
 	if (likely(c && c->state == ECS_interdomain)) {
-		rd = c->inter.dom;
-		port = c->inter.port;
+		rd = c->peer;
+		port = c->port;
 		set_pending(rd, rd->vcpu[port_of(rd, port)->vcpu], port);
 	} else if (c && c->state == ECS_ipi) {
 		set_pending(d, d->vcpu[c->vcpu], port);
@@ -224,15 +224,16 @@ static void unbind(struct domain *d, const struct evtchn *c)
 
 	switch (c->state) {
 	case ECS_interdomain:
-		r = port_of(c->inter.dom, c->inter.port);
+		r = port_of(c->peer, c->port);
 		r->state = ECS_unbound;
-		r->remote = d->id;
+		r->port = 0;
+		r->peer = NULL;		/* but not its number: d may bind it again */
 		break;
 	case ECS_virq:
 		*virq_port(d, c) = 0;
 		break;
 	case ECS_pirq:
-		p = d->pirq[c->pirq];
+		p = d->pirq[c->number];
 		irq_unbind_pirq(p);
 		p->port = 0;
 		if (!mfn_eq(d->pirq_eoi_mfn, INVALID_MFN))
@@ -255,9 +256,9 @@ static int close_port(struct domain *d, u32 port)
 	for (;;) {
 		lock_two(d, rd);
 		c = port_of(d, port);
-		if (!c || c->state != ECS_interdomain || c->inter.dom == rd)
+		if (!c || c->state != ECS_interdomain || c->peer == rd)
 			break;
-		peer = c->inter.dom;
+		peer = c->peer;
 		atomic_inc(&peer->refs);	/* bound, hence alive */
 		unlock_two(d, rd);
 		domain_put(rd);
@@ -316,11 +317,11 @@ void evtchn_move_pirqs(struct vcpu *v)
 
 static long alloc_unbound(struct domain *d, domid_t remote)
 {
-	struct evtchn c = { .state = ECS_unbound, .remote = remote };
+	struct evtchn c = { .state = ECS_unbound, .number = remote };
 	int port;
 
 	if (remote == DOMID_SELF)
-		c.remote = current_vcpu()->domain->id;
+		c.number = current_vcpu()->domain->id;
 	spin_lock(&d->evtchn_lock);
 	port = open_port(d, c);
 	spin_unlock(&d->evtchn_lock);
@@ -337,16 +338,17 @@ static long bind_interdomain(struct domain *ld, const struct evtchn_bind_interdo
 		return -ESRCH;
 	lock_two(ld, rd);
 	rc = port_of(rd, op->remote_port);
-	if (!rc || rc->state != ECS_unbound || rc->remote != ld->id)
+	if (!rc || rc->state != ECS_unbound || rc->number != ld->id)
 		port = refuse(-EINVAL, "d%u port %u is not for d%u", rd->id, op->remote_port,
 			      ld->id);
 	else
-		port = open_port(ld, (struct evtchn){ .state = ECS_interdomain,
-						      .inter = { op->remote_port, rd } });
+		port = open_port(ld, (struct evtchn){
+			.state = ECS_interdomain, .number = rd->id,
+			.port = op->remote_port, .peer = rd });
 	if (port > 0) {
 		rc->state = ECS_interdomain;
-		rc->inter.port = (u32)port;
-		rc->inter.dom = ld;
+		rc->peer = ld;
+		rc->port = (u32)port;
 		/* what the other side sent while it had no peer was lost: look once */
 		set_pending(ld, ld->vcpu[0], (u32)port);
 	}
@@ -357,7 +359,7 @@ static long bind_interdomain(struct domain *ld, const struct evtchn_bind_interdo
 
 static long bind_virq(struct domain *d, u32 virq, u32 vcpu)
 {
-	struct evtchn c = { .state = ECS_virq, .vcpu = (u16)vcpu, .virq = virq };
+	struct evtchn c = { .state = ECS_virq, .vcpu = (u16)vcpu, .number = virq };
 	int port;
 
 	if (virq >= NR_VIRQS || (!virq_is_per_vcpu(virq) && vcpu))
@@ -402,7 +404,7 @@ static long bind_pirq(struct domain *d, u32 pirq, u32 flags)
 	if (!p || p->port)
 		port = p ? -EEXIST : -EPERM;
 	else
-		port = open_port(d, (struct evtchn){ .state = ECS_pirq, .pirq = pirq });
+		port = open_port(d, (struct evtchn){ .state = ECS_pirq, .number = pirq });
 	if (port > 0) {
 		p->port = (u32)port;	/* first: the interrupt may come at once */
 		rc = irq_bind_pirq(p, flags & BIND_PIRQ__WILL_SHARE);
@@ -429,15 +431,8 @@ static long status(struct domain *d, struct evtchn_status *op)
 	if (c) {
 		op->status = c->state;
 		op->vcpu = c->vcpu;
-		__builtin_memset(&op->u, 0, sizeof(op->u));
-		if (c->state == ECS_unbound) {
-			op->u.unbound.dom = c->remote;
-		} else if (c->state == ECS_interdomain) {
-			op->u.interdomain.dom = c->inter.dom->id;
-			op->u.interdomain.port = c->inter.port;
-		} else if (c->state == ECS_pirq || c->state == ECS_virq) {
-			op->u.virq = c->virq;
-		}
+		op->u.virq = c->number;		/* the same place as pirq and dom */
+		op->u.interdomain.port = c->port;
 	}
 	spin_unlock(&d->evtchn_lock);
 	return c ? 0 : -EINVAL;
@@ -454,12 +449,12 @@ static long bind_vcpu(struct domain *d, u32 port, u32 vcpu)
 	spin_lock(&d->evtchn_lock);
 	c = port_of(d, port);
 	if (!c || c->state == ECS_free || c->state == ECS_ipi ||
-	    (c->state == ECS_virq && virq_is_per_vcpu(c->virq))) {
+	    (c->state == ECS_virq && virq_is_per_vcpu(c->number))) {
 		rc = refuse(-EINVAL, "port %u cannot change its vcpu", port);
 	} else {
 		c->vcpu = v->id;
 		if (c->state == ECS_pirq)
-			irq_set_affinity_vcpu(d->pirq[c->pirq], v->processor);
+			irq_set_affinity_vcpu(d->pirq[c->number], v->processor);
 	}
 	spin_unlock(&d->evtchn_lock);
 	return rc;

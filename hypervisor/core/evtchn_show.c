@@ -21,16 +21,10 @@ void evtchn_dump(struct domain *d)
 		c = evtchn_of(d, port);
 		if (!c || c->state == ECS_free)
 			continue;
-		printk("  %4u %-11s vcpu %u%s%s", port, names[c->state], c->vcpu,
+		printk("  %4u %-11s %u:%u vcpu %u%s%s\n", port, names[c->state], c->number,
+		       c->port, c->vcpu,
 		       test_bit(port, d->shared_info->evtchn_pending) ? " pending" : "",
 		       test_bit(port, d->shared_info->evtchn_mask) ? " masked" : "");
-		if (c->state == ECS_interdomain)
-			printk(" d%u:%u", c->inter.dom->id, c->inter.port);
-		else if (c->state == ECS_unbound)
-			printk(" for d%u", c->remote);
-		else if (c->state == ECS_pirq || c->state == ECS_virq)
-			printk(" %u", c->virq);
-		printk("\n");
 	}
 }
 
@@ -42,15 +36,15 @@ static const char *port_fault(const struct domain *d, u32 port, const struct evt
 		return "notifies a vcpu that does not exist";
 	switch (c->state) {
 	case ECS_free:
-		return c->vcpu || c->inter.dom ? "is free but not empty" : NULL;
+		return c->vcpu || c->peer ? "is free but not empty" : NULL;
 	case ECS_interdomain:
-		r = evtchn_of(c->inter.dom, c->inter.port);
-		return !r || r->state != ECS_interdomain || r->inter.dom != d ||
-		       r->inter.port != port ? "has a peer that is not bound to it" : NULL;
+		r = evtchn_of(c->peer, c->port);
+		return !r || r->state != ECS_interdomain || r->peer != d ||
+		       r->port != port ? "has a peer that is not bound to it" : NULL;
 	case ECS_virq:
 		return *virq_port(d, c) != port ? "is not its virq's port" : NULL;
 	case ECS_pirq:
-		return !d->pirq[c->pirq] || d->pirq[c->pirq]->port != port ?
+		return !d->pirq[c->number] || d->pirq[c->number]->port != port ?
 		       "is not its pirq's port" : NULL;
 	}
 	return NULL;
@@ -75,7 +69,7 @@ unsigned int audit_evtchns(struct domain *d)
 		for (q = 0; d->vcpu[i] && q < NR_VIRQS; q++) {
 			port = d->vcpu[i]->virq_to_port[q];
 			c = evtchn_of(d, port);
-			if (!port || (c && c->state == ECS_virq && c->virq == q))
+			if (!port || (c && c->state == ECS_virq && c->number == q))
 				continue;
 			printk("audit: d%uv%u virq %u: port %u is not bound\n", d->id, i, q, port);
 			bad++;

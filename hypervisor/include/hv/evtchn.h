@@ -18,11 +18,9 @@ enum evtchn_state { ECS_free, ECS_unbound, ECS_interdomain, ECS_pirq, ECS_virq, 
 struct evtchn {
 	u8 state;
 	u16 vcpu;			/* vcpu id that is notified */
-	union {
-		domid_t remote;		/* unbound: who may bind it */
-		struct { u32 port; struct domain *dom; } inter;
-		u32 virq, pirq;
-	};
+	u32 number;			/* the virq or pirq, or domid of the other end */
+	u32 port;			/* interdomain: the other end */
+	struct domain *peer;
 };
 
 int evtchn_init(struct domain *d);		/* -ENOMEM */
@@ -49,7 +47,7 @@ static inline bool virq_is_per_vcpu(u32 virq)
 /* Where d notes the port of c, which is or will be bound to a virq. */
 static inline u32 *virq_port(const struct domain *d, const struct evtchn *c)
 {
-	return &d->vcpu[virq_is_per_vcpu(c->virq) ? c->vcpu : 0]->virq_to_port[c->virq];
+	return &d->vcpu[virq_is_per_vcpu(c->number) ? c->vcpu : 0]->virq_to_port[c->number];
 }
 
 /* pending and unmasked events of a vcpu? (what exit work and block test) */
