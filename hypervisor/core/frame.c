@@ -9,7 +9,6 @@
  *         under page_list_lock (leaf).
  * Holds:  F1-F5 in hv/frame.h.
  * Tests:  tests/host/test_frame.c, tests/guests/pin.c, tests/guests/abuse_pagetypes.c
- * Next:   pv/pagetable.c (what validating a table means), core/page_alloc.c
  */
 #include <hv/debug.h>
 #include <hv/domain.h>
@@ -142,19 +141,16 @@ bool release_allocated(struct domain *d, struct page_info *pg)
 	bool ok = false;
 
 	mmu_lock(d);
-	if (pg->owner != d->id || (pg->flags & PGF_hv) || !(pg->word & PG_allocated))
-		goto out;
-	if (pg->word & PG_validated) {
+	if (pg->owner == d->id && !(pg->flags & PGF_hv)) {
 		/* a table that is only kept by unused tables goes with them */
-		while (PG_type_count(pg->word) && !(pg->word & PG_pinned) &&
-		       d->cached_tables.count)
+		while ((pg->word & PG_validated) && PG_type_count(pg->word) &&
+		       !(pg->word & PG_pinned) && d->cached_tables.count)
 			demote_cached(d, 1);
-		if (PG_type_count(pg->word))
-			goto out;
-		demote(d, pg);
+		if ((pg->word & PG_validated) && !PG_type_count(pg->word))
+			demote(d, pg);
+		if (!(pg->word & PG_validated))
+			ok = atomic_and(&pg->word, ~PG_allocated) & PG_allocated;
 	}
-	ok = atomic_and(&pg->word, ~PG_allocated) & PG_allocated;
-out:
 	mmu_unlock(d);
 	if (ok)
 		put_page(pg);
@@ -206,7 +202,7 @@ static noinline bool end_table_use(struct domain *d, struct page_info *pg)
 		if (x & PG_validated)
 			demote(d, pg);
 		flush_old_use(pg);
-		atomic_and(&pg->word, BIT(PG_TYPE_SHIFT) - 1);
+		atomic_and(&pg->word, ~PG_TYPE);
 	}
 	if (!held)
 		spin_unlock(&d->mmu_lock);
@@ -229,7 +225,7 @@ bool get_page_writable_slow(struct page_info *pg, const struct domain *d)
 				return false;
 			continue;
 		}
-		n = (x & (BIT(PG_TYPE_SHIFT) - 1)) | (u64)PT_writable << PG_TYPE_SHIFT;
+		n = (x & ~PG_TYPE) | (u64)PT_writable << PG_TYPE_SHIFT;
 		if (atomic_cas(&pg->word, &x, n + 1 + PG_TYPE_ONE))
 			break;
 	}
@@ -244,7 +240,7 @@ bool get_page_writable_slow(struct page_info *pg, const struct domain *d)
 static int change_type(struct page_info *pg, u64 x, enum page_type type)
 {
 	struct domain *d = domain_lookup(pg->owner);
-	u64 n = (x & (BIT(PG_TYPE_SHIFT) - 1)) | PG_TYPE_ONE | (u64)type << PG_TYPE_SHIFT;
+	u64 n = (x & ~PG_TYPE) | PG_TYPE_ONE | (u64)type << PG_TYPE_SHIFT;
 	int rc;
 
 	if (!(x & PG_allocated) || (pg->flags & PGF_hv) || !d)
@@ -259,12 +255,11 @@ static int change_type(struct page_info *pg, u64 x, enum page_type type)
 		flush_old_use(pg);
 	trace(PROMOTE, mfn_x(page_to_mfn(pg)), type);
 	rc = validate_table(d, pg, type);
-	if (rc) {
-		atomic_and(&pg->word, ~(PG_TYPE_MASK | 15UL << PG_TYPE_SHIFT));
-		return rc;
-	}
-	atomic_or(&pg->word, PG_validated);
-	return 0;
+	if (rc)
+		atomic_and(&pg->word, ~(PG_TYPE_MASK | PG_TYPE));
+	else
+		atomic_or(&pg->word, PG_validated);
+	return rc;
 }
 
 int get_page_type(struct page_info *pg, enum page_type type)

@@ -195,7 +195,7 @@ static bool steal(struct domain *d, u64 mfn)
 		if ((x & PG_validated) && !(x & (PG_TYPE_MASK | PG_pinned)))
 			demote(d, pg);
 		x = READ_ONCE(pg->word);
-		while (!ok && (x & (BIT(PG_TYPE_SHIFT) - 1)) == (PG_allocated | 1))
+		while (!ok && (x & ~PG_TYPE) == (PG_allocated | 1))
 			ok = atomic_cas(&pg->word, &x, x & ~PG_allocated);
 	}
 	mmu_unlock(d);

@@ -39,6 +39,7 @@ struct page_info {
 #define PG_validated	BIT(58)		/* a page table or descriptor page that was checked */
 #define PG_pinned	BIT(59)
 #define PG_TYPE_SHIFT	60		/* bits 60-63: enum page_type */
+#define PG_TYPE		(15UL << PG_TYPE_SHIFT)
 #define PG_type(word)	((enum page_type)((word) >> PG_TYPE_SHIFT))
 #define PG_type_count(word) (((word) & PG_TYPE_MASK) >> 32)
 #define PG_refs(word)	((word) & PG_REF_MASK)
