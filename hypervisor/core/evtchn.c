@@ -315,19 +315,6 @@ void evtchn_move_pirqs(struct vcpu *v)
 
 /* --- the operations; those that open a port return its number --- */
 
-static long alloc_unbound(struct domain *d, domid_t remote)
-{
-	struct evtchn c = { .state = ECS_unbound, .number = remote };
-	int port;
-
-	if (remote == DOMID_SELF)
-		c.number = current_vcpu()->domain->id;
-	spin_lock(&d->evtchn_lock);
-	port = open_port(d, c);
-	spin_unlock(&d->evtchn_lock);
-	return port;
-}
-
 static long bind_interdomain(struct domain *ld, const struct evtchn_bind_interdomain *op)
 {
 	struct domain *rd = domain_get(op->remote_dom == DOMID_SELF ? ld->id : op->remote_dom);
@@ -366,98 +353,62 @@ static long bind_virq(struct domain *d, u32 virq, u32 vcpu)
 		return refuse(-EINVAL, "virq %u of vcpu %u", virq, vcpu);
 	if (!domain_vcpu(d, vcpu))
 		return -ENOENT;
-	spin_lock(&d->evtchn_lock);
 	port = *virq_port(d, &c) ? -EEXIST : open_port(d, c);
 	if (port > 0)
 		WRITE_ONCE(*virq_port(d, &c), (u32)port);
-	spin_unlock(&d->evtchn_lock);
 	return port;
 }
 
-static long bind_ipi(struct domain *d, u32 vcpu)
+static long bind_pirq(struct domain *d, u32 pirq, bool will_share)
 {
-	int port;
-
-	if (!domain_vcpu(d, vcpu))
-		return -ENOENT;
-	spin_lock(&d->evtchn_lock);
-	port = open_port(d, (struct evtchn){ .state = ECS_ipi, .vcpu = (u16)vcpu });
-	spin_unlock(&d->evtchn_lock);
-	return port;
-}
-
-static long bind_pirq(struct domain *d, u32 pirq, u32 flags)
-{
-	struct pirq *p;
+	struct pirq *p = pirq < NR_PIRQS ? d->pirq[pirq] : NULL;
 	int port, rc;
 
-	if (pirq >= NR_PIRQS)
-		return -EINVAL;
-	/* the hardware domain has every GSI under its own number without asking */
-	if (d->is_hardware && pirq < nr_gsis && !READ_ONCE(d->pirq[pirq])) {
-		rc = pirq_map(d, (int)pirq, (int)pirq, 1);
-		if (rc < 0 && rc != -EEXIST)
-			return rc;
-	}
-	spin_lock(&d->evtchn_lock);
-	p = d->pirq[pirq];
 	if (!p || p->port)
-		port = p ? -EEXIST : -EPERM;
-	else
-		port = open_port(d, (struct evtchn){ .state = ECS_pirq, .number = pirq });
-	if (port > 0) {
-		p->port = (u32)port;	/* first: the interrupt may come at once */
-		rc = irq_bind_pirq(p, flags & BIND_PIRQ__WILL_SHARE);
-		if (rc) {
-			p->port = 0;
-			release_port(d, (u32)port);
-			port = rc;
-		} else {
-			if (d->vcpu[0])
-				irq_set_affinity_vcpu(p, d->vcpu[0]->processor);
-			pirq_show_eoi(d, p);
-		}
+		return pirq >= NR_PIRQS ? -EINVAL : p ? -EEXIST : -EPERM;
+	port = open_port(d, (struct evtchn){ .state = ECS_pirq, .number = pirq });
+	if (port <= 0)
+		return port;
+	p->port = (u32)port;	/* first: the interrupt may come at once */
+	rc = irq_bind_pirq(p, will_share);
+	if (rc) {
+		p->port = 0;
+		release_port(d, (u32)port);
+		return rc;
 	}
-	spin_unlock(&d->evtchn_lock);
+	if (d->vcpu[0])
+		irq_set_affinity_vcpu(p, d->vcpu[0]->processor);
+	pirq_show_eoi(d, p);
 	return port;
 }
 
 static long status(struct domain *d, struct evtchn_status *op)
 {
-	const struct evtchn *c;
+	const struct evtchn *c = port_of(d, op->port);
 
-	spin_lock(&d->evtchn_lock);
-	c = port_of(d, op->port);
-	if (c) {
-		op->status = c->state;
-		op->vcpu = c->vcpu;
-		op->u.virq = c->number;		/* the same place as pirq and dom */
-		op->u.interdomain.port = c->port;
-	}
-	spin_unlock(&d->evtchn_lock);
-	return c ? 0 : -EINVAL;
+	if (!c)
+		return -EINVAL;
+	op->status = c->state;
+	op->vcpu = c->vcpu;
+	op->u.virq = c->number;		/* the same place as pirq and dom */
+	op->u.interdomain.port = c->port;
+	return 0;
 }
 
 static long bind_vcpu(struct domain *d, u32 port, u32 vcpu)
 {
 	const struct vcpu *v = domain_vcpu(d, vcpu);
-	struct evtchn *c;
-	long rc = 0;
+	struct evtchn *c = port_of(d, port);
 
 	if (!v)
 		return -ENOENT;
-	spin_lock(&d->evtchn_lock);
-	c = port_of(d, port);
 	if (!c || c->state == ECS_free || c->state == ECS_ipi ||
-	    (c->state == ECS_virq && virq_is_per_vcpu(c->number))) {
-		rc = refuse(-EINVAL, "port %u cannot change its vcpu", port);
-	} else {
-		c->vcpu = v->id;
-		if (c->state == ECS_pirq)
-			irq_set_affinity_vcpu(d->pirq[c->number], v->processor);
-	}
-	spin_unlock(&d->evtchn_lock);
-	return rc;
+	    (c->state == ECS_virq && virq_is_per_vcpu(c->number)))
+		return refuse(-EINVAL, "port %u cannot change its vcpu", port);
+	c->vcpu = v->id;
+	if (c->state == ECS_pirq)
+		irq_set_affinity_vcpu(d->pirq[c->number], v->processor);
+	return 0;
 }
 
 static long reset(struct domain *d)
@@ -480,29 +431,52 @@ union evtchn_op {
 	struct evtchn_reset reset;
 };
 
-static long do_op(struct domain *d, u64 cmd, union evtchn_op *op)
+static long locked_op(struct domain *d, u64 cmd, union evtchn_op *op)
 {
+	domid_t remote = op->alloc.remote_dom;
+
 	switch (cmd) {
 	case EVTCHNOP_alloc_unbound:
-		return alloc_unbound(d, op->alloc.remote_dom);
-	case EVTCHNOP_bind_interdomain:
-		return bind_interdomain(d, &op->interdomain);
+		if (remote == DOMID_SELF)
+			remote = current_vcpu()->domain->id;
+		return open_port(d, (struct evtchn){ .state = ECS_unbound, .number = remote });
+	case EVTCHNOP_bind_ipi:
+		if (!domain_vcpu(d, op->ipi.vcpu))
+			return -ENOENT;
+		return open_port(d, (struct evtchn){ .state = ECS_ipi,
+						     .vcpu = (u16)op->ipi.vcpu });
 	case EVTCHNOP_bind_virq:
 		return bind_virq(d, op->virq.virq, op->virq.vcpu);
-	case EVTCHNOP_bind_ipi:
-		return bind_ipi(d, op->ipi.vcpu);
 	case EVTCHNOP_bind_pirq:
-		return bind_pirq(d, op->pirq.pirq, op->pirq.flags);
+		return bind_pirq(d, op->pirq.pirq, op->pirq.flags & BIND_PIRQ__WILL_SHARE);
 	case EVTCHNOP_bind_vcpu:
 		return bind_vcpu(d, op->vcpu.port, op->vcpu.vcpu);
-	case EVTCHNOP_close:
-		return close_port(d, op->close.port);
 	case EVTCHNOP_status:
 		return status(d, &op->status);
-	case EVTCHNOP_reset:
-		return reset(d);
 	}
 	return -ENOSYS;
+}
+
+static long do_op(struct domain *d, u64 cmd, union evtchn_op *op)
+{
+	long rc;
+
+	switch (cmd) {		/* these lock for themselves */
+	case EVTCHNOP_bind_interdomain:
+		return bind_interdomain(d, &op->interdomain);
+	case EVTCHNOP_close:
+		return close_port(d, op->close.port);
+	case EVTCHNOP_reset:
+		return reset(d);
+	case EVTCHNOP_bind_pirq:
+		/* the hardware domain has every GSI under its own number without asking */
+		if (d->is_hardware && op->pirq.pirq < nr_gsis)
+			(void)pirq_map(d, (int)op->pirq.pirq, (int)op->pirq.pirq, 1);
+	}
+	spin_lock(&d->evtchn_lock);
+	rc = locked_op(d, cmd, op);
+	spin_unlock(&d->evtchn_lock);
+	return rc;
 }
 
 /* All but send and unmask. The caller's own domain, or another's for the toolstack. */
