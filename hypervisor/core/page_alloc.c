@@ -4,7 +4,7 @@
  *
  * Job:    blocks of 2^order frames; low memory is kept for those who ask for it.
  * Enter:  alloc_pages(), free_pages(); page_alloc_add() at boot.
- * State:  zones[n] holds the free blocks among frames [2^(n-1), 2^n): since blocks are naturally
+ * State:  zones[n] lists the free blocks among frames [2^(n-1), 2^n): since blocks are naturally
  *         aligned, none crosses a zone, and an address limit of 2^b bytes is exactly the zones up
  *         to b - 12.
  * Locks:  buddy_lock (RANK_BUDDY); flushing and zeroing are done without it.
@@ -22,32 +22,24 @@
 #define NR_ZONES 33			/* frame numbers have 32 bits in page_info */
 #define NOT_HEAD 0xff
 
-static struct zone {
-	u32 nonempty;			/* bit n: free[n] has blocks */
-	struct frame_list free[MAX_ORDER + 1];
-} zones[NR_ZONES];
+static struct frame_list zones[NR_ZONES][MAX_ORDER + 1];
 static spinlock_t buddy_lock = SPINLOCK_INIT(RANK_BUDDY);
 static u64 free_count, managed_count, hv_count;
 
-static struct zone *zone_of(u64 mfn)
+static unsigned int zone_of(u64 mfn)
 {
-	return &zones[64 - __builtin_clzl(mfn)];
+	return 64 - __builtin_clzl(mfn);
 }
 
 static void list_block(u64 mfn, unsigned int order)
 {
 	frame_table[mfn].order = order;
-	frame_list_add(&zone_of(mfn)->free[order], &frame_table[mfn]);
-	zone_of(mfn)->nonempty |= BIT(order);
+	frame_list_add(&zones[zone_of(mfn)][order], &frame_table[mfn]);
 }
 
 static void unlist_block(u64 mfn, unsigned int order)
 {
-	struct zone *z = zone_of(mfn);
-
-	frame_list_del(&z->free[order], &frame_table[mfn]);
-	if (!z->free[order].count)
-		z->nonempty &= ~BIT(order);
+	frame_list_del(&zones[zone_of(mfn)][order], &frame_table[mfn]);
 	frame_table[mfn].order = NOT_HEAD;
 }
 
@@ -126,14 +118,17 @@ void page_alloc_add(mfn_t start, mfn_t end)
 /* The smallest fitting block of the highest zone up to `top`: take its lowest 2^order frames. */
 static struct page_info *take_block(unsigned int order, unsigned int top, u32 *stamp)
 {
-	unsigned int from;
+	unsigned int zone = min(top, zone_of(max_page)), from = order;
 	u64 mfn;
 
-	while (!(zones[top].nonempty >> order))
-		if (!top--)
+	while (!zones[zone][from].count) {
+		if (++from <= MAX_ORDER)
+			continue;
+		if (!zone--)
 			return NULL;
-	from = order + __builtin_ctz(zones[top].nonempty >> order);
-	mfn = zones[top].free[from].head;
+		from = order;
+	}
+	mfn = zones[zone][from].head;
 	unlist_block(mfn, from);
 	*stamp = frame_table[mfn].stamp;
 	while (from-- > order) {
