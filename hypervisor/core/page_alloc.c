@@ -73,23 +73,6 @@ static void merge_and_list(u64 mfn, unsigned int order, u32 stamp)
 	list_block(mfn, order);
 }
 
-/* Mark frames free (B1); the newest of their stamps. */
-static u32 mark_free(u64 mfn, u64 nr)
-{
-	u32 stamp = 0;
-
-	for (struct page_info *pg = &frame_table[mfn]; nr; pg++, nr--) {
-		ASSERT(!(pg->flags & PGF_free));
-		stamp = newer_stamp(stamp, pg->stamp);
-		pg->word = 0;
-		pg->owner = DOMID_INVALID;
-		/* in this order: somebody who frees the buddy may be looking */
-		WRITE_ONCE(pg->order, NOT_HEAD);
-		WRITE_ONCE(pg->flags, PGF_free);
-	}
-	return stamp;
-}
-
 void page_alloc_init(void)
 {
 	memset(zones, 0, sizeof(zones));
@@ -100,7 +83,7 @@ void page_alloc_init(void)
 void page_alloc_add(mfn_t start, mfn_t end)
 {
 	/* Frame 0 is never given out: 0 means "none" in many places, not only in ours. */
-	u64 i, mfn = max(mfn_x(start), 1UL), limit = min(mfn_x(end), max_page);
+	u64 mfn = max(mfn_x(start), 1UL), limit = min(mfn_x(end), max_page);
 	unsigned int order;
 
 	for (; mfn < limit; mfn += BIT(order)) {
@@ -108,15 +91,13 @@ void page_alloc_add(mfn_t start, mfn_t end)
 		order = min(__builtin_ctzl(mfn), MAX_ORDER);
 		while (mfn + BIT(order) > limit)
 			order--;
-		for (i = 0; i < BIT(order); i++)
-			frame_table[mfn + i].stamp = 0;
 		managed_count += BIT(order);
 		free_pages(&frame_table[mfn], order);
 	}
 }
 
 /* The smallest fitting block of the highest zone up to `top`: take its lowest 2^order frames. */
-static struct page_info *take_block(unsigned int order, unsigned int top, u32 *stamp)
+static struct page_info *take_block(unsigned int order, unsigned int top)
 {
 	unsigned int zone = min(top, zone_of(max_page)), from = order;
 	u64 mfn;
@@ -130,9 +111,8 @@ static struct page_info *take_block(unsigned int order, unsigned int top, u32 *s
 	}
 	mfn = zones[zone][from].head;
 	unlist_block(mfn, from);
-	*stamp = frame_table[mfn].stamp;
 	while (from-- > order) {
-		frame_table[mfn + BIT(from)].stamp = *stamp;
+		frame_table[mfn + BIT(from)].stamp = frame_table[mfn].stamp;
 		list_block(mfn + BIT(from), from);
 	}
 	free_count -= BIT(order);
@@ -149,26 +129,25 @@ struct page_info *alloc_pages(unsigned int order, unsigned int address_bits, uns
 	unsigned int top = NR_ZONES - 1;
 	struct page_info *pg;
 	cpumask_t stale;
-	u32 stamp = 0;
+	u64 i;
 
 	if (address_bits)
 		top = min(top, address_bits < PAGE_SHIFT ? 0 : address_bits - PAGE_SHIFT);
 	if (order > MAX_ORDER || alloc_should_fail())
 		return NULL;
 	spin_lock(&buddy_lock);
-	pg = take_block(order, top, &stamp);
+	pg = take_block(order, top);
 	spin_unlock(&buddy_lock);
 	if (!pg)
 		return NULL;
 	/* The block is ours alone: until it loses PGF_free, NOT_HEAD keeps buddies from merging. */
-	stale = stamp ? tlb_stale(cpu_online_map, stamp) : 0;
+	stale = pg->stamp ? tlb_stale(cpu_online_map, pg->stamp) : 0;
 	if (stale)
 		flush_tlb_mask(stale, FLUSH_ALL);
-	for (u64 i = 0; i < BIT(order); i++) {
+	for (i = 0; i < BIT(order); i++) {
 		pg[i].word = 1;
 		pg[i].stamp = 0;
 		WRITE_ONCE(pg[i].flags, 0);
-		pg[i].next = pg[i].prev = FRAME_NIL;
 	}
 	if (flags & ALLOC_ZERO)
 		memset(mfn_to_virt(page_to_mfn(pg)), 0, PAGE_SIZE << order);
@@ -177,13 +156,21 @@ struct page_info *alloc_pages(unsigned int order, unsigned int address_bits, uns
 
 void free_pages(struct page_info *pg, unsigned int order)
 {
-	u64 mfn = pg - frame_table;
-	u32 stamp;
+	u32 stamp = 0;
+	u64 i;
 
-	ASSERT(!(mfn & (BIT(order) - 1)));
-	stamp = mark_free(mfn, BIT(order));
+	ASSERT(!((pg - frame_table) & (BIT(order) - 1)));
+	for (i = 0; i < BIT(order); i++) {	/* B1 */
+		ASSERT(!(pg[i].flags & PGF_free));
+		stamp = newer_stamp(stamp, pg[i].stamp);
+		pg[i].word = 0;
+		pg[i].owner = DOMID_INVALID;
+		/* in this order: somebody who frees the buddy may be looking */
+		WRITE_ONCE(pg[i].order, NOT_HEAD);
+		WRITE_ONCE(pg[i].flags, PGF_free);
+	}
 	spin_lock(&buddy_lock);
-	merge_and_list(mfn, order, stamp);
+	merge_and_list(pg - frame_table, order, stamp);
 	spin_unlock(&buddy_lock);
 }
 
