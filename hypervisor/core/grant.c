@@ -58,16 +58,6 @@ void grant_destroy(struct domain *d)
 	d->grant = NULL;
 }
 
-/* The domain whose table is meant, held; GNTST_*. */
-static s16 target(domid_t id, struct domain **out)
-{
-	long rc = op_domain(id, out);
-
-	if (!rc)
-		return GNTST_okay;
-	return rc == -ESRCH ? GNTST_bad_domain : GNTST_permission_denied;
-}
-
 static s16 setup_frames(struct domain *d, const struct gnttab_setup_table *op)
 {
 	struct grant_table *g = d->grant;
@@ -90,57 +80,23 @@ static s16 setup_frames(struct domain *d, const struct gnttab_setup_table *op)
 	return GNTST_okay;
 }
 
-static long setup_table(struct gnttab_setup_table *op)
-{
-	struct domain *d;
-
-	op->status = target(op->dom, &d);
-	if (op->status == GNTST_okay) {
-		op->status = setup_frames(d, op);
-		domain_put(d);
-	}
-	return 0;
-}
-
-static long query_size(struct gnttab_query_size *op)
-{
-	struct domain *d;
-
-	op->status = target(op->dom, &d);
-	if (op->status == GNTST_okay) {
-		op->nr_frames = READ_ONCE(d->grant->nr_frames);
-		op->max_nr_frames = ARRAY_SIZE(d->grant->frame);
-		domain_put(d);
-	}
-	return 0;
-}
-
-static long get_version(struct gnttab_get_version *op)
-{
-	struct domain *d;
-	long rc = op_domain(op->dom, &d);
-
-	op->version = 1;
-	if (!rc)
-		domain_put(d);
-	return rc;
-}
-
-/* a1: GNTTABOP_*, a2: array of arguments, a3: how many */
+/* a1: GNTTABOP_*, a2: array of arguments, a3: how many: one of those that are about a table */
 HYPERCALL(grant_table_op)
 {
 	union {
 		struct gnttab_setup_table setup;
-		struct gnttab_query_size size;
+		struct gnttab_query_size query;
 		struct gnttab_set_version set_version;
 		struct gnttab_get_version get_version;
 	} op;
-	static const u8 size[] = {	/* of those that take a single argument */
+	static const u8 size[] = {
 		[GNTTABOP_setup_table] = sizeof(op.setup),
-		[GNTTABOP_query_size] = sizeof(op.size),
+		[GNTTABOP_query_size] = sizeof(op.query),
 		[GNTTABOP_set_version] = sizeof(op.set_version),
 		[GNTTABOP_get_version] = sizeof(op.get_version),
 	};
+	struct domain *d;
+	s16 status;
 	long rc;
 
 	if (a1 >= ARRAY_SIZE(size) || !size[a1])
@@ -149,15 +105,22 @@ HYPERCALL(grant_table_op)
 		return -EINVAL;
 	if (copy_from_guest(&op, _gva(a2), size[a1]))
 		return -EFAULT;
-	if (a1 == GNTTABOP_setup_table)
-		rc = setup_table(&op.setup);
-	else if (a1 == GNTTABOP_query_size)
-		rc = query_size(&op.size);
-	else if (a1 == GNTTABOP_get_version)
-		rc = get_version(&op.get_version);
-	else if (op.set_version.version == 1)
-		rc = 0;
-	else		/* 2: as before there was a choice */
-		rc = op.set_version.version == 2 ? -ENOSYS : -EINVAL;
-	return rc ?: copy_to_guest(_gva(a2), &op, size[a1]);
+	if (a1 == GNTTABOP_set_version && op.set_version.version != 1)
+		return op.set_version.version == 2 ? -ENOSYS : -EINVAL;	/* no other choice */
+	rc = op_domain(a1 == GNTTABOP_set_version ? DOMID_SELF : op.setup.dom, &d);
+	if (rc && a1 == GNTTABOP_get_version)
+		return rc;
+	status = !rc ? GNTST_okay : rc == -ESRCH ? GNTST_bad_domain : GNTST_permission_denied;
+	if (a1 == GNTTABOP_setup_table) {
+		op.setup.status = rc ? status : setup_frames(d, &op.setup);
+	} else if (a1 == GNTTABOP_query_size) {
+		op.query.status = status;
+		op.query.nr_frames = rc ? 0 : READ_ONCE(d->grant->nr_frames);
+		op.query.max_nr_frames = GRANT_FRAMES_DEFAULT;
+	} else if (a1 == GNTTABOP_get_version) {
+		op.get_version.version = 1;
+	}
+	if (!rc)
+		domain_put(d);
+	return copy_to_guest(_gva(a2), &op, size[a1]);
 }
