@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a domain may use: ranges of frames, physical interrupts, other domains.
- *
- * Job:    sorted lists of permitted ranges; the table of a domain's pirqs; op_domain().
+ * Job:    what a domain may use: ranges of frames, physical interrupts (pirqs), other domains.
  * Enter:  boot/start.c (permissions), pv/pagetable.c (the question), pv/physdev.c, core/evtchn.c.
  * State:  d->iomem, d->iomem_ro; d->pirq[].
- * Locks:  ranges: d->lock to change, none to ask (boot, or a paused domain); pirqs:
- *         d->evtchn_lock.
+ * Locks:  ranges: d->lock to change, none to ask (boot, paused domain); pirqs: d->evtchn_lock.
  * Holds:  AC1  ranges are sorted, do not overlap and do not touch.
  *         AC2  a struct pirq with a port is bound to its irq.
  * Tests:  tests/host/test_domain.c, tests/host/test_evtchn.c

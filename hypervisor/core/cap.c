@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Caps: how much CPU time a domain's vcpus may use together, whatever its weight.
- *
- * Job:    a budget of cap percent of each period of 10 ms; what is overrun is owed to the next.
+ * Job:    caps: a domain's vcpus together may use cap percent of each period of 10 ms, whatever its
+ *         weight; what is overrun is owed to the next.
  * Enter:  core/sched.c, for domains that have a cap.
  * State:  d->sched.budget, d->sched.period_end (periods of all domains end together).
  * Locks:  none: vcpus of d on several CPUs count at once, by atomic operations.

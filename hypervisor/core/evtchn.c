@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event channels: the interrupt lines of the paravirtual machine.
- *
- * Job:    bind, send, mask and close ports; mark them pending. Delivery is pv/bounce.c.
+ * Job:    event channels: bind, send, mask and close ports; mark them pending. Delivery is
+ *         pv/bounce.c.
  * Enter:  do_event_channel_op(); evtchn_raise_*().
  * State:  d->evtchn[] in buckets of 128, made when wanted and kept; the guest-visible bitmaps in
  *         shared_info are never read back as truth.
@@ -12,7 +11,6 @@
  *         E2  a FREE port has no peer, no vcpu and is not pending.
  *         E3  v->virq_to_port[q] == p  <=>  p is bound to virq q of v.
  * Tests:  tests/host/test_evtchn.c, tests/guests/evtchn.c
- * Next:   core/sched.c (vcpu_kick), pv/bounce.c (upcall), core/access.c (pirqs)
  */
 #include <event_channel.h>
 #include <hv/access.h>

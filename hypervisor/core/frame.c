@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frame table: who owns a machine frame, who refers to it and as what.
- *
- * Job:    references and typed references on frames; ownership; cached page tables.
+ * Job:    the frame table: references and typed references on frames; ownership; unused tables.
  * Enter:  every mapping path: pv/pagetable.c, grants, vcpu_info, memory operations.
  * State:  frame_table[]; d->page_list, d->cached_tables; the M2P.
  * Locks:  counts by compare-and-exchange; table types only under the owner's mmu_lock; lists
@@ -50,8 +48,8 @@ void frame_list_del(struct frame_list *l, struct page_info *pg)
 }
 
 /*
- * Move a table between the domain's two lists as its type count leaves or reaches 0. The newest is
- * the head of cached_tables; the children of a table that is demoted are as old as it was, so that
+ * Move a table between the domain's lists as its type count leaves or reaches 0. The newest is the
+ * head of cached_tables; the children of a table that is demoted are as old as it was, so that
  * whole trees go, one after the other, and the list stays short meanwhile.
  */
 static void set_cached(struct domain *d, struct page_info *pg, bool cached)
@@ -159,10 +157,7 @@ bool release_allocated(struct domain *d, struct page_info *pg)
 
 /* --- typed references --- */
 
-/*
- * A frame leaves one use for another: no CPU may still hold translations of the old use. Of all
- * CPUs, not the owner's only: other domains may have mapped the frame (grants, foreign mappings).
- */
+/* No CPU may still hold translations of the old use; other domains may have mapped it too. */
 static void flush_old_use(const struct page_info *pg)
 {
 	cpumask_t stale = tlb_stale(cpu_online_map, pg->stamp);
@@ -247,10 +242,7 @@ static int change_type(struct page_info *pg, u64 x, enum page_type type)
 		return refuse(-EINVAL, "mfn %lx cannot be a table", mfn_x(page_to_mfn(pg)));
 	if (!atomic_cas(&pg->word, &x, n))
 		return -EAGAIN;
-	/*
-	 * Flush after the type has changed: a CPU that still holds a writable translation of a
-	 * table-to-be cannot have got a new one.
-	 */
+	/* after the type has changed: nobody can get a new writable translation meanwhile */
 	if (PG_type(x) != PT_none)
 		flush_old_use(pg);
 	trace(PROMOTE, mfn_x(page_to_mfn(pg)), type);

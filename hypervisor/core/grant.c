@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Grant tables, version 1.
- *
- * Job:    the shared table of a domain: its frames, its size, its version.
+ * Job:    grant tables, version 1: the shared table of a domain, its frames, size, version.
  * Enter:  the hypercall table; core/domain.c (life of d->grant).
  * State:  struct grant_table: the shared frames.
  * Locks:  g->lock (RANK_GRANT).

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's heap: small objects in pages of one size, large ones in blocks of pages.
- *
- * Job:    zeroed, 16-byte aligned memory.
+ * Job:    the hypervisor's heap: small objects in pages of one size, large ones in blocks of pages.
  * Enter:  hv_alloc() and hv_free(); never in a guest's hot path.
  * State:  partial[c]: the pages of class c that have free objects. A slab page's page_info.stamp
  *         holds `first free object << 16 | objects in use`; a free object's first bytes hold the

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spinlocks: the slow path, and the rank check of debug builds.
- *
- * Job:    wait for a lock; know which locks each CPU holds, complain about a wrong order.
+ * Job:    wait for a spinlock; debug builds: know which locks each CPU holds, check their order.
  * Enter:  hv/lock.h.
  * State:  held[cpu]: locks that this CPU holds or waits for, in the order in which it took them.
  * Holds:  L1 of hv/lock.h.

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory_op: a domain's frames, given, taken and exchanged; the memory maps.
- *
- * Job:    XENMEM_*.
+ * Job:    memory_op: a domain's frames, given, taken and exchanged; the memory maps.
  * Enter:  the hypercall table.
  * State:  frames and the M2P through frame.c; machine_e820[]; d->e820; d->outstanding_pages.
  * Locks:  d->lock for the last two; frame.c and page_alloc.c have theirs.
@@ -59,9 +57,8 @@ static int give_extent(struct domain *d, struct page_info *pg, unsigned int orde
 {
 	u64 i, n = BIT(order);
 
-	for (i = 0; i < n; i++)
-		if (assign_page(d, &pg[i], ignore_limit))
-			break;
+	for (i = 0; i < n && !assign_page(d, &pg[i], ignore_limit); i++)
+		;
 	if (likely(i == n))
 		return 0;
 	while (n-- > i)
@@ -144,13 +141,13 @@ static long reservation(u32 op, u64 start, u64 arg, u64 a3, u64 a4, u64 a5)
 	struct xen_memory_reservation r;
 	struct domain *d;
 	u64 i, work = 0;
-	bool ok;
+	bool done = true;
 
 	if (copy_from_guest(&r, _gva(arg), sizeof(r)) || r.nr_extents > ~0UL >> EXTENT_SHIFT ||
 	    start >= r.nr_extents || r.extent_order > max_order() ||
 	    (r.mem_flags & XENMEMF_populate_on_demand) || op_domain(r.domid, &d))
 		return (long)start;
-	for (i = start; i < r.nr_extents; i++) {
+	for (i = start; done && i < r.nr_extents; i += done) {
 		if (work >= WORK_STEP && hypercall_preempt()) {
 			domain_put(d);
 			return hypercall_continue(__HYPERVISOR_memory_op, op | i << EXTENT_SHIFT, arg,
@@ -158,11 +155,9 @@ static long reservation(u32 op, u64 start, u64 arg, u64 a3, u64 a4, u64 a5)
 		}
 		work %= WORK_STEP;
 		if (op == XENMEM_decrease_reservation)
-			ok = decrease_one(d, &r, i);
+			done = decrease_one(d, &r, i);
 		else
-			ok = increase_one(d, &r, i, op == XENMEM_populate_physmap);
-		if (!ok)
-			break;
+			done = increase_one(d, &r, i, op == XENMEM_populate_physmap);
 		work += BIT(r.extent_order);
 	}
 	domain_put(d);
@@ -430,11 +425,9 @@ static long set_map(gva_t arg)
 
 static long machphys_mapping(gva_t arg)
 {
-	struct xen_machphys_mapping m = {
-		.v_start = MACH2PHYS_VIRT_START,
-		.v_end = MACH2PHYS_VIRT_END,
-		.max_mfn = MACH2PHYS_NR_ENTRIES - 1,
-	};
+	struct xen_machphys_mapping m = { .v_start = MACH2PHYS_VIRT_START,
+					  .v_end = MACH2PHYS_VIRT_END,
+					  .max_mfn = MACH2PHYS_NR_ENTRIES - 1 };
 
 	return copy_to_guest(arg, &m, sizeof(m));
 }
@@ -472,12 +465,10 @@ static long count_of(u32 op, gva_t arg)
 	rc = op_domain(m.domid, &d);
 	if (rc)
 		return rc;
-	if (op == XENMEM_current_reservation)
-		rc = d->nr_pages;
-	else if (op == XENMEM_maximum_reservation)
-		rc = d->max_pages;
-	else
+	if (op == XENMEM_maximum_gpfn)
 		rc = (long)(READ_ONCE(d->shared_info->arch.max_pfn) ?: 1) - 1;
+	else
+		rc = op == XENMEM_current_reservation ? d->nr_pages : d->max_pages;
 	domain_put(d);
 	return rc;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The buddy allocator of machine frames.
- *
- * Job:    blocks of 2^order frames; low memory is kept for those who ask for it.
+ * Job:    the buddy allocator of machine frames; low memory is kept for those who ask for it.
  * Enter:  alloc_pages(), free_pages(); page_alloc_add() at boot.
  * State:  zones[n] lists the free blocks among frames [2^(n-1), 2^n): since blocks are naturally
  *         aligned, none crosses a zone, and an address limit of 2^b bytes is exactly the zones up

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Softirqs and tasklets: work that waits until this CPU holds no lock.
- *
- * Job:    run the handlers of the pending bits; a queue of tasklets per CPU.
+ * Job:    softirqs and tasklets: work that waits until this CPU holds no lock.
  * Enter:  do_softirq() from exit work and the idle loop; softirq_raise*() from anywhere.
  * State:  the pending words (hv/arch.h: softirq_pending()); tasklets[cpu].
  * Locks:  none: a word changes by atomic operations, a tasklet queue is its CPU's own.

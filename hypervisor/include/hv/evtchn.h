@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event channels, as other files see them.
- *
- * Job:    the interrupt lines of the paravirtual machine (2-level ABI, 4096 ports).
- * Locks:  d->evtchn_lock (RANK_EVTCHN); two domains: lower domid first.
+ * Job:    event channels, the interrupt lines of the paravirtual machine (2-level ABI).
  * Holds:  E1-E3 of core/evtchn.c.
  * Tests:  tests/host/test_evtchn.c, tests/guests/evtchn.c
  */

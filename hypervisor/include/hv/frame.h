@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frame table: who owns a machine frame, who refers to it and as what.
- *
- * Job:    per-frame owner, reference count, type and type count.
+ * Job:    the frame table: who owns a machine frame, who refers to it and as what.
  * State:  frame_table[mfn], 24 bytes each; `word` packs both counts, so that "reference plus
  *         writable type" is one compare-and-exchange.
  * Locks:  see core/frame.c.
@@ -20,7 +18,6 @@
 
 #include <xen.h>
 #include <hv/arch.h>
-#include <hv/types.h>
 
 struct page_info {
 	u64 word;		/* see PG_* below */
@@ -106,9 +103,8 @@ bool __must_check get_page_writable_slow(struct page_info *pg, const struct doma
  */
 int __must_check get_page_type(struct page_info *pg, enum page_type type);
 void put_page_type(struct page_info *pg);
-/* with an untyped reference */
 int __must_check get_page_and_type(struct page_info *pg, const struct domain *d,
-				   enum page_type type);
+				   enum page_type type);	/* with an untyped reference */
 void put_page_and_type(struct page_info *pg);
 
 /*

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spinlocks with ranks.
- *
- * Job:    mutual exclusion between CPUs. Interrupts are off in the hypervisor, so there is one
- *         kind of lock; a CPU that spins answers remote requests through arch_poll().
+ * Job:    spinlocks with ranks. Interrupts are off in the hypervisor, so there is one kind of
+ *         lock; a CPU that spins answers remote requests through arch_poll().
  * Holds:  L1  a CPU takes locks in rising rank (checked in debug builds); two locks of one rank
  *             are taken lower address/domid first with spin_lock_nested(). spin_trylock() is
  *             exempt: it never waits, so it cannot close a cycle.

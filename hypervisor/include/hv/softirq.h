@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Softirqs and tasklets: work to be done before the next return to a guest.
- *
- * Job:    per-CPU pending bits with one handler each; no lock is held while handlers run.
+ * Job:    softirqs and tasklets: work to be done before the next return to a guest, without locks.
  * Tests:  tests/host/test_softirq.c
  */
 #ifndef HV_SOFTIRQ_H
