@@ -101,17 +101,6 @@ static bool pirqs_free(const struct domain *d, u32 first, u32 nr)
 	return true;
 }
 
-/* Numbers below nr_gsis are kept for GSIs; -ENOSPC. */
-static int find_pirqs(const struct domain *d, u32 nr)
-{
-	u32 p;
-
-	for (p = max(nr_gsis, 16U); p + nr <= NR_PIRQS; p++)
-		if (pirqs_free(d, p, nr))
-			return (int)p;
-	return -ENOSPC;
-}
-
 static int claim_pirqs(struct domain *d, int pirq, int irq, unsigned int nr)
 {
 	struct pirq *new[32];
@@ -119,11 +108,14 @@ static int claim_pirqs(struct domain *d, int pirq, int irq, unsigned int nr)
 
 	if (!nr || nr > ARRAY_SIZE(new) || pirq >= NR_PIRQS || d->state >= DOM_dying)
 		return -EINVAL;
-	if (pirq < 0) {
-		pirq = irq >= 0 && irq < (int)nr_gsis && pirqs_free(d, (u32)irq, nr) ?
-			irq : find_pirqs(d, nr);
-		if (pirq < 0)
-			return pirq;
+	if (pirq < 0) {		/* numbers below nr_gsis are kept for GSIs */
+		pirq = max((int)nr_gsis, 16);
+		if (irq >= 0 && irq < (int)nr_gsis && pirqs_free(d, (u32)irq, nr))
+			pirq = irq;
+		while (pirq < NR_PIRQS && !pirqs_free(d, (u32)pirq, nr))
+			pirq++;
+		if (pirq >= NR_PIRQS)
+			return -ENOSPC;
 	} else if (nr == 1 && d->pirq[pirq]) {
 		return d->pirq[pirq]->irq == irq ? -EEXIST : -EBUSY;
 	} else if (!pirqs_free(d, (u32)pirq, nr)) {

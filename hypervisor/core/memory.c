@@ -166,14 +166,6 @@ static long reservation(u32 op, u64 start, u64 arg, u64 a3, u64 a4, u64 a5)
 
 /* --- exchange --- */
 
-struct chunk {
-	u64 nr_in, nr_out;	/* extents of this chunk; one of the two is 1 */
-	u64 frames;
-	u64 *old;		/* mfns that go, first by extent, then one by one; also the memory of */
-	u64 *new;		/* first mfns of the new extents */
-	u64 *gpfn;		/* where they go, by the guest's list */
-};
-
 /* The frame is d's, nobody refers to it, and d's own reference is ours from now on. */
 static bool steal(struct domain *d, u64 mfn)
 {
@@ -197,52 +189,56 @@ static bool steal(struct domain *d, u64 mfn)
 	return ok;
 }
 
-/* in0, out0: first extents of the chunk in the two lists. */
-static long exchange_chunk(struct domain *d, const struct xen_memory_exchange *x, struct chunk *c,
-			   u64 in0, u64 out0)
+/*
+ * Exchange as many frames as the larger extent has, from extent in0 of the first list on. old: the
+ * mfns that go, first by extent, then one by one; the first mfns of the new extents; where they go.
+ */
+static long exchange_chunk(struct domain *d, const struct xen_memory_exchange *x, u64 *old, u64 in0)
 {
 	unsigned int in = x->in.extent_order, out = x->out.extent_order;
+	u64 frames = BIT(max(in, out)), nr_out = frames >> out, out0 = in0 << in >> out;
+	u64 *new = old + frames, *gpfn = new + nr_out;
 	u64 i, nr_new, nr_old = 0;
 	struct page_info *pg;
 	long rc = 0;
 
-	if (copy_from_guest(c->old, _gva(x->in.extent_start + in0 * 8), c->nr_in * 8) ||
-	    copy_from_guest(c->gpfn, _gva(x->out.extent_start + out0 * 8), c->nr_out * 8))
+	if (copy_from_guest(old, _gva(x->in.extent_start + in0 * 8), (frames >> in) * 8) ||
+	    copy_from_guest(gpfn, _gva(x->out.extent_start + out0 * 8), nr_out * 8))
 		return -EFAULT;
-	for (i = c->frames; i--;)	/* from the end: an extent is read before it is overwritten */
-		c->old[i] = c->old[i >> in] + (i & (BIT(in) - 1));
-	for (nr_new = 0; nr_new < c->nr_out; nr_new++) {
+	for (i = frames; i--;)		/* from the end: an extent is read before it is overwritten */
+		old[i] = old[i >> in] + (i & (BIT(in) - 1));
+	for (nr_new = 0; nr_new < nr_out; nr_new++) {
 		pg = alloc_extent(out, x->out.mem_flags);
 		if (!pg) {
 			rc = -ENOMEM;
 			goto undo;
 		}
-		c->new[nr_new] = mfn_x(page_to_mfn(pg));
+		new[nr_new] = mfn_x(page_to_mfn(pg));
 	}
-	for (; nr_old < c->frames; nr_old++)
-		if (!steal(d, c->old[nr_old])) {
+	for (; nr_old < frames; nr_old++)
+		if (!steal(d, old[nr_old])) {
 			rc = refuse(-EINVAL, "exchange: mfn %lx is in use or not d%u's",
-				    c->old[nr_old], d->id);
+				    old[nr_old], d->id);
 			goto undo;
 		}
 	/* the limit may be passed for a moment; only a dying domain is refused */
-	for (i = 0; i < c->nr_out; i++) {
-		if (give_extent(d, mfn_to_page(_mfn(c->new[i])), out, true))
+	for (i = 0; i < nr_out; i++) {
+		if (give_extent(d, mfn_to_page(_mfn(new[i])), out, true))
 			continue;
-		set_m2p_range(c->new[i], out, c->gpfn[i]);
-		if (copy_to_guest(_gva(x->out.extent_start + (out0 + i) * 8), &c->new[i], 8))
+		set_m2p_range(new[i], out, gpfn[i]);
+		if (copy_to_guest(_gva(x->out.extent_start + (out0 + i) * 8), &new[i], 8))
 			rc = -EFAULT;
 	}
-	for (i = 0; i < c->frames; i++) {
-		set_m2p(_mfn(c->old[i]), INVALID_M2P);
-		put_page(mfn_to_page(_mfn(c->old[i])));
+	for (i = 0; i < frames; i++) {
+		set_m2p(_mfn(old[i]), INVALID_M2P);
+		put_page(mfn_to_page(_mfn(old[i])));
 	}
 	return rc;
 undo:
 	while (nr_old--)
-		atomic_or(&mfn_to_page(_mfn(c->old[nr_old]))->word, PG_allocated);
+		atomic_or(&mfn_to_page(_mfn(old[nr_old]))->word, PG_allocated);
 	while (nr_new--)
-		free_pages(mfn_to_page(_mfn(c->new[nr_new])), out);
+		free_pages(mfn_to_page(_mfn(new[nr_new])), out);
 	return rc;
 }
 
@@ -265,9 +261,8 @@ static long check_exchange(const struct xen_memory_exchange *x)
 static long exchange(u64 arg, u64 a3, u64 a4, u64 a5)
 {
 	struct xen_memory_exchange x;
+	u64 i, frames, *buf, work = 0;
 	struct domain *d;
-	struct chunk c;
-	u64 i, work = 0;
 	long rc;
 
 	if (copy_from_guest(&x, _gva(arg), sizeof(x)))
@@ -275,26 +270,20 @@ static long exchange(u64 arg, u64 a3, u64 a4, u64 a5)
 	rc = check_exchange(&x) ?: op_domain(x.in.domid, &d);
 	if (rc)
 		return rc;
-	c.frames = BIT(max(x.in.extent_order, x.out.extent_order));
-	c.nr_in = c.frames >> x.in.extent_order;
-	c.nr_out = c.frames >> x.out.extent_order;
-	c.old = hv_new_array(u64, c.frames + 2 * c.nr_out);
-	if (!c.old) {
-		domain_put(d);
-		return -ENOMEM;
-	}
-	c.new = c.old + c.frames;
-	c.gpfn = c.new + c.nr_out;
-	for (i = x.nr_exchanged; i < x.in.nr_extents; i += c.nr_in) {
+	frames = BIT(max(x.in.extent_order, x.out.extent_order));
+	buf = hv_new_array(u64, frames + 2 * (frames >> x.out.extent_order));
+	if (!buf)
+		rc = -ENOMEM;
+	/* check_exchange(): whole chunks, and no shift loses anything */
+	for (i = x.nr_exchanged; !rc && i < x.in.nr_extents; i += frames >> x.in.extent_order) {
 		if (work >= WORK_STEP && hypercall_preempt())
 			break;
-		work = work % WORK_STEP + c.frames;
-		/* check_exchange(): whole chunks, and the shift loses nothing */
-		rc = exchange_chunk(d, &x, &c, i, (i << x.in.extent_order) >> x.out.extent_order);
+		work = work % WORK_STEP + frames;
+		rc = exchange_chunk(d, &x, buf, i);
 		if (rc)
 			break;
 	}
-	hv_free(c.old);
+	hv_free(buf);
 	domain_put(d);
 	if (copy_field_to_guest(_gva(arg), struct xen_memory_exchange, nr_exchanged, &i))
 		return -EFAULT;
@@ -354,34 +343,30 @@ static long machine_map(gva_t arg)
 	return copy_to_guest(arg, &m, sizeof(m));
 }
 
-/* False: there is no entry i (any more). */
-static bool map_entry(struct domain *d, u32 i, struct e820_entry *e)
-{
-	bool ok;
-
-	spin_lock(&d->lock);
-	ok = d->e820 && i < d->e820->nr;
-	if (ok)
-		*e = (struct e820_entry){ d->e820->map[i].addr, d->e820->map[i].size,
-					  d->e820->map[i].type };
-	spin_unlock(&d->lock);
-	return ok;
-}
-
+/* Entry by entry: the toolstack may give d another map meanwhile. */
 static long own_map(gva_t arg)
 {
 	struct domain *d = current_vcpu()->domain;
 	struct xen_memory_map m;
 	struct e820_entry e;
-	u32 i;
+	u32 i, nr;
 
 	if (copy_from_guest(&m, arg, sizeof(m)))
 		return -EFAULT;
-	if (!map_entry(d, 0, &e))
-		return -ENOSYS;
-	for (i = 0; i < m.nr_entries && map_entry(d, i, &e); i++)
+	for (i = 0;; i++) {
+		spin_lock(&d->lock);
+		nr = d->e820 ? d->e820->nr : 0;
+		if (i < nr)
+			e = (struct e820_entry){ d->e820->map[i].addr, d->e820->map[i].size,
+						 d->e820->map[i].type };
+		spin_unlock(&d->lock);
+		if (i >= min(nr, m.nr_entries))
+			break;
 		if (copy_to_guest(_gva(m.buffer + i * sizeof(e)), &e, sizeof(e)))
 			return -EFAULT;
+	}
+	if (!nr)
+		return -ENOSYS;
 	m.nr_entries = i;
 	return copy_to_guest(arg, &m, sizeof(m));
 }

@@ -44,13 +44,11 @@ static inline void list_del(struct list_head *n)
 }
 
 #define list_entry(p, t, m) container_of(p, t, m)
-#define list_first(h, t, m) list_entry((h)->next, t, m)
+#define list_first(h, t, m) container_of((h)->next, t, m)
 #define list_for_each(p, h, m) \
-	for (p = list_entry((h)->next, typeof(*p), m); &p->m != (h); \
-	     p = list_entry(p->m.next, typeof(*p), m))
+	for (p = list_first(h, typeof(*p), m); &p->m != (h); p = list_first(&p->m, typeof(*p), m))
 #define list_for_each_safe(p, n, h, m) \
-	for (p = list_entry((h)->next, typeof(*p), m), \
-	     n = list_entry(p->m.next, typeof(*p), m); &p->m != (h); \
-	     p = n, n = list_entry(n->m.next, typeof(*n), m))
+	for (p = list_first(h, typeof(*p), m), n = list_first(&p->m, typeof(*p), m); \
+	     &p->m != (h); p = n, n = list_first(&n->m, typeof(*n), m))
 
 #endif
