@@ -106,7 +106,10 @@ void put_last_page(struct page_info *pg)
 	}
 	set_m2p(page_to_mfn(pg), INVALID_M2P);
 	pg->stamp = tlb_clock_now();
-	free_pages(pg, 0);
+	if (pg->flags & PGF_hv)
+		free_hv_pages(mfn_to_virt(page_to_mfn(pg)), 0);
+	else
+		free_pages(pg, 0);
 	if (last)
 		domain_put(d);
 }

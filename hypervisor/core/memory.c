@@ -205,7 +205,7 @@ static long exchange_chunk(struct domain *d, const struct xen_memory_exchange *x
 	if (copy_from_guest(old, _gva(x->in.extent_start + in0 * 8), (frames >> in) * 8) ||
 	    copy_from_guest(gpfn, _gva(x->out.extent_start + out0 * 8), nr_out * 8))
 		return -EFAULT;
-	for (i = frames; i--;)		/* from the end: an extent is read before it is overwritten */
+	for (i = frames; i--;)		/* from the end: extents are read before they are overwritten */
 		old[i] = old[i >> in] + (i & (BIT(in) - 1));
 	for (nr_new = 0; nr_new < nr_out; nr_new++) {
 		pg = alloc_extent(out, x->out.mem_flags);

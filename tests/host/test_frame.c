@@ -214,6 +214,7 @@ static void table_or_writable(void **state)
 static void only_held_frames_are_tables(void **state)
 {
 	void *shared, *readonly;
+	u64 hv;
 	mfn_t m, s;
 
 	world_begin(4096, 1);
@@ -226,6 +227,7 @@ static void only_held_frames_are_tables(void **state)
 	mmu_unlock(d);
 	put_page(pg_of(m));
 
+	hv = hv_page_count();
 	shared = alloc_hv_pages(0);
 	readonly = alloc_hv_pages(0);
 	share_hv_page(d, shared, true);
@@ -246,6 +248,7 @@ static void only_held_frames_are_tables(void **state)
 	put_page_writable(pg_of(s));
 	assert_true(pg_of(s)->flags & PGF_free);
 	unshare_hv_page(readonly);
+	assert_int_equal(hv_page_count(), hv);
 	tables_end(d);
 }
 
