@@ -2,7 +2,7 @@
 /*
  * Job:    wait for a spinlock; debug builds: know which locks each CPU holds, check their order.
  * Enter:  hv/lock.h.
- * State:  held[cpu]: locks that this CPU holds or waits for, in the order in which it took them.
+ * State:  held[cpu]: locks that this CPU holds or waits for.
  * Holds:  L1 of hv/lock.h.
  * Tests:  tests/host/test_lock.c
  */
@@ -62,9 +62,7 @@ void lock_released(const spinlock_t *l)
 		i--;
 	if (!i)
 		panic("CPU %u releases a lock of rank %u that it does not hold", cpu, l->rank);
-	held[cpu].nr--;
-	for (i--; i < held[cpu].nr; i++)
-		held[cpu].lock[i] = held[cpu].lock[i + 1];
+	held[cpu].lock[i - 1] = held[cpu].lock[--held[cpu].nr];
 }
 
 unsigned int locks_held(void)

@@ -292,8 +292,6 @@ static long exchange(u64 arg, u64 a3, u64 a4, u64 a5)
 	return rc;
 }
 
-/* --- claims --- */
-
 static long claim(gva_t arg)
 {
 	struct xen_memory_reservation r;
@@ -436,8 +434,6 @@ static long machphys_list(gva_t arg)
 	l.nr_extents = (u32)n;
 	return copy_to_guest(arg, &l, sizeof(l));
 }
-
-/* --- numbers --- */
 
 static long count_of(u32 op, gva_t arg)
 {

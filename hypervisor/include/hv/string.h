@@ -22,10 +22,7 @@ char *strchr(const char *s, int c);
 char *strstr(const char *s, const char *what);
 /* copy at most size - 1 characters and always terminate; returns strlen(src) */
 size_t strlcpy(char *dst, const char *src, size_t size);
-/*
- * Unsigned number at *s, base 0 = by its prefix (0x, 0, or decimal); advances *s past it. False,
- * and *s unmoved, when there is no digit or it does not fit.
- */
+/* Unsigned number at *s, base 0: by its prefix; advances *s past it. False: none, or too large. */
 _Bool parse_number(const char **s, unsigned int base, unsigned long *out);
 
 #endif
