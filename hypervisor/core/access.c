@@ -1,22 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What of the machine a domain may use: ranges of frames, and physical interrupts.
- *
- * Job:    sorted lists of permitted ranges; the table of a domain's pirqs.
- * Enter:  boot/start.c and domctl (permissions), pv/pagetable.c (the question), pv/physdev.c,
- *         core/evtchn.c.
+ * Job:    what a domain may use: ranges of frames, physical interrupts (pirqs), other domains.
+ * Enter:  boot/start.c (permissions), pv/pagetable.c (the question), pv/physdev.c, core/evtchn.c.
  * State:  d->iomem, d->iomem_ro; d->pirq[].
- * Locks:  ranges: d->lock to change, none to ask (boot, or a paused domain); pirqs:
- *         d->evtchn_lock.
+ * Locks:  ranges: d->lock to change, none to ask (boot, paused domain); pirqs: d->evtchn_lock.
  * Holds:  AC1  ranges are sorted, do not overlap and do not touch.
  *         AC2  a struct pirq with a port is bound to its irq.
  * Tests:  tests/host/test_domain.c, tests/host/test_evtchn.c
  */
+#include <hv/access.h>
 #include <hv/debug.h>
 #include <hv/errno.h>
-#include <hv/evtchn.h>
 #include <hv/irq.h>
 #include <hv/page_alloc.h>
+#include <hv/string.h>
+
+long op_domain(domid_t id, struct domain **out)
+{
+	struct domain *d = current_vcpu()->domain;
+
+	*out = domain_get(id == DOMID_SELF ? d->id : id);
+	if (!*out)
+		return refuse(-ESRCH, "no domain %u", id);
+	if (*out == d || d->is_privileged)
+		return 0;
+	domain_put(*out);
+	return refuse(-EPERM, "d%u may not name d%u", d->id, id);
+}
 
 /* --- ranges --- */
 
@@ -30,77 +40,53 @@ bool iorange_allows(const struct ioranges *r, u64 first, u64 last)
 	return false;
 }
 
-static int insert_range(struct ioranges *r, u32 at, u64 first, u64 last)
+/* The nr ranges from at on make room for nr_new others. -ENOMEM: too many, nothing has changed. */
+static int replace_ranges(struct ioranges *r, u32 at, u32 nr, const struct iorange *new, u32 nr_new)
 {
-	u32 i;
-
-	if (r->count == MAX_IORANGES)
+	if (r->count - nr + nr_new > MAX_IORANGES)
 		return -ENOMEM;
-	for (i = r->count; i > at; i--)
-		r->r[i] = r->r[i - 1];
-	r->r[at] = (struct iorange){ first, last };
-	r->count++;
+	memmove(&r->r[at + nr_new], &r->r[at + nr], (r->count - at - nr) * sizeof(*new));
+	memcpy(&r->r[at], new, nr_new * sizeof(*new));
+	r->count += nr_new - nr;
 	return 0;
 }
 
-static void remove_range(struct ioranges *r, u32 at)
-{
-	for (r->count--; at < r->count; at++)
-		r->r[at] = r->r[at + 1];
-}
-
-/* -EINVAL; -ENOMEM: too many ranges (nothing has changed). */
+/* -EINVAL, -ENOMEM */
 int iorange_permit(struct ioranges *r, u64 first, u64 last)
 {
-	u32 i = 0;
-	int rc;
+	struct iorange new = { first, last };
+	u32 i = 0, n;
 
 	if (first > last)
 		return -EINVAL;
 	while (i < r->count && r->r[i].last < first && r->r[i].last + 1 != first)
 		i++;
-	if (i == r->count || (last < r->r[i].first && last + 1 != r->r[i].first)) {
-		rc = insert_range(r, i, first, last);
-		return rc;
+	/* what it overlaps or touches becomes part of it */
+	for (n = i; n < r->count; n++) {
+		if (r->r[n].first > new.last && r->r[n].first != new.last + 1)
+			break;
+		new.first = min(new.first, r->r[n].first);
+		new.last = max(new.last, r->r[n].last);
 	}
-	r->r[i].first = min(r->r[i].first, first);
-	r->r[i].last = max(r->r[i].last, last);
-	while (i + 1 < r->count && (r->r[i + 1].first <= r->r[i].last ||
-				    r->r[i + 1].first == r->r[i].last + 1)) {
-		r->r[i].last = max(r->r[i].last, r->r[i + 1].last);
-		remove_range(r, i + 1);
-	}
-	return 0;
+	return replace_ranges(r, i, n - i, &new, 1);
 }
 
 int iorange_deny(struct ioranges *r, u64 first, u64 last)
 {
-	u32 i;
+	struct iorange rest[2];
+	u32 i = 0, n, nr_rest = 0;
 
 	if (first > last)
 		return -EINVAL;
-	for (i = 0; i < r->count; i++) {
-		struct iorange *e = &r->r[i];
-		u64 end = e->last;
-
-		if (e->last < first || e->first > last)
-			continue;
-		if (e->first < first && end > last) {	/* a hole in the middle */
-			int rc = insert_range(r, i + 1, last + 1, end);
-
-			if (rc)
-				return rc;
-			e->last = first - 1;
-			return 0;
-		}
-		if (e->first < first)
-			e->last = first - 1;
-		else if (end > last)
-			e->first = last + 1;
-		else
-			remove_range(r, i--);
+	while (i < r->count && r->r[i].last < first)
+		i++;
+	for (n = i; n < r->count && r->r[n].first <= last; n++) {
+		if (r->r[n].first < first)
+			rest[nr_rest++] = (struct iorange){ r->r[n].first, first - 1 };
+		if (r->r[n].last > last)
+			rest[nr_rest++] = (struct iorange){ last + 1, r->r[n].last };
 	}
-	return 0;
+	return replace_ranges(r, i, n - i, rest, nr_rest);
 }
 
 /* --- pirqs --- */
@@ -115,63 +101,48 @@ static bool pirqs_free(const struct domain *d, u32 first, u32 nr)
 	return true;
 }
 
-/* Numbers below nr_gsis are kept for GSIs; -ENOSPC. */
-static int find_pirqs(const struct domain *d, u32 nr)
+static int claim_pirqs(struct domain *d, int pirq, int irq, unsigned int nr)
 {
-	u32 p;
-
-	for (p = max(nr_gsis, 16U); p + nr <= NR_PIRQS; p++)
-		if (pirqs_free(d, p, nr))
-			return (int)p;
-	return -ENOSPC;
-}
-
-static int claim_pirqs(struct domain *d, int pirq, int irq, unsigned int nr, struct pirq **new)
-{
+	struct pirq *new[32];
 	unsigned int i;
 
-	if (pirq < 0) {
-		pirq = irq >= 0 && irq < (int)nr_gsis && pirqs_free(d, (u32)irq, 1) ?
-			irq : find_pirqs(d, nr);
-		if (pirq < 0)
-			return pirq;
+	if (!nr || nr > ARRAY_SIZE(new) || pirq >= NR_PIRQS || d->state >= DOM_dying)
+		return -EINVAL;
+	if (pirq < 0) {		/* numbers below nr_gsis are kept for GSIs */
+		pirq = max((int)nr_gsis, 16);
+		if (irq >= 0 && irq < (int)nr_gsis && pirqs_free(d, (u32)irq, nr))
+			pirq = irq;
+		while (pirq < NR_PIRQS && !pirqs_free(d, (u32)pirq, nr))
+			pirq++;
+		if (pirq >= NR_PIRQS)
+			return -ENOSPC;
 	} else if (nr == 1 && d->pirq[pirq]) {
 		return d->pirq[pirq]->irq == irq ? -EEXIST : -EBUSY;
 	} else if (!pirqs_free(d, (u32)pirq, nr)) {
 		return -EBUSY;
 	}
 	for (i = 0; i < nr; i++) {
-		new[i]->pirq = (u32)pirq + i;
-		new[i]->irq = irq < 0 ? -1 : irq + (int)i;
-		new[i]->domain = d;
-		new[i]->group = (u32)pirq;
-		new[i]->group_nr = nr;
-		d->pirq[pirq + i] = new[i];
-		new[i] = NULL;
+		new[i] = hv_new(struct pirq);
+		if (!new[i]) {
+			while (i--)
+				hv_free(new[i]);
+			return -ENOMEM;
+		}
+		*new[i] = (struct pirq){ .pirq = (u32)pirq + i, .irq = irq < 0 ? -1 : irq + (int)i,
+					 .group = (u32)pirq, .group_nr = nr, .domain = d };
 	}
+	memcpy(&d->pirq[pirq], new, nr * sizeof(*new));
 	d->nr_pirqs += nr;
 	return pirq;
 }
 
 int pirq_map(struct domain *d, int pirq, int irq, unsigned int nr)
 {
-	struct pirq *new[32] = { NULL };
-	unsigned int i;
-	int rc = -ENOMEM;
+	int rc;
 
-	if (!nr || nr > ARRAY_SIZE(new) || pirq >= NR_PIRQS)
-		return -EINVAL;
-	for (i = 0; i < nr; i++) {
-		new[i] = hv_new(struct pirq);
-		if (!new[i])
-			goto out;
-	}
 	spin_lock(&d->evtchn_lock);
-	rc = d->state >= DOM_dying ? -EINVAL : claim_pirqs(d, pirq, irq, nr, new);
+	rc = claim_pirqs(d, pirq, irq, nr);
 	spin_unlock(&d->evtchn_lock);
-out:
-	for (i = 0; i < nr; i++)
-		hv_free(new[i]);
 	return rc;
 }
 
@@ -186,37 +157,26 @@ static bool group_in_use(const struct domain *d, const struct pirq *p)
 	return false;
 }
 
-/* Out of the table; *last: it was the last one of its group. */
-static struct pirq *take_pirq(struct domain *d, u32 n, bool *last, int *rc)
+int pirq_unmap(struct domain *d, u32 n)
 {
+	bool free_msi = false;
 	struct pirq *p;
+	int rc;
 
 	spin_lock(&d->evtchn_lock);
 	p = n < NR_PIRQS ? d->pirq[n] : NULL;
-	*rc = !p ? -EINVAL : p->port ? -EBUSY : 0;
-	if (*rc) {
-		p = NULL;
-	} else {
+	rc = !p ? -EINVAL : p->port ? -EBUSY : 0;
+	if (!rc) {
 		d->pirq[n] = NULL;
 		d->nr_pirqs--;
-		*last = !group_in_use(d, p);
+		free_msi = p->irq >= (int)nr_gsis && !group_in_use(d, p);
 	}
 	spin_unlock(&d->evtchn_lock);
-	return p;
-}
-
-int pirq_unmap(struct domain *d, u32 pirq)
-{
-	bool last;
-	int rc;
-	struct pirq *p = take_pirq(d, pirq, &last, &rc);
-
-	if (!p)
-		return rc;
-	if (p->irq >= (int)nr_gsis && last)
+	if (free_msi)
 		irq_free_msi(p->irq);
-	hv_free(p);
-	return 0;
+	if (!rc)
+		hv_free(p);
+	return rc;
 }
 
 /* After all ports are closed. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Caps: how much CPU time a domain's vcpus may use together, whatever its weight.
- *
- * Job:    a budget of cap percent of each period of 10 ms; what is overrun is owed to the next.
+ * Job:    caps: a domain's vcpus together may use cap percent of each period of 10 ms, whatever its
+ *         weight; what is overrun is owed to the next.
  * Enter:  core/sched.c, for domains that have a cap.
  * State:  d->sched.budget, d->sched.period_end (periods of all domains end together).
  * Locks:  none: vcpus of d on several CPUs count at once, by atomic operations.
@@ -10,10 +9,9 @@
  * Tests:  tests/host/test_sched.c
  */
 #include <hv/domain.h>
-#include <hv/sched.h>
 
 #define PERIOD_NS 10000000UL
-#define MIN_RUN_NS 100000UL		/* a shorter turn costs more than it is worth */
+#define MIN_RUN_NS 100000L		/* a shorter turn costs more than it is worth */
 
 /* Anything left in this period? Starts a new period when it is time. */
 bool cap_has_budget(struct domain *d, u64 now)
@@ -42,10 +40,8 @@ void cap_charge(struct domain *d, u64 ns)
 /* How long a vcpu of d may run before its budget is looked at again. */
 u64 cap_slice(const struct domain *d, u64 slice)
 {
-	s64 left = READ_ONCE(d->sched.budget);
+	s64 left = max(READ_ONCE(d->sched.budget), MIN_RUN_NS);
 
-	if (left < (s64)MIN_RUN_NS)
-		return MIN_RUN_NS;
 	return min(slice, (u64)left);
 }
 

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event channels, looked at from outside.
- *
- * Job:    print a domain's ports; check the invariants E1-E3 of core/evtchn.c.
+ * Job:    print a domain's event channels; check the invariants E1-E3 of core/evtchn.c.
  * Enter:  debug key 'e'; debug/audit.c.
- * State:  none.
  * Locks:  none: the domain and its peers should be quiet.
  * Tests:  tests/host/test_evtchn.c
  */
@@ -14,9 +11,9 @@
 
 void evtchn_dump(struct domain *d)
 {
-	static const char *const names[] = { "free", "reserved", "unbound", "interdomain", "pirq",
-					     "virq", "ipi" };
-	struct evtchn *c;
+	static const char *const names[] = { "free", "unbound", "interdomain", "pirq", "virq",
+					     "ipi" };
+	const struct evtchn *c;
 	u32 port;
 
 	printk("d%u: %u event channels\n", d->id, d->nr_evtchns);
@@ -24,16 +21,10 @@ void evtchn_dump(struct domain *d)
 		c = evtchn_of(d, port);
 		if (!c || c->state == ECS_free)
 			continue;
-		printk("  %4u %-11s vcpu %u%s%s", port, names[c->state], c->vcpu,
+		printk("  %4u %-11s %u:%u vcpu %u%s%s\n", port, names[c->state], c->number,
+		       c->port, c->vcpu,
 		       test_bit(port, d->shared_info->evtchn_pending) ? " pending" : "",
 		       test_bit(port, d->shared_info->evtchn_mask) ? " masked" : "");
-		if (c->state == ECS_interdomain)
-			printk(" d%u:%u", c->inter.remote, c->inter.port);
-		else if (c->state == ECS_unbound)
-			printk(" for d%u", c->unbound.remote);
-		else if (c->state == ECS_pirq || c->state == ECS_virq)
-			printk(" %u", c->virq);
-		printk("\n");
 	}
 }
 
@@ -41,59 +32,49 @@ static const char *port_fault(const struct domain *d, u32 port, const struct evt
 {
 	const struct evtchn *r;
 
-	if (c->state != ECS_free && c->state != ECS_reserved && !domain_vcpu(d, c->vcpu))
+	if (c->state != ECS_free && !domain_vcpu(d, c->vcpu))
 		return "notifies a vcpu that does not exist";
 	switch (c->state) {
 	case ECS_free:
-		return c->vcpu || c->inter.dom ? "is free but not empty" : NULL;
+		return c->vcpu || c->peer ? "is free but not empty" : NULL;
 	case ECS_interdomain:
-		r = evtchn_of(c->inter.dom, c->inter.port);
-		return !r || r->state != ECS_interdomain || r->inter.dom != d ||
-		       r->inter.port != port ? "has a peer that is not bound to it" : NULL;
+		r = evtchn_of(c->peer, c->port);
+		return !r || r->state != ECS_interdomain || r->peer != d ||
+		       r->port != port ? "has a peer that is not bound to it" : NULL;
 	case ECS_virq:
-		return d->vcpu[virq_is_per_vcpu(c->virq) ? c->vcpu : 0]->virq_to_port[c->virq] !=
-		       port ? "is not its virq's port" : NULL;
+		return *virq_port(d, c) != port ? "is not its virq's port" : NULL;
 	case ECS_pirq:
-		return !d->pirq[c->pirq] || d->pirq[c->pirq]->port != port ?
+		return !d->pirq[c->number] || d->pirq[c->number]->port != port ?
 		       "is not its pirq's port" : NULL;
 	}
 	return NULL;
 }
 
-/* E1-E3. The domain and its peers should be quiet. */
 unsigned int audit_evtchns(struct domain *d)
 {
 	unsigned int bad = 0, open = 0;
+	const struct evtchn *c;
 	const char *why;
-	struct evtchn *c;
 	u32 port, i, q;
 
-	if (!d->evtchn)
-		return 0;
 	for (port = 1; port < MAX_EVTCHNS; port++) {
 		c = evtchn_of(d, port);
-		if (!c)
-			continue;
-		open += c->state != ECS_free;
-		why = port_fault(d, port, c);
-		if (why) {
+		why = c ? port_fault(d, port, c) : NULL;
+		open += c && c->state != ECS_free;
+		bad += !!why;
+		if (why)
 			printk("audit: d%u port %u (state %u) %s\n", d->id, port, c->state, why);
-			bad++;
-		}
 	}
 	for (i = 0; i < d->max_vcpus; i++)
 		for (q = 0; d->vcpu[i] && q < NR_VIRQS; q++) {
 			port = d->vcpu[i]->virq_to_port[q];
 			c = evtchn_of(d, port);
-			if (port && (!c || c->state != ECS_virq || c->virq != q)) {
-				printk("audit: d%uv%u virq %u: port %u is not bound\n", d->id, i, q,
-				       port);
-				bad++;
-			}
+			if (!port || (c && c->state == ECS_virq && c->number == q))
+				continue;
+			printk("audit: d%uv%u virq %u: port %u is not bound\n", d->id, i, q, port);
+			bad++;
 		}
-	if (open != d->nr_evtchns) {
+	if (open != d->nr_evtchns)
 		printk("audit: d%u has %u open ports, not %u\n", d->id, open, d->nr_evtchns);
-		bad++;
-	}
-	return bad;
+	return bad + (open != d->nr_evtchns);
 }

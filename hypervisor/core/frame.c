@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frame table: who owns a machine frame, who refers to it and as what.
- *
- * Job:    references and typed references on frames; ownership; cached page tables.
+ * Job:    the frame table: references and typed references on frames; ownership; unused tables.
  * Enter:  every mapping path: pv/pagetable.c, grants, vcpu_info, memory operations.
  * State:  frame_table[]; d->page_list, d->cached_tables; the M2P.
  * Locks:  counts by compare-and-exchange; table types only under the owner's mmu_lock; lists
  *         under page_list_lock (leaf).
  * Holds:  F1-F5 in hv/frame.h.
  * Tests:  tests/host/test_frame.c, tests/guests/pin.c, tests/guests/abuse_pagetypes.c
- * Next:   pv/pagetable.c (what validating a table means), core/page_alloc.c
  */
 #include <hv/debug.h>
 #include <hv/domain.h>
 #include <hv/errno.h>
-#include <hv/frame.h>
 #include <hv/page_alloc.h>
 
 u64 max_page;
@@ -28,50 +24,32 @@ struct domain domain_xen = {
 
 /* --- lists of frames, linked by mfn --- */
 
-void frame_list_add(struct frame_list *l, struct page_info *pg)
+static inline void list_between(struct frame_list *l, struct page_info *pg, u32 prev, u32 next)
 {
 	u32 m = (u32)mfn_x(page_to_mfn(pg));
 
-	pg->prev = FRAME_NIL;
-	pg->next = l->count ? l->head : FRAME_NIL;
-	if (l->count)
-		frame_table[l->head].prev = m;
-	else
-		l->tail = m;
-	l->head = m;
+	pg->prev = prev;
+	pg->next = next;
+	*(prev == FRAME_NIL ? &l->head : &frame_table[prev].next) = m;
+	*(next == FRAME_NIL ? &l->tail : &frame_table[next].prev) = m;
 	l->count++;
 }
 
-static void frame_list_add_tail(struct frame_list *l, struct page_info *pg)
+void frame_list_add(struct frame_list *l, struct page_info *pg)
 {
-	u32 m = (u32)mfn_x(page_to_mfn(pg));
-
-	pg->next = FRAME_NIL;
-	pg->prev = l->count ? l->tail : FRAME_NIL;
-	if (l->count)
-		frame_table[l->tail].next = m;
-	else
-		l->head = m;
-	l->tail = m;
-	l->count++;
+	list_between(l, pg, FRAME_NIL, l->count ? l->head : FRAME_NIL);
 }
 
 void frame_list_del(struct frame_list *l, struct page_info *pg)
 {
-	if (pg->prev == FRAME_NIL)
-		l->head = pg->next;
-	else
-		frame_table[pg->prev].next = pg->next;
-	if (pg->next == FRAME_NIL)
-		l->tail = pg->prev;
-	else
-		frame_table[pg->next].prev = pg->prev;
+	*(pg->prev == FRAME_NIL ? &l->head : &frame_table[pg->prev].next) = pg->next;
+	*(pg->next == FRAME_NIL ? &l->tail : &frame_table[pg->next].prev) = pg->prev;
 	l->count--;
 }
 
 /*
- * Move a table between the domain's two lists as its type count leaves or reaches 0. The newest is
- * the head of cached_tables; the children of a table that is demoted are as old as it was, so that
+ * Move a table between the domain's lists as its type count leaves or reaches 0. The newest is the
+ * head of cached_tables; the children of a table that is demoted are as old as it was, so that
  * whole trees go, one after the other, and the list stays short meanwhile.
  */
 static void set_cached(struct domain *d, struct page_info *pg, bool cached)
@@ -81,7 +59,8 @@ static void set_cached(struct domain *d, struct page_info *pg, bool cached)
 	spin_lock(&d->page_list_lock);
 	frame_list_del(cached ? &d->page_list : &d->cached_tables, pg);
 	if (cached && d->demoting)
-		frame_list_add_tail(&d->cached_tables, pg);
+		list_between(&d->cached_tables, pg,
+			     d->cached_tables.count ? d->cached_tables.tail : FRAME_NIL, FRAME_NIL);
 	else
 		frame_list_add(cached ? &d->cached_tables : &d->page_list, pg);
 	if (pg->flags & PGF_fresh)
@@ -94,16 +73,13 @@ static void set_cached(struct domain *d, struct page_info *pg, bool cached)
 
 int assign_page(struct domain *d, struct page_info *pg, bool ignore_limit)
 {
-	bool first;
-
 	ASSERT(pg->owner == DOMID_INVALID && PG_refs(pg->word) == 1);
 	spin_lock(&d->page_list_lock);
 	if (d->state >= DOM_dying || (!ignore_limit && d->nr_pages >= d->max_pages)) {
 		spin_unlock(&d->page_list_lock);
 		return -ENOMEM;
 	}
-	first = d->nr_pages++ == 0;
-	if (first)
+	if (!d->nr_pages++)
 		atomic_inc(&d->refs);	/* its frames keep a domain's structure alive */
 	pg->owner = d->id;
 	pg->flags = PGF_listed;
@@ -130,10 +106,10 @@ void put_last_page(struct page_info *pg)
 	}
 	set_m2p(page_to_mfn(pg), INVALID_M2P);
 	pg->stamp = tlb_clock_now();
-	pg->owner = DOMID_INVALID;
-	pg->flags = 0;
-	WRITE_ONCE(pg->word, 1);
-	free_pages(pg, 0);
+	if (pg->flags & PGF_hv)
+		free_hv_pages(mfn_to_virt(page_to_mfn(pg)), 0);
+	else
+		free_pages(pg, 0);
 	if (last)
 		domain_put(d);
 }
@@ -166,44 +142,25 @@ bool release_allocated(struct domain *d, struct page_info *pg)
 	bool ok = false;
 
 	mmu_lock(d);
-	if (pg->owner != d->id || (pg->flags & PGF_hv) || !(pg->word & PG_allocated))
-		goto out;
-	if (pg->word & PG_validated) {
+	if (pg->owner == d->id && !(pg->flags & PGF_hv)) {
 		/* a table that is only kept by unused tables goes with them */
-		while (PG_type_count(pg->word) && !(pg->word & PG_pinned) &&
-		       d->cached_tables.count && !demote_cached(d, 1))
-			;
-		if (PG_type_count(pg->word))
-			goto out;
-		demote(d, pg);
+		while ((pg->word & PG_validated) && PG_type_count(pg->word) &&
+		       !(pg->word & PG_pinned) && d->cached_tables.count)
+			demote_cached(d, 1);
+		if ((pg->word & PG_validated) && !PG_type_count(pg->word))
+			demote(d, pg);
+		if (!(pg->word & PG_validated))
+			ok = atomic_and(&pg->word, ~PG_allocated) & PG_allocated;
 	}
-	ok = atomic_and(&pg->word, ~PG_allocated) & PG_allocated;
-out:
 	mmu_unlock(d);
 	if (ok)
 		put_page(pg);
 	return ok;
 }
 
-/* --- untyped references --- */
-
-bool get_page_held(struct page_info *pg)
-{
-	u64 x = READ_ONCE(pg->word);
-
-	do {
-		if (PG_refs(x) == PG_REF_MASK)
-			return false;
-	} while (!atomic_cas(&pg->word, &x, x + 1));
-	return true;
-}
-
 /* --- typed references --- */
 
-/*
- * A frame leaves one use for another: no CPU may still hold translations of the old use. Of all
- * CPUs, not the owner's only: other domains may have mapped the frame (grants, foreign mappings).
- */
+/* No CPU may still hold translations of the old use; other domains may have mapped it too. */
 static void flush_old_use(const struct page_info *pg)
 {
 	cpumask_t stale = tlb_stale(cpu_online_map, pg->stamp);
@@ -215,15 +172,15 @@ static void flush_old_use(const struct page_info *pg)
 /* Another domain's mmu_lock, out of order perhaps: wait a while, but not for ever. */
 static bool try_mmu_lock(struct domain *d)
 {
-	unsigned int i;
+	unsigned int tries = 4096;
 
-	for (i = 0; i < 4096; i++) {
-		if (spin_trylock(&d->mmu_lock))
-			return true;
+	while (!spin_trylock(&d->mmu_lock)) {
+		if (!--tries)
+			return false;
 		arch_poll();
 		cpu_relax();
 	}
-	return false;
+	return true;
 }
 
 /*
@@ -236,14 +193,14 @@ static noinline bool end_table_use(struct domain *d, struct page_info *pg)
 	bool held = d && mmu_locked_here(d);
 	u64 x;
 
-	if (!d || (!held && !try_mmu_lock(d)))
+	if (!d || !(held || try_mmu_lock(d)))
 		return false;
 	x = READ_ONCE(pg->word);
 	if (pg->owner == d->id && is_table_type(PG_type(x)) && !PG_type_count(x)) {
 		if (x & PG_validated)
 			demote(d, pg);
 		flush_old_use(pg);
-		atomic_and(&pg->word, BIT(PG_TYPE_SHIFT) - 1);
+		atomic_and(&pg->word, ~PG_TYPE);
 	}
 	if (!held)
 		spin_unlock(&d->mmu_lock);
@@ -253,27 +210,21 @@ static noinline bool end_table_use(struct domain *d, struct page_info *pg)
 /* The rare part of get_page_writable: the frame had another use before. */
 bool get_page_writable_slow(struct page_info *pg, const struct domain *d)
 {
-	u64 x, n;
+	u64 x, n, count;
 
 	for (;;) {
 		x = READ_ONCE(pg->word);
-		if (PG_refs(x) == 0 || PG_refs(x) == PG_REF_MASK || pg->owner != d->id)
+		count = x & PG_TYPE_MASK;
+		if (PG_refs(x) == 0 || PG_refs(x) == PG_REF_MASK || pg->owner != d->id ||
+		    count == PG_TYPE_MASK || (count && PG_type(x) != PT_writable))
 			return false;
-		if (PG_type(x) == PT_writable) {
-			if ((x & PG_TYPE_MASK) == PG_TYPE_MASK)
-				return false;
-			n = x + 1 + PG_TYPE_ONE;
-		} else if (x & PG_TYPE_MASK) {
-			return false;
-		} else if (PG_type(x) != PT_none) {
+		if (is_table_type(PG_type(x))) {
 			if (!end_table_use(domain_lookup(d->id), pg))
 				return false;
 			continue;
-		} else {
-			n = (x & (BIT(PG_TYPE_SHIFT) - 1)) + 1 + PG_TYPE_ONE;
-			n |= (u64)PT_writable << PG_TYPE_SHIFT;
 		}
-		if (atomic_cas(&pg->word, &x, n))
+		n = (x & ~PG_TYPE) | (u64)PT_writable << PG_TYPE_SHIFT;
+		if (atomic_cas(&pg->word, &x, n + 1 + PG_TYPE_ONE))
 			break;
 	}
 	if (unlikely(pg->owner != d->id)) {
@@ -287,27 +238,23 @@ bool get_page_writable_slow(struct page_info *pg, const struct domain *d)
 static int change_type(struct page_info *pg, u64 x, enum page_type type)
 {
 	struct domain *d = domain_lookup(pg->owner);
-	u64 n = (x & (BIT(PG_TYPE_SHIFT) - 1)) | PG_TYPE_ONE | (u64)type << PG_TYPE_SHIFT;
+	u64 n = (x & ~PG_TYPE) | PG_TYPE_ONE | (u64)type << PG_TYPE_SHIFT;
 	int rc;
 
 	if (!(x & PG_allocated) || (pg->flags & PGF_hv) || !d)
 		return refuse(-EINVAL, "mfn %lx cannot be a table", mfn_x(page_to_mfn(pg)));
 	if (!atomic_cas(&pg->word, &x, n))
 		return -EAGAIN;
-	/*
-	 * Flush after the type has changed: a CPU that still holds a writable translation of a
-	 * table-to-be cannot have got a new one.
-	 */
+	/* after the type has changed: nobody can get a new writable translation meanwhile */
 	if (PG_type(x) != PT_none)
 		flush_old_use(pg);
 	trace(PROMOTE, mfn_x(page_to_mfn(pg)), type);
 	rc = validate_table(d, pg, type);
-	if (rc) {
-		atomic_and(&pg->word, ~(PG_TYPE_MASK | 15UL << PG_TYPE_SHIFT));
-		return rc;
-	}
-	atomic_or(&pg->word, PG_validated);
-	return 0;
+	if (rc)
+		atomic_and(&pg->word, ~(PG_TYPE_MASK | PG_TYPE));
+	else
+		atomic_or(&pg->word, PG_validated);
+	return rc;
 }
 
 int get_page_type(struct page_info *pg, enum page_type type)
@@ -397,14 +344,10 @@ void demote(struct domain *d, struct page_info *pg)
  */
 void trim_cached_tables(struct domain *d)
 {
-	unsigned int n;
-
-	if (d->trim_hold && d->cached_tables.count < MAX_PROMOTED_TABLES) {
+	if (d->trim_hold && d->cached_tables.count < MAX_PROMOTED_TABLES)
 		d->trim_hold--;
-		return;
-	}
-	for (n = 0; n < 64 && d->cached_tables.count > MAX_CACHED_TABLES; n++)
-		demote(d, &frame_table[d->cached_tables.tail]);
+	else
+		demote_cached(d, min(64U, d->cached_tables.count - MAX_CACHED_TABLES));
 }
 
 bool demote_cached(struct domain *d, unsigned int max)

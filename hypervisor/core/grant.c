@@ -13,6 +13,7 @@
  *         G3  each handle in use holds one pin and a reference on the granter.
  * Tests:  tests/host/test_grant.c, tests/guests/grants.c
  */
+#include <hv/access.h>
 #include <hv/continue.h>
 #include <hv/debug.h>
 #include <hv/errno.h>
@@ -287,20 +288,9 @@ bool grant_release_all(struct domain *d, unsigned int max)
 /* The domain whose table is meant, held; GNTST_*. */
 static s16 target(domid_t id, struct domain **out)
 {
-	struct domain *d = current_vcpu()->domain;
+	long rc = op_domain(id, out);
 
-	if (id == DOMID_SELF || id == d->id) {
-		atomic_inc(&d->refs);
-		*out = d;
-		return GNTST_okay;
-	}
-	*out = domain_get(id);
-	if (!*out)
-		return GNTST_bad_domain;
-	if (d->is_privileged)
-		return GNTST_okay;
-	domain_put(*out);
-	return refuse(GNTST_permission_denied, "d%u may not see d%u's grant table", d->id, id);
+	return !rc ? GNTST_okay : rc == -ESRCH ? GNTST_bad_domain : GNTST_permission_denied;
 }
 
 static s16 setup_frames(struct domain *d, const struct gnttab_setup_table *op)

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's heap: small objects in pages of one size, large ones in runs of pages.
- *
- * Job:    hv_alloc(), hv_free(); zeroed, 16-byte aligned memory.
- * Enter:  hv_alloc() and hv_free(), hv_new(); never in a guest's hot path.
- * State:  classes[c].partial: the pages of class c that have free objects, linked through
- *         page_info (next, prev). A slab page's page_info.stamp holds `first free object << 16 |
- *         objects in use`; a free object's first bytes hold the index of the next. A large
- *         object's first page has its page count in page_info.next.
+ * Job:    the hypervisor's heap: small objects in pages of one size, large ones in blocks of pages.
+ * Enter:  hv_alloc() and hv_free(); never in a guest's hot path.
+ * State:  partial[c]: the pages of class c that have free objects. A slab page's page_info.stamp
+ *         holds `first free object << 16 | objects in use`; a free object's first bytes hold the
+ *         index of the next. page_info.order: the class, or the order of a large object's block.
  * Locks:  heap_lock (RANK_HEAP); pages are taken and given back without it.
  * Holds:  HP1  a slab page is on its class's list  <=>  it has a free object.
  *         HP2  a page without objects in use stays only if it is the one page of its list.
@@ -26,51 +23,22 @@ static const u16 class_size[] = { 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 6
 #define NR_CLASSES ARRAY_SIZE(class_size)
 #define MAX_SMALL 2048
 
-/* 0 is frame 0, which is never in the heap: an empty list needs no initialisation */
-static struct { u32 partial; } classes[NR_CLASSES];
+static struct frame_list partial[NR_CLASSES];
 static spinlock_t heap_lock = SPINLOCK_INIT(RANK_HEAP);
 
 #define first_free(pg) ((pg)->stamp >> 16)
 #define in_use(pg) ((pg)->stamp & 0xffff)
 #define slab_state(first, used) ((u32)(first) << 16 | (used))
 
-static unsigned int class_of(size_t size)
-{
-	unsigned int c = 0;
-
-	while (class_size[c] < size)
-		c++;
-	return c;
-}
-
-static void list_slab(struct page_info *pg, unsigned int c)
-{
-	pg->prev = 0;
-	pg->next = classes[c].partial;
-	if (pg->next)
-		frame_table[pg->next].prev = mfn_x(page_to_mfn(pg));
-	classes[c].partial = mfn_x(page_to_mfn(pg));
-}
-
-static void unlist_slab(struct page_info *pg, unsigned int c)
-{
-	if (pg->next)
-		frame_table[pg->next].prev = pg->prev;
-	if (pg->prev)
-		frame_table[pg->prev].next = pg->next;
-	else
-		classes[c].partial = pg->next;
-}
-
 static struct page_info *new_slab(unsigned int c)
 {
+	unsigned int i, n = PAGE_SIZE / class_size[c];
 	char *page = alloc_hv_pages(0);
-	unsigned int n = PAGE_SIZE / class_size[c];
 	struct page_info *pg;
 
 	if (!page)
 		return NULL;
-	for (unsigned int i = 0; i < n; i++)
+	for (i = 0; i < n; i++)
 		*(u16 *)(page + i * class_size[c]) = i + 1 < n ? i + 1 : NO_OBJECT;
 	pg = mfn_to_page(virt_to_mfn(page));
 	pg->flags = PGF_slab;
@@ -81,25 +49,26 @@ static struct page_info *new_slab(unsigned int c)
 
 static void *alloc_small(size_t size)
 {
-	unsigned int c = class_of(size), i;
+	unsigned int c = 0;
 	struct page_info *pg;
 	char *obj;
 
+	while (class_size[c] < size)
+		c++;
 	spin_lock(&heap_lock);
-	if (!classes[c].partial) {
+	if (!partial[c].count) {
 		spin_unlock(&heap_lock);
 		pg = new_slab(c);
 		if (!pg)
 			return NULL;
 		spin_lock(&heap_lock);
-		list_slab(pg, c);
+		frame_list_add(&partial[c], pg);
 	}
-	pg = &frame_table[classes[c].partial];
-	i = first_free(pg);
-	obj = (char *)mfn_to_virt(page_to_mfn(pg)) + i * class_size[c];
+	pg = &frame_table[partial[c].head];
+	obj = (char *)mfn_to_virt(page_to_mfn(pg)) + first_free(pg) * class_size[c];
 	pg->stamp = slab_state(*(u16 *)obj, in_use(pg) + 1);
 	if (first_free(pg) == NO_OBJECT)
-		unlist_slab(pg, c);
+		frame_list_del(&partial[c], pg);
 	spin_unlock(&heap_lock);
 	return memset(obj, 0, class_size[c]);
 }
@@ -109,7 +78,7 @@ static void free_small(struct page_info *pg, char *p)
 	unsigned int c = pg->order;
 	char *page = mfn_to_virt(page_to_mfn(pg));
 	unsigned int i = (p - page) / class_size[c];
-	bool release = false;
+	bool release;
 
 	BUG_ON(page + i * class_size[c] != p);
 	spin_lock(&heap_lock);
@@ -121,45 +90,32 @@ static void free_small(struct page_info *pg, char *p)
 #endif
 	*(u16 *)p = first_free(pg);
 	if (first_free(pg) == NO_OBJECT)
-		list_slab(pg, c);
+		frame_list_add(&partial[c], pg);
 	pg->stamp = slab_state(i, in_use(pg) - 1);
-	if (!in_use(pg) && (pg->next || pg->prev)) {
-		unlist_slab(pg, c);
-		release = true;
-	}
+	release = !in_use(pg) && partial[c].count > 1;
+	if (release)
+		frame_list_del(&partial[c], pg);
 	spin_unlock(&heap_lock);
 	if (release) {
-		pg->flags = 0;
 		pg->stamp = 0;
 		free_hv_pages(page, 0);
 	}
 }
 
-/* Give back pages [from, to) of a block that is aligned to its size: the largest pieces first. */
-static void free_run(char *block, unsigned int from, unsigned int to)
-{
-	while (from < to) {
-		unsigned int order = from ? __builtin_ctz(from) : 31 - __builtin_clz(to);
-
-		while (from + BIT(order) > to)
-			order--;
-		free_hv_pages(block + from * PAGE_SIZE, order);
-		from += BIT(order);
-	}
-}
-
 static void *alloc_large(size_t size)
 {
-	unsigned int pages = PFN_UP(size), order = pages > 1 ? 32 - __builtin_clz(pages - 1) : 0;
-	char *p = alloc_hv_pages(order);
+	unsigned int order = 0;
 	struct page_info *pg;
+	void *p;
 
-	if (!p)
-		return NULL;
-	free_run(p, pages, BIT(order));
-	pg = mfn_to_page(virt_to_mfn(p));
-	pg->flags = PGF_heap;
-	pg->next = pages;
+	while (PAGE_SIZE << order < size)
+		order++;
+	p = alloc_hv_pages(order);
+	if (p) {
+		pg = mfn_to_page(virt_to_mfn(p));
+		pg->flags = PGF_heap;
+		pg->order = order;
+	}
 	return p;
 }
 
@@ -173,31 +129,20 @@ void *hv_alloc(size_t size)
 void hv_free(void *p)
 {
 	struct page_info *pg;
-	unsigned int pages;
 
 	if (!p)
 		return;
 	pg = mfn_to_page(virt_to_mfn(p));
 	if (pg->flags & PGF_slab) {
 		free_small(pg, p);
-		return;
+	} else {
+		BUG_ON(!(pg->flags & PGF_heap) || ((u64)p & ~PAGE_MASK));
+		free_hv_pages(p, pg->order);
 	}
-	BUG_ON(!(pg->flags & PGF_heap) || ((u64)p & ~PAGE_MASK));
-	pages = pg->next;
-	pg->flags = 0;
-	free_run(p, 0, pages);
-}
-
-size_t hv_alloc_size(const void *p)
-{
-	const struct page_info *pg = mfn_to_page(virt_to_mfn(p));
-
-	return pg->flags & PGF_slab ? class_size[pg->order] : (size_t)pg->next << PAGE_SHIFT;
 }
 
 void heap_init(void)
 {
-	for (unsigned int c = 0; c < NR_CLASSES; c++)
-		classes[c].partial = 0;
+	memset(partial, 0, sizeof(partial));
 	spin_lock_init(&heap_lock, RANK_HEAP);
 }

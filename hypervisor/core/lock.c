@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spinlocks: the slow path, and the rank check of debug builds.
- *
- * Job:    wait for a lock; know which locks each CPU holds, complain about a wrong order.
- * Enter:  spin_lock() and friends in hv/lock.h.
- * State:  held[cpu]: locks that this CPU holds or waits for, in the order in which it took them.
- * Holds:  L1  ranks rise. spin_trylock() is exempt: it never waits, so it cannot close a cycle.
+ * Job:    wait for a spinlock; debug builds: know which locks each CPU holds, check their order.
+ * Enter:  hv/lock.h.
+ * State:  held[cpu]: locks that this CPU holds or waits for.
+ * Holds:  L1 of hv/lock.h.
  * Tests:  tests/host/test_lock.c
  */
 #include <hv/arch.h>
@@ -24,8 +22,7 @@ void spin_lock_slow(spinlock_t *l)
 	do {
 		arch_poll();
 		cpu_relax();
-	} while (READ_ONCE(l->locked) ||
-		 __atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE));
+	} while (READ_ONCE(l->locked) || __atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE));
 	arch_spin_end();
 }
 
@@ -34,25 +31,27 @@ void spin_lock_slow(spinlock_t *l)
 
 static struct { const spinlock_t *lock[MAX_HELD]; unsigned int nr; } held[NR_CPUS];
 
-static void note_held(unsigned int cpu, const spinlock_t *l)
+static void note_held(const spinlock_t *l)
 {
+	unsigned int cpu = this_cpu();
+
 	BUG_ON(held[cpu].nr == MAX_HELD);
 	held[cpu].lock[held[cpu].nr++] = l;
 }
 
 void lock_check(const spinlock_t *l, bool nested)
 {
-	unsigned int cpu = this_cpu();
+	unsigned int i, cpu = this_cpu();
+	const spinlock_t *h;
 
 	BUG_ON(!l->rank);		/* never initialised */
-	for (unsigned int i = 0; i < held[cpu].nr; i++) {
-		const spinlock_t *h = held[cpu].lock[i];
-
+	for (i = 0; i < held[cpu].nr; i++) {
+		h = held[cpu].lock[i];
 		if (h == l || h->rank > l->rank || (h->rank == l->rank && !nested))
 			panic("lock order: CPU %u holds rank %u (%p), wants rank %u (%p)", cpu,
 			      h->rank, (void *)h, l->rank, (void *)l);
 	}
-	note_held(cpu, l);
+	note_held(l);
 }
 
 void lock_released(const spinlock_t *l)
@@ -63,9 +62,7 @@ void lock_released(const spinlock_t *l)
 		i--;
 	if (!i)
 		panic("CPU %u releases a lock of rank %u that it does not hold", cpu, l->rank);
-	held[cpu].nr--;
-	for (i--; i < held[cpu].nr; i++)
-		held[cpu].lock[i] = held[cpu].lock[i + 1];
+	held[cpu].lock[i - 1] = held[cpu].lock[--held[cpu].nr];
 }
 
 unsigned int locks_held(void)
@@ -73,23 +70,13 @@ unsigned int locks_held(void)
 	return held[this_cpu()].nr;
 }
 #else
-unsigned int locks_held(void)
-{
-	return 0;
-}
+#define note_held(l)
 #endif
 
 bool spin_trylock(spinlock_t *l)
 {
 	if (READ_ONCE(l->locked) || __atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE))
 		return false;
-#ifdef LOCK_DEBUG
-	note_held(this_cpu(), l);
-#endif
+	note_held(l);
 	return true;
-}
-
-bool spin_is_locked(const spinlock_t *l)
-{
-	return READ_ONCE(l->locked);
 }

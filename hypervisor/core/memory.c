@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory_op: a domain's frames, given, taken and exchanged; the memory maps.
- *
- * Job:    XENMEM_*.
+ * Job:    memory_op: a domain's frames, given, taken and exchanged; the memory maps.
  * Enter:  the hypercall table.
- * State:  frames and the M2P through frame.c; machine_e820[]; d->e820; claims.
- * Locks:  none of its own but claim_lock (leaf); frame.c and page_alloc.c have theirs.
+ * State:  frames and the M2P through frame.c; machine_e820[]; d->e820; d->outstanding_pages.
+ * Locks:  d->lock for the last two; frame.c and page_alloc.c have theirs.
  * Holds:  ME1  lists are worked off in bounded pieces; progress is in the upper bits of the command
  *              (start extent << 6) and a guest that forges it only skips its own work.
  *         ME2  a frame that a domain gets holds zeroes.
  *         ME3  exchange gives a chunk's new frames only once all its old ones are taken.
  * Caveat: claims are counted and checked against each other, but allocations of other domains do
  *         not respect them.
- * Tests:  tests/host/test_memory.c, tests/guests/abuse_exchange.c
- * Next:   core/frame.c, core/page_alloc.c
+ * Tests:  tests/host/test_memory.c, tests/guests/abuse_memex.c, tests/guests/memory.c
  */
 #include <memory.h>
+#include <hv/access.h>
 #include <hv/continue.h>
 #include <hv/debug.h>
-#include <hv/domain.h>
 #include <hv/errno.h>
 #include <hv/grant.h>
 #include <hv/layout.h>
@@ -34,31 +31,9 @@
 struct e820_entry machine_e820[MAX_MACHINE_E820];
 unsigned int nr_machine_e820;
 
-static spinlock_t claim_lock = SPINLOCK_INIT(RANK_LEAF);
-static u64 claimed_pages;		/* of all domains */
-
-/* The domain an operation is about, held. */
-static long target(domid_t id, struct domain **out)
+static unsigned int max_order(void)
 {
-	struct domain *d = current_vcpu()->domain;
-
-	if (id == DOMID_SELF || id == d->id) {
-		atomic_inc(&d->refs);
-		*out = d;
-		return 0;
-	}
-	*out = domain_get(id);
-	if (!*out)
-		return refuse(-ESRCH, "no domain %u", id);
-	if (d->is_privileged)
-		return 0;
-	domain_put(*out);
-	return refuse(-EPERM, "d%u may not change d%u's memory", d->id, id);
-}
-
-static unsigned int max_order(const struct domain *d)
-{
-	return d->is_hardware ? MAX_HW_EXTENT_ORDER : MAX_EXTENT_ORDER;
+	return current_vcpu()->domain->is_hardware ? MAX_HW_EXTENT_ORDER : MAX_EXTENT_ORDER;
 }
 
 /* --- frames for a domain --- */
@@ -68,22 +43,14 @@ static void use_claim(struct domain *d, u64 pages)
 {
 	if (likely(!d->outstanding_pages))
 		return;
-	spin_lock(&claim_lock);
-	pages = min(pages, (u64)d->outstanding_pages);
-	d->outstanding_pages -= (u32)pages;
-	claimed_pages -= pages;
-	spin_unlock(&claim_lock);
+	spin_lock(&d->lock);
+	d->outstanding_pages -= (u32)min(pages, (u64)d->outstanding_pages);
+	spin_unlock(&d->lock);
 }
 
 static struct page_info *alloc_extent(unsigned int order, u32 mem_flags)
 {
-	unsigned int bits = XENMEMF_get_address_bits(mem_flags);
-
-	if (bits && bits <= PAGE_SHIFT)
-		return NULL;
-	if (bits >= 64 || (bits && (max_page << PAGE_SHIFT) <= BIT(bits)))
-		bits = 0;
-	return alloc_pages(order, bits, ALLOC_ZERO);
+	return alloc_pages(order, XENMEMF_get_address_bits(mem_flags), ALLOC_ZERO);
 }
 
 /* All 2^order fresh frames, or none, become d's. */
@@ -91,16 +58,23 @@ static int give_extent(struct domain *d, struct page_info *pg, unsigned int orde
 {
 	u64 i, n = BIT(order);
 
-	for (i = 0; i < n; i++)
-		if (assign_page(d, &pg[i], ignore_limit))
-			break;
+	for (i = 0; i < n && !assign_page(d, &pg[i], ignore_limit); i++)
+		;
 	if (likely(i == n))
 		return 0;
-	for (n = i; i < BIT(order); i++)
-		free_pages(&pg[i], 0);
-	while (n--)
-		release_allocated(d, &pg[n]);
+	while (n-- > i)
+		free_pages(&pg[n], 0);
+	while (i--)
+		release_allocated(d, &pg[i]);
 	return -ENOMEM;
+}
+
+static void set_m2p_range(u64 mfn, unsigned int order, u64 pfn)
+{
+	u64 i;
+
+	for (i = 0; i < BIT(order); i++)
+		set_m2p(_mfn(mfn + i), pfn + i);
 }
 
 /* One frame of d goes back. False: it is not d's, or a live page table. */
@@ -133,7 +107,7 @@ static bool increase_one(struct domain *d, const struct xen_memory_reservation *
 {
 	gva_t slot = _gva(r->extent_start + i * sizeof(u64));
 	struct page_info *pg;
-	u64 gpfn = 0, mfn, n;
+	u64 gpfn, mfn;
 
 	if (populate && copy_from_guest(&gpfn, slot, sizeof(gpfn)))
 		return false;
@@ -144,8 +118,8 @@ static bool increase_one(struct domain *d, const struct xen_memory_reservation *
 		return false;
 	use_claim(d, BIT(r->extent_order));
 	mfn = mfn_x(page_to_mfn(pg));
-	for (n = 0; populate && n < BIT(r->extent_order); n++)
-		set_m2p(_mfn(mfn + n), gpfn + n);
+	if (populate)
+		set_m2p_range(mfn, r->extent_order, gpfn);
 	/* a list that cannot be written is the guest's loss: the frames are its own */
 	return !r->extent_start || !copy_to_guest(slot, &mfn, sizeof(mfn));
 }
@@ -168,30 +142,23 @@ static long reservation(u32 op, u64 start, u64 arg, u64 a3, u64 a4, u64 a5)
 	struct xen_memory_reservation r;
 	struct domain *d;
 	u64 i, work = 0;
-	bool ok;
+	bool done = true;
 
-	if (copy_from_guest(&r, _gva(arg), sizeof(r)))
+	if (copy_from_guest(&r, _gva(arg), sizeof(r)) || r.nr_extents > ~0UL >> EXTENT_SHIFT ||
+	    start >= r.nr_extents || r.extent_order > max_order() ||
+	    (r.mem_flags & XENMEMF_populate_on_demand) || op_domain(r.domid, &d))
 		return (long)start;
-	if (r.nr_extents > ~0UL >> EXTENT_SHIFT || start >= r.nr_extents ||
-	    r.extent_order > max_order(current_vcpu()->domain) ||
-	    (r.mem_flags & XENMEMF_populate_on_demand))
-		return (long)start;
-	if (target(r.domid, &d))
-		return (long)start;
-	for (i = start; i < r.nr_extents; i++) {
+	for (i = start; done && i < r.nr_extents; i += done) {
 		if (work >= WORK_STEP && hypercall_preempt()) {
 			domain_put(d);
 			return hypercall_continue(__HYPERVISOR_memory_op, op | i << EXTENT_SHIFT, arg,
 						  a3, a4, a5);
 		}
-		if (work >= WORK_STEP)
-			work = 0;
+		work %= WORK_STEP;
 		if (op == XENMEM_decrease_reservation)
-			ok = decrease_one(d, &r, i);
+			done = decrease_one(d, &r, i);
 		else
-			ok = increase_one(d, &r, i, op == XENMEM_populate_physmap);
-		if (!ok)
-			break;
+			done = increase_one(d, &r, i, op == XENMEM_populate_physmap);
 		work += BIT(r.extent_order);
 	}
 	domain_put(d);
@@ -199,14 +166,6 @@ static long reservation(u32 op, u64 start, u64 arg, u64 a3, u64 a4, u64 a5)
 }
 
 /* --- exchange --- */
-
-struct chunk {
-	u64 nr_in, nr_out;		/* extents of this chunk; one of the two is 1 */
-	u64 frames;
-	u64 *old;			/* mfns that go */
-	struct page_info **new;		/* first frames of the new extents */
-	u64 *gpfn;			/* where they go, by the guest's list */
-};
 
 /* The frame is d's, nobody refers to it, and d's own reference is ours from now on. */
 static bool steal(struct domain *d, u64 mfn)
@@ -219,115 +178,68 @@ static bool steal(struct domain *d, u64 mfn)
 		return false;
 	pg = mfn_to_page(_mfn(mfn));
 	mmu_lock(d);
-	x = READ_ONCE(pg->word);
-	if (pg->owner == d->id && !(pg->flags & PGF_hv) && (x & PG_allocated)) {
+	if (pg->owner == d->id && !(pg->flags & PGF_hv)) {
+		x = READ_ONCE(pg->word);
 		if ((x & PG_validated) && !(x & (PG_TYPE_MASK | PG_pinned)))
 			demote(d, pg);
 		x = READ_ONCE(pg->word);
-		while (!ok && (x & PG_allocated) && PG_refs(x) == 1 &&
-		       !(x & (PG_TYPE_MASK | PG_validated | PG_pinned)))
+		while (!ok && (x & ~PG_TYPE) == (PG_allocated | 1))
 			ok = atomic_cas(&pg->word, &x, x & ~PG_allocated);
 	}
 	mmu_unlock(d);
 	return ok;
 }
 
-static void unsteal(u64 mfn)
-{
-	atomic_or(&mfn_to_page(_mfn(mfn))->word, PG_allocated);
-}
-
-static void free_chunk(struct chunk *c)
-{
-	hv_free(c->old);
-	hv_free(c->new);
-	hv_free(c->gpfn);
-}
-
-static int alloc_chunk(struct chunk *c, const struct xen_memory_exchange *x)
+/*
+ * Exchange as many frames as the larger extent has, from extent in0 of the first list on. old: the
+ * mfns that go, first by extent, then one by one; the first mfns of the new extents; where they go.
+ */
+static long exchange_chunk(struct domain *d, const struct xen_memory_exchange *x, u64 *old, u64 in0)
 {
 	unsigned int in = x->in.extent_order, out = x->out.extent_order;
+	u64 frames = BIT(max(in, out)), nr_out = frames >> out, out0 = in0 << in >> out;
+	u64 *new = old + frames, *gpfn = new + nr_out;
+	u64 i, nr_new, nr_old = 0;
+	struct page_info *pg;
+	long rc = 0;
 
-	c->frames = BIT(max(in, out));
-	c->nr_in = c->frames >> in;
-	c->nr_out = c->frames >> out;
-	c->old = hv_new_array(u64, c->nr_in);
-	c->new = hv_new_array(struct page_info *, c->nr_out);
-	c->gpfn = hv_new_array(u64, c->nr_out);
-	if (c->old && c->new && c->gpfn)
-		return 0;
-	free_chunk(c);
-	return -ENOMEM;
-}
-
-/* Free the first n new extents, which are nobody's. */
-static void free_new(struct chunk *c, u64 n, unsigned int order)
-{
-	while (n--)
-		free_pages(c->new[n], order);
-}
-
-/* Take n old extents; on failure all are as they were. */
-static long steal_old(struct domain *d, struct chunk *c, unsigned int order)
-{
-	u64 i, k, n = c->nr_in << order;
-
-	for (i = 0; i < n; i++)
-		if (!steal(d, c->old[i >> order] + (i & (BIT(order) - 1))))
-			break;
-	if (i == n)
-		return 0;
-	k = c->old[i >> order] + (i & (BIT(order) - 1));
-	while (i--)
-		unsteal(c->old[i >> order] + (i & (BIT(order) - 1)));
-	return refuse(-EINVAL, "exchange: mfn %lx is in use or not d%u's", k, d->id);
-}
-
-static void drop_old(struct chunk *c, unsigned int order)
-{
-	u64 i, mfn;
-
-	for (i = 0; i < c->nr_in << order; i++) {
-		mfn = c->old[i >> order] + (i & (BIT(order) - 1));
-		set_m2p(_mfn(mfn), INVALID_M2P);
-		put_page(mfn_to_page(_mfn(mfn)));
-	}
-}
-
-/* in0, out0: first extents of the chunk in the two lists. */
-static long exchange_chunk(struct domain *d, const struct xen_memory_exchange *x, struct chunk *c,
-			   u64 in0, u64 out0)
-{
-	unsigned int order = x->out.extent_order;
-	u64 i, n, mfn;
-	long rc;
-
-	if (copy_from_guest(c->old, _gva(x->in.extent_start + in0 * 8), c->nr_in * 8) ||
-	    copy_from_guest(c->gpfn, _gva(x->out.extent_start + out0 * 8), c->nr_out * 8))
+	if (copy_from_guest(old, _gva(x->in.extent_start + in0 * 8), (frames >> in) * 8) ||
+	    copy_from_guest(gpfn, _gva(x->out.extent_start + out0 * 8), nr_out * 8))
 		return -EFAULT;
-	for (i = 0; i < c->nr_out; i++) {
-		c->new[i] = alloc_extent(order, x->out.mem_flags);
-		if (!c->new[i]) {
-			free_new(c, i, order);
-			return -ENOMEM;
+	for (i = frames; i--;)		/* from the end: extents are read before they are overwritten */
+		old[i] = old[i >> in] + (i & (BIT(in) - 1));
+	for (nr_new = 0; nr_new < nr_out; nr_new++) {
+		pg = alloc_extent(out, x->out.mem_flags);
+		if (!pg) {
+			rc = -ENOMEM;
+			goto undo;
 		}
+		new[nr_new] = mfn_x(page_to_mfn(pg));
 	}
-	rc = steal_old(d, c, x->in.extent_order);
-	if (rc) {
-		free_new(c, c->nr_out, order);
-		return rc;
-	}
+	for (; nr_old < frames; nr_old++)
+		if (!steal(d, old[nr_old])) {
+			rc = refuse(-EINVAL, "exchange: mfn %lx is in use or not d%u's",
+				    old[nr_old], d->id);
+			goto undo;
+		}
 	/* the limit may be passed for a moment; only a dying domain is refused */
-	for (i = 0; i < c->nr_out; i++) {
-		if (give_extent(d, c->new[i], order, true))
+	for (i = 0; i < nr_out; i++) {
+		if (give_extent(d, mfn_to_page(_mfn(new[i])), out, true))
 			continue;
-		mfn = mfn_x(page_to_mfn(c->new[i]));
-		for (n = 0; n < BIT(order); n++)
-			set_m2p(_mfn(mfn + n), c->gpfn[i] + n);
-		if (copy_to_guest(_gva(x->out.extent_start + (out0 + i) * 8), &mfn, sizeof(mfn)))
+		set_m2p_range(new[i], out, gpfn[i]);
+		if (copy_to_guest(_gva(x->out.extent_start + (out0 + i) * 8), &new[i], 8))
 			rc = -EFAULT;
 	}
-	drop_old(c, x->in.extent_order);
+	for (i = 0; i < frames; i++) {
+		set_m2p(_mfn(old[i]), INVALID_M2P);
+		put_page(mfn_to_page(_mfn(old[i])));
+	}
+	return rc;
+undo:
+	while (nr_old--)
+		atomic_or(&mfn_to_page(_mfn(old[nr_old]))->word, PG_allocated);
+	while (nr_new--)
+		free_pages(mfn_to_page(_mfn(new[nr_new])), out);
 	return rc;
 }
 
@@ -340,7 +252,7 @@ static long check_exchange(const struct xen_memory_exchange *x)
 	    ~0UL >> out < x->out.nr_extents ||
 	    x->in.nr_extents << in != x->out.nr_extents << out)
 		return refuse(-EINVAL, "exchange: the two lists do not match");
-	if (max(in, out) > max_order(current_vcpu()->domain))
+	if (max(in, out) > max_order())
 		return refuse(-EPERM, "exchange of order %u", max(in, out));
 	if (out > in && (x->nr_exchanged & (BIT(out - in) - 1)))
 		return refuse(-EINVAL, "exchange: begins within an extent");
@@ -349,85 +261,64 @@ static long check_exchange(const struct xen_memory_exchange *x)
 
 static long exchange(u64 arg, u64 a3, u64 a4, u64 a5)
 {
-	gva_t done_at = _gva(arg + offsetof(struct xen_memory_exchange, nr_exchanged));
 	struct xen_memory_exchange x;
-	u64 i, out0, work = 0;
-	bool preempted = false;
+	u64 i, frames, *buf, work = 0;
 	struct domain *d;
-	struct chunk c;
 	long rc;
 
 	if (copy_from_guest(&x, _gva(arg), sizeof(x)))
 		return -EFAULT;
-	rc = check_exchange(&x);
+	rc = check_exchange(&x) ?: op_domain(x.in.domid, &d);
 	if (rc)
 		return rc;
-	rc = target(x.in.domid, &d);
-	if (rc)
-		return rc;
-	rc = alloc_chunk(&c, &x);
-	if (rc) {
-		domain_put(d);
-		return rc;
-	}
-	for (i = x.nr_exchanged; i < x.in.nr_extents; i += c.nr_in) {
-		if (work >= WORK_STEP) {
-			work = 0;
-			preempted = hypercall_preempt();
-			if (preempted)
-				break;
-		}
-		/* check_exchange(): whole chunks, and the shift loses nothing */
-		out0 = (i << x.in.extent_order) >> x.out.extent_order;
-		rc = exchange_chunk(d, &x, &c, i, out0);
+	frames = BIT(max(x.in.extent_order, x.out.extent_order));
+	buf = hv_new_array(u64, frames + 2 * (frames >> x.out.extent_order));
+	if (!buf)
+		rc = -ENOMEM;
+	/* check_exchange(): whole chunks, and no shift loses anything */
+	for (i = x.nr_exchanged; !rc && i < x.in.nr_extents; i += frames >> x.in.extent_order) {
+		if (work >= WORK_STEP && hypercall_preempt())
+			break;
+		work = work % WORK_STEP + frames;
+		rc = exchange_chunk(d, &x, buf, i);
 		if (rc)
 			break;
-		work += c.frames;
 	}
-	free_chunk(&c);
+	hv_free(buf);
 	domain_put(d);
-	if (copy_to_guest(done_at, &i, sizeof(i)))
+	if (copy_field_to_guest(_gva(arg), struct xen_memory_exchange, nr_exchanged, &i))
 		return -EFAULT;
-	if (preempted)
+	if (!rc && i < x.in.nr_extents)
 		return hypercall_continue(__HYPERVISOR_memory_op, XENMEM_exchange, arg, a3, a4, a5);
 	return rc;
 }
-
-/* --- claims --- */
 
 static long claim(gva_t arg)
 {
 	struct xen_memory_reservation r;
 	struct domain *d;
-	long rc = 0;
-	u64 want;
+	u64 want, claimed = 0;
+	long rc;
 
-	if (!current_vcpu()->domain->is_privileged)
-		return -EPERM;
 	if (copy_from_guest(&r, arg, sizeof(r)))
 		return -EFAULT;
 	if (r.extent_start || r.extent_order || r.mem_flags)
 		return -EINVAL;
-	rc = target(r.domid, &d);
+	for (d = domain_next(NULL); d; d = domain_next(d))
+		claimed += d->state < DOM_dying ? d->outstanding_pages : 0;
+	rc = op_domain(r.domid, &d);
 	if (rc)
 		return rc;
-	spin_lock(&claim_lock);
-	if (!r.nr_extents) {
-		claimed_pages -= d->outstanding_pages;
-		d->outstanding_pages = 0;
-	} else if (d->outstanding_pages || r.nr_extents > d->max_pages ||
-		   r.nr_extents <= d->nr_pages) {
+	spin_lock(&d->lock);
+	want = r.nr_extents ? r.nr_extents - d->nr_pages : 0;
+	if (r.nr_extents && (d->outstanding_pages || r.nr_extents > d->max_pages ||
+			     r.nr_extents <= d->nr_pages))
 		rc = -EINVAL;
-	} else {
-		want = r.nr_extents - d->nr_pages;
-		if (claimed_pages + want > free_page_count()) {
-			rc = -ENOMEM;
-		} else {
-			d->outstanding_pages = (u32)want;
-			claimed_pages += want;
-		}
-	}
-	spin_unlock(&claim_lock);
+	else if (want && claimed + want > free_page_count())
+		rc = -ENOMEM;
+	else
+		d->outstanding_pages = (u32)want;
+	spin_unlock(&d->lock);
 	domain_put(d);
 	return rc;
 }
@@ -451,34 +342,30 @@ static long machine_map(gva_t arg)
 	return copy_to_guest(arg, &m, sizeof(m));
 }
 
-/* False: there is no entry i (any more). */
-static bool map_entry(struct domain *d, u32 i, struct e820_entry *e)
-{
-	bool ok;
-
-	spin_lock(&d->lock);
-	ok = d->e820 && i < d->e820->nr;
-	if (ok)
-		*e = (struct e820_entry){ d->e820->map[i].addr, d->e820->map[i].size,
-					  d->e820->map[i].type };
-	spin_unlock(&d->lock);
-	return ok;
-}
-
+/* Entry by entry: the toolstack may give d another map meanwhile. */
 static long own_map(gva_t arg)
 {
 	struct domain *d = current_vcpu()->domain;
 	struct xen_memory_map m;
 	struct e820_entry e;
-	u32 i;
+	u32 i, nr;
 
 	if (copy_from_guest(&m, arg, sizeof(m)))
 		return -EFAULT;
-	if (!map_entry(d, 0, &e))
-		return -ENOSYS;
-	for (i = 0; i < m.nr_entries && map_entry(d, i, &e); i++)
+	for (i = 0;; i++) {
+		spin_lock(&d->lock);
+		nr = d->e820 ? d->e820->nr : 0;
+		if (i < nr)
+			e = (struct e820_entry){ d->e820->map[i].addr, d->e820->map[i].size,
+						 d->e820->map[i].type };
+		spin_unlock(&d->lock);
+		if (i >= min(nr, m.nr_entries))
+			break;
 		if (copy_to_guest(_gva(m.buffer + i * sizeof(e)), &e, sizeof(e)))
 			return -EFAULT;
+	}
+	if (!nr)
+		return -ENOSYS;
 	m.nr_entries = i;
 	return copy_to_guest(arg, &m, sizeof(m));
 }
@@ -486,27 +373,24 @@ static long own_map(gva_t arg)
 static long set_map(gva_t arg)
 {
 	struct xen_foreign_memory_map f;
-	struct domain *d = NULL;
+	struct domain *d;
 	typeof(d->e820) new, old;
 	struct e820_entry e;
-	long rc = 0;
+	long rc;
 	u32 i;
 
-	if (!current_vcpu()->domain->is_privileged)
-		return -EPERM;
 	if (copy_from_guest(&f, arg, sizeof(f)))
 		return -EFAULT;
 	if (f.map.nr_entries > ARRAY_SIZE(new->map))
 		return refuse(-EINVAL, "memory map of %u entries", f.map.nr_entries);
-	rc = target(f.domid, &d);
+	rc = op_domain(f.domid, &d);
 	if (rc)
 		return rc;
-	new = hv_alloc(sizeof(*new));
+	old = new = hv_alloc(sizeof(*new));
 	if (!new)
 		rc = -ENOMEM;
 	for (i = 0; !rc && i < f.map.nr_entries; i++) {
-		if (copy_from_guest(&e, _gva(f.map.buffer + i * sizeof(e)), sizeof(e)))
-			rc = -EFAULT;
+		rc = copy_from_guest(&e, _gva(f.map.buffer + i * sizeof(e)), sizeof(e));
 		new->map[i].addr = e.addr;
 		new->map[i].size = e.size;
 		new->map[i].type = e.type;
@@ -517,20 +401,17 @@ static long set_map(gva_t arg)
 		old = d->e820;
 		d->e820 = new;
 		spin_unlock(&d->lock);
-		new = old;
 	}
-	hv_free(new);
+	hv_free(old);
 	domain_put(d);
 	return rc;
 }
 
 static long machphys_mapping(gva_t arg)
 {
-	struct xen_machphys_mapping m = {
-		.v_start = MACH2PHYS_VIRT_START,
-		.v_end = MACH2PHYS_VIRT_END,
-		.max_mfn = MACH2PHYS_NR_ENTRIES - 1,
-	};
+	struct xen_machphys_mapping m = { .v_start = MACH2PHYS_VIRT_START,
+					  .v_end = MACH2PHYS_VIRT_END,
+					  .max_mfn = MACH2PHYS_NR_ENTRIES - 1 };
 
 	return copy_to_guest(arg, &m, sizeof(m));
 }
@@ -542,8 +423,6 @@ static long machphys_list(gva_t arg)
 	struct xen_machphys_mfn_list l;
 	mfn_t mfn;
 
-	if (!current_vcpu()->domain->is_privileged)
-		return -EPERM;
 	if (copy_from_guest(&l, arg, sizeof(l)))
 		return -EFAULT;
 	for (n = 0; n < chunks && n < l.max_extents; n++) {
@@ -576,7 +455,7 @@ static long acquire_resource(gva_t arg)
 		return refuse(-EOPNOTSUPP, "resource %u, id %u", r.type, r.id);
 	if (!current_vcpu()->domain->is_privileged || r.domid == current_vcpu()->domain->id)
 		return -EPERM;
-	rc = target(r.domid, &d);
+	rc = op_domain(r.domid, &d);
 	if (rc)
 		return rc;
 	if (!r.frame_list) {
@@ -594,8 +473,6 @@ static long acquire_resource(gva_t arg)
 	return rc;
 }
 
-/* --- numbers --- */
-
 static long count_of(u32 op, gva_t arg)
 {
 	struct xen_memory_domain m;
@@ -604,15 +481,13 @@ static long count_of(u32 op, gva_t arg)
 
 	if (copy_from_guest(&m, arg, sizeof(m)))
 		return -EFAULT;
-	rc = target(m.domid, &d);
+	rc = op_domain(m.domid, &d);
 	if (rc)
 		return rc;
-	if (op == XENMEM_current_reservation)
-		rc = d->nr_pages;
-	else if (op == XENMEM_maximum_reservation)
-		rc = d->max_pages;
-	else
+	if (op == XENMEM_maximum_gpfn)
 		rc = (long)(READ_ONCE(d->shared_info->arch.max_pfn) ?: 1) - 1;
+	else
+		rc = op == XENMEM_current_reservation ? d->nr_pages : d->max_pages;
 	domain_put(d);
 	return rc;
 }
@@ -624,14 +499,14 @@ HYPERCALL(memory_op)
 	u64 start = a1 >> EXTENT_SHIFT;
 	gva_t arg = _gva(a2);
 
-	switch (op) {
-	case XENMEM_increase_reservation:
-	case XENMEM_decrease_reservation:
-	case XENMEM_populate_physmap:
+	if (op == XENMEM_increase_reservation || op == XENMEM_decrease_reservation ||
+	    op == XENMEM_populate_physmap)
 		return reservation(op, start, a2, a3, a4, a5);
-	}
 	if (start)
 		return refuse(-EINVAL, "memory_op %u with a start extent", op);
+	if ((op == XENMEM_claim_pages || op == XENMEM_set_memory_map ||
+	     op == XENMEM_machphys_mfn_list) && !current_vcpu()->domain->is_privileged)
+		return -EPERM;
 	switch (op) {
 	case XENMEM_exchange:
 		return exchange(a2, a3, a4, a5);

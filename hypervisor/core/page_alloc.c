@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The buddy allocator of machine frames.
- *
- * Job:    blocks of 2^order frames; low memory is kept for those who ask for it; a frame that some
- *         CPU's TLB may still map is flushed before it is handed out.
+ * Job:    the buddy allocator of machine frames; low memory is kept for those who ask for it.
  * Enter:  alloc_pages(), free_pages(); page_alloc_add() at boot.
- * State:  zones[n] holds the free blocks among frames [2^(n-1), 2^n): since blocks are naturally
+ * State:  zones[n] lists the free blocks among frames [2^(n-1), 2^n): since blocks are naturally
  *         aligned, none crosses a zone, and an address limit of 2^b bytes is exactly the zones up
- *         to b - 12. Lists are linked by frame number through page_info.
+ *         to b - 12.
  * Locks:  buddy_lock (RANK_BUDDY); flushing and zeroing are done without it.
  * Holds:  B1  every frame of a free block: word 0, no owner, PGF_free; its order is that of the
  *             block in the head, and NOT_HEAD in the others.
  *         B2  no two free buddies of one order and zone: they would have been merged.
  *         B3  the head's stamp is the newest of its frames' (0: none was ever mapped by a guest).
  * Tests:  tests/host/test_page_alloc.c
- * Next:   core/heap.c
  */
 #include <hv/debug.h>
 #include <hv/lock.h>
@@ -24,47 +20,25 @@
 #define NR_ZONES 33			/* frame numbers have 32 bits in page_info */
 #define NOT_HEAD 0xff
 
-static struct zone {
-	u32 nonempty;			/* bit n: free[n] has blocks */
-	u32 free[MAX_ORDER + 1];	/* heads of the lists */
-} zones[NR_ZONES];
+static struct frame_list zones[NR_ZONES][MAX_ORDER + 1];
 static spinlock_t buddy_lock = SPINLOCK_INIT(RANK_BUDDY);
 static u64 free_count, managed_count, hv_count;
-static unsigned int fail_countdown;
 
 static unsigned int zone_of(u64 mfn)
 {
-	return mfn ? 64 - __builtin_clzl(mfn) : 0;
+	return 64 - __builtin_clzl(mfn);
 }
 
 static void list_block(u64 mfn, unsigned int order)
 {
-	struct zone *z = &zones[zone_of(mfn)];
-	struct page_info *pg = &frame_table[mfn];
-
-	pg->order = order;
-	pg->prev = FRAME_NIL;
-	pg->next = z->nonempty & BIT(order) ? z->free[order] : FRAME_NIL;
-	if (pg->next != FRAME_NIL)
-		frame_table[pg->next].prev = mfn;
-	z->free[order] = mfn;
-	z->nonempty |= BIT(order);
+	frame_table[mfn].order = order;
+	frame_list_add(&zones[zone_of(mfn)][order], &frame_table[mfn]);
 }
 
 static void unlist_block(u64 mfn, unsigned int order)
 {
-	struct zone *z = &zones[zone_of(mfn)];
-	struct page_info *pg = &frame_table[mfn];
-
-	if (pg->next != FRAME_NIL)
-		frame_table[pg->next].prev = pg->prev;
-	if (pg->prev != FRAME_NIL)
-		frame_table[pg->prev].next = pg->next;
-	else if (pg->next != FRAME_NIL)
-		z->free[order] = pg->next;
-	else
-		z->nonempty &= ~BIT(order);
-	pg->order = NOT_HEAD;
+	frame_list_del(&zones[zone_of(mfn)][order], &frame_table[mfn]);
+	frame_table[mfn].order = NOT_HEAD;
 }
 
 /* B3. Stamps are points of a clock that wraps: the newer one is the one less long ago. */
@@ -81,109 +55,71 @@ static u32 newer_stamp(u32 a, u32 b)
 /* Link a block whose frames are marked free already, merged with its free buddies. */
 static void merge_and_list(u64 mfn, unsigned int order, u32 stamp)
 {
-	free_count += BIT(order);
-	while (order < MAX_ORDER) {
-		u64 buddy = mfn ^ BIT(order);
-		struct page_info *b = &frame_table[buddy];
+	struct page_info *b;
 
+	free_count += BIT(order);
+	for (; order < MAX_ORDER; order++) {
 		/* The buddy is in the same zone, or it is frame 0, which is never free. */
-		if (buddy >= max_page || !(b->flags & PGF_free) || b->order != order)
+		b = &frame_table[mfn ^ BIT(order)];
+		if ((mfn ^ BIT(order)) >= max_page || !(b->flags & PGF_free) || b->order != order)
 			break;
-		unlist_block(buddy, order);
+		unlist_block(mfn ^ BIT(order), order);
 		stamp = newer_stamp(stamp, b->stamp);
 		mfn &= ~BIT(order);
-		order++;
 	}
 	frame_table[mfn].stamp = stamp;
 	list_block(mfn, order);
 }
 
-/* Mark frames free (B1); the newest of their stamps. */
-static u32 mark_free(u64 mfn, u64 nr)
-{
-	u32 stamp = 0;
-
-	for (struct page_info *pg = &frame_table[mfn]; nr; pg++, nr--) {
-		ASSERT(!(pg->flags & PGF_free));
-		stamp = newer_stamp(stamp, pg->stamp);
-		pg->word = 0;
-		pg->owner = DOMID_INVALID;
-		/* in this order: somebody who frees the buddy may be looking */
-		WRITE_ONCE(pg->order, NOT_HEAD);
-		WRITE_ONCE(pg->flags, PGF_free);
-	}
-	return stamp;
-}
-
 void page_alloc_init(void)
 {
-	for (unsigned int i = 0; i < NR_ZONES; i++)
-		zones[i].nonempty = 0;
+	memset(zones, 0, sizeof(zones));
 	free_count = managed_count = hv_count = 0;
-	fail_countdown = 0;
 	spin_lock_init(&buddy_lock, RANK_BUDDY);
 }
 
 void page_alloc_add(mfn_t start, mfn_t end)
 {
 	/* Frame 0 is never given out: 0 means "none" in many places, not only in ours. */
-	u64 mfn = max(mfn_x(start), 1UL), limit = min(mfn_x(end), (u64)max_page);
+	u64 mfn = max(mfn_x(start), 1UL), limit = min(mfn_x(end), max_page);
+	unsigned int order;
 
-	while (mfn < limit) {
+	for (; mfn < limit; mfn += BIT(order)) {
 		/* the largest aligned block that fits */
-		unsigned int order = min(__builtin_ctzl(mfn), MAX_ORDER);
-
+		order = min(__builtin_ctzl(mfn), MAX_ORDER);
 		while (mfn + BIT(order) > limit)
 			order--;
-		for (u64 i = 0; i < BIT(order); i++)
-			frame_table[mfn + i].stamp = 0;
-		mark_free(mfn, BIT(order));
-		spin_lock(&buddy_lock);
 		managed_count += BIT(order);
-		merge_and_list(mfn, order, 0);
-		spin_unlock(&buddy_lock);
-		mfn += BIT(order);
+		free_pages(&frame_table[mfn], order);
 	}
 }
 
 /* The smallest fitting block of the highest zone up to `top`: take its lowest 2^order frames. */
-static struct page_info *take_block(unsigned int order, unsigned int top, u32 *stamp)
+static struct page_info *take_block(unsigned int order, unsigned int top)
 {
-	for (int zone = top; zone >= 0; zone--) {
-		u32 have = zones[zone].nonempty >> order;
-		unsigned int from;
-		u64 mfn;
+	unsigned int zone = min(top, zone_of(max_page)), from = order;
+	u64 mfn;
 
-		if (!have)
+	while (!zones[zone][from].count) {
+		if (++from <= MAX_ORDER)
 			continue;
-		from = order + __builtin_ctz(have);
-		mfn = zones[zone].free[from];
-		unlist_block(mfn, from);
-		*stamp = frame_table[mfn].stamp;
-		while (from > order) {
-			from--;
-			frame_table[mfn + BIT(from)].stamp = *stamp;
-			list_block(mfn + BIT(from), from);
-		}
-		free_count -= BIT(order);
-		return &frame_table[mfn];
+		if (!zone--)
+			return NULL;
+		from = order;
 	}
-	return NULL;
+	mfn = zones[zone][from].head;
+	unlist_block(mfn, from);
+	while (from-- > order) {
+		frame_table[mfn + BIT(from)].stamp = frame_table[mfn].stamp;
+		list_block(mfn + BIT(from), from);
+	}
+	free_count -= BIT(order);
+	return &frame_table[mfn];
 }
 
-bool alloc_should_fail(void)
+bool __weak alloc_should_fail(void)
 {
-	return unlikely(fail_countdown) && !--fail_countdown;
-}
-
-void heap_fail_after(unsigned int n)
-{
-	fail_countdown = n;
-}
-
-bool heap_fail_pending(void)
-{
-	return fail_countdown != 0;
+	return false;			/* host tests have another one */
 }
 
 struct page_info *alloc_pages(unsigned int order, unsigned int address_bits, unsigned int flags)
@@ -191,29 +127,25 @@ struct page_info *alloc_pages(unsigned int order, unsigned int address_bits, uns
 	unsigned int top = NR_ZONES - 1;
 	struct page_info *pg;
 	cpumask_t stale;
-	u32 stamp = 0;
+	u64 i;
 
-	if (address_bits && address_bits < PAGE_SHIFT + NR_ZONES - 1) {
-		if (address_bits < PAGE_SHIFT)
-			return NULL;
-		top = address_bits - PAGE_SHIFT;
-	}
+	if (address_bits)
+		top = min(top, address_bits < PAGE_SHIFT ? 0 : address_bits - PAGE_SHIFT);
 	if (order > MAX_ORDER || alloc_should_fail())
 		return NULL;
 	spin_lock(&buddy_lock);
-	pg = take_block(order, top, &stamp);
+	pg = take_block(order, top);
 	spin_unlock(&buddy_lock);
 	if (!pg)
 		return NULL;
-
 	/* The block is ours alone: until it loses PGF_free, NOT_HEAD keeps buddies from merging. */
-	if (stamp && (stale = tlb_stale(cpu_online_map, stamp)))
+	stale = pg->stamp ? tlb_stale(cpu_online_map, pg->stamp) : 0;
+	if (stale)
 		flush_tlb_mask(stale, FLUSH_ALL);
-	for (u64 i = 0; i < BIT(order); i++) {
+	for (i = 0; i < BIT(order); i++) {
 		pg[i].word = 1;
 		pg[i].stamp = 0;
 		WRITE_ONCE(pg[i].flags, 0);
-		pg[i].next = pg[i].prev = FRAME_NIL;
 	}
 	if (flags & ALLOC_ZERO)
 		memset(mfn_to_virt(page_to_mfn(pg)), 0, PAGE_SIZE << order);
@@ -222,13 +154,21 @@ struct page_info *alloc_pages(unsigned int order, unsigned int address_bits, uns
 
 void free_pages(struct page_info *pg, unsigned int order)
 {
-	u64 mfn = mfn_x(page_to_mfn(pg));
-	u32 stamp;
+	u32 stamp = 0;
+	u64 i;
 
-	ASSERT(!(mfn & (BIT(order) - 1)));
-	stamp = mark_free(mfn, BIT(order));
+	ASSERT(!((pg - frame_table) & (BIT(order) - 1)));
+	for (i = 0; i < BIT(order); i++) {	/* B1 */
+		ASSERT(!(pg[i].flags & PGF_free));
+		stamp = newer_stamp(stamp, pg[i].stamp);
+		pg[i].word = 0;
+		pg[i].owner = DOMID_INVALID;
+		/* in this order: somebody who frees the buddy may be looking */
+		WRITE_ONCE(pg[i].order, NOT_HEAD);
+		WRITE_ONCE(pg[i].flags, PGF_free);
+	}
 	spin_lock(&buddy_lock);
-	merge_and_list(mfn, order, stamp);
+	merge_and_list(pg - frame_table, order, stamp);
 	spin_unlock(&buddy_lock);
 }
 

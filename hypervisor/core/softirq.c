@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Softirqs and tasklets: work that waits until this CPU holds no lock.
- *
- * Job:    run the handlers of the pending bits; a queue of tasklets per CPU.
+ * Job:    softirqs and tasklets: work that waits until this CPU holds no lock.
  * Enter:  do_softirq() from exit work and the idle loop; softirq_raise*() from anywhere.
  * State:  the pending words (hv/arch.h: softirq_pending()); tasklets[cpu].
  * Locks:  none: a word changes by atomic operations, a tasklet queue is its CPU's own.
@@ -13,7 +11,6 @@
 #include <hv/lock.h>
 #include <hv/softirq.h>
 
-static void (*handlers[NR_SOFTIRQS])(void);
 static struct { struct tasklet *first, **last; } tasklets[NR_CPUS];
 
 static void run_tasklets(void)
@@ -29,6 +26,8 @@ static void run_tasklets(void)
 		t->fn(t->arg);
 	}
 }
+
+static void (*handlers[NR_SOFTIRQS])(void) = { [SOFTIRQ_TASKLET] = run_tasklets };
 
 void softirq_register(enum softirq nr, void (*fn)(void))
 {
@@ -47,22 +46,15 @@ void softirq_raise_cpu(unsigned int cpu, enum softirq nr)
 void do_softirq(void)
 {
 	u64 *word = softirq_pending(this_cpu()), pending;
+	unsigned int nr;
 
 	ASSERT(!locks_held());
 	while ((pending = READ_ONCE(*word))) {
-		unsigned int nr = __builtin_ctzl(pending);
-
+		nr = __builtin_ctzl(pending);
 		atomic_and(word, ~BIT(nr));
-		if (nr == SOFTIRQ_TASKLET)
-			run_tasklets();
-		else if (nr < NR_SOFTIRQS && handlers[nr])
+		if (handlers[nr])
 			handlers[nr]();
 	}
-}
-
-void tasklet_init(struct tasklet *t, void (*fn)(void *), void *arg)
-{
-	*t = (struct tasklet){ .fn = fn, .arg = arg };
 }
 
 void tasklet_schedule(struct tasklet *t)

@@ -91,9 +91,29 @@ void host_init(unsigned long frames, unsigned int cpus)
 	host_copy_fail_after(0);
 	page_alloc_init();
 	heap_init();
+	heap_fail_after(0);
 	host_unmap_flat();
 	host_arg_reset();
 	host_last_message[0] = 0;
+}
+
+/* --- allocations that fail --- */
+
+static unsigned int fail_countdown;
+
+bool alloc_should_fail(void)
+{
+	return fail_countdown && !--fail_countdown;
+}
+
+void heap_fail_after(unsigned int n)
+{
+	fail_countdown = n;
+}
+
+bool heap_fail_pending(void)
+{
+	return fail_countdown != 0;
 }
 
 void host_add_all_memory(void)

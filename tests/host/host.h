@@ -40,6 +40,13 @@
  */
 void host_init(unsigned long frames, unsigned int cpus);
 void host_add_all_memory(void);			/* give all frames but 0 to page_alloc_add() */
+/* The n-th allocation from now (pages or heap) fails, once; 0: none. Pending: it has not yet. */
+void heap_fail_after(unsigned int n);
+bool heap_fail_pending(void);
+static inline struct page_info *alloc_page(unsigned int flags)
+{
+	return alloc_pages(0, 0, flags);
+}
 void host_hole(mfn_t start, mfn_t end);		/* not RAM: owner DOMID_IO */
 void host_set_cpu(unsigned int cpu);		/* the code runs on this CPU from now on */
 void host_set_current(struct vcpu *v);		/* on this CPU */

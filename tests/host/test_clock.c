@@ -34,7 +34,7 @@ static u32 bind_timer(struct vcpu *w)
 	u32 port = 5 + w->id;
 
 	*evtchn_of(d, port) = (struct evtchn){ .state = ECS_virq, .vcpu = w->id,
-					       .virq = VIRQ_TIMER };
+					       .number = VIRQ_TIMER };
 	d->nr_evtchns++;
 	w->virq_to_port[VIRQ_TIMER] = port;
 	return port;

@@ -197,7 +197,7 @@ static void who_may_name_whom(void **state)
 	assert_int_equal(op(dom1, EVTCHNOP_alloc_unbound, &a, sizeof(a)), -EPERM);
 	a = (struct evtchn_alloc_unbound){ .dom = 1, .remote_dom = DOMID_SELF };
 	assert_int_equal(op(dom0, EVTCHNOP_alloc_unbound, &a, sizeof(a)), 0);
-	assert_int_equal(evtchn_of(dom1, a.port)->unbound.remote, 0);
+	assert_int_equal(evtchn_of(dom1, a.port)->number, 0);
 	s.port = a.port;
 	assert_int_equal(op(dom0, EVTCHNOP_status, &s, sizeof(s)), 0);
 	assert_int_equal(s.status, EVTCHNSTAT_unbound);

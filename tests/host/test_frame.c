@@ -138,12 +138,11 @@ static void reference_overflow(void **state)
 	set_word_bits(m, PG_REF_MASK, PG_REF_MASK - 1);
 	assert_true(get_page(pg_of(m), d));
 	assert_false(get_page(pg_of(m), d));
-	assert_false(get_page_held(pg_of(m)));
 	assert_false(get_page_writable(pg_of(m), d));
 	assert_int_equal(get_page_and_type(pg_of(m), d, PT_l1), -EINVAL);
 	assert_int_equal(pg_of(m)->word, PG_allocated | PG_REF_MASK);
 	put_page(pg_of(m));
-	assert_true(get_page_held(pg_of(m)));
+	assert_true(get_page(pg_of(m), d));
 	set_word_bits(m, PG_REF_MASK, PG_REF_MASK - 1);
 	assert_true(get_page_writable(pg_of(m), d));
 	assert_false(get_page_writable(pg_of(m), d));	/* also on the fast path */
@@ -215,6 +214,7 @@ static void table_or_writable(void **state)
 static void only_held_frames_are_tables(void **state)
 {
 	void *shared, *readonly;
+	u64 hv;
 	mfn_t m, s;
 
 	world_begin(4096, 1);
@@ -227,6 +227,7 @@ static void only_held_frames_are_tables(void **state)
 	mmu_unlock(d);
 	put_page(pg_of(m));
 
+	hv = hv_page_count();
 	shared = alloc_hv_pages(0);
 	readonly = alloc_hv_pages(0);
 	share_hv_page(d, shared, true);
@@ -247,6 +248,7 @@ static void only_held_frames_are_tables(void **state)
 	put_page_writable(pg_of(s));
 	assert_true(pg_of(s)->flags & PGF_free);
 	unshare_hv_page(readonly);
+	assert_int_equal(hv_page_count(), hv);
 	tables_end(d);
 }
 
@@ -500,7 +502,7 @@ static void stamps_never_go_back(void **state)
 static void look_at_lock(void)
 {
 	hook_ran = true;
-	hook_lock_free = !spin_is_locked(&d->mmu_lock);
+	hook_lock_free = !d->mmu_lock.locked;
 }
 
 /* What was a table: the flush and the change are one for everybody who could make it one again. */

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event channels, as other files see them.
- *
- * Job:    the interrupt lines of the paravirtual machine (2-level ABI, 4096 ports).
- * Locks:  d->evtchn_lock (RANK_EVTCHN); two domains: lower domid first.
- * Holds:  E1  A:p is bound to B:q  <=>  B:q is bound to A:p.
- *         E2  a FREE port has no peer, no vcpu and is not pending.
+ * Job:    event channels, the interrupt lines of the paravirtual machine (2-level ABI).
+ * Holds:  E1-E3 of core/evtchn.c.
  * Tests:  tests/host/test_evtchn.c, tests/guests/evtchn.c
  */
 #ifndef HV_EVTCHN_H
@@ -14,33 +10,27 @@
 #include <hv/domain.h>
 
 #define MAX_EVTCHNS 4096
-enum evtchn_state { ECS_free, ECS_reserved, ECS_unbound, ECS_interdomain, ECS_pirq, ECS_virq,
-		    ECS_ipi };
+/* The values are the ABI's EVTCHNSTAT_*. */
+enum evtchn_state { ECS_free, ECS_unbound, ECS_interdomain, ECS_pirq, ECS_virq, ECS_ipi };
 struct evtchn {
 	u8 state;
 	u16 vcpu;			/* vcpu id that is notified */
-	union {
-		struct { domid_t remote; } unbound;
-		struct { domid_t remote; u32 port; struct domain *dom; } inter;
-		u32 virq;
-		u32 pirq;
-	};
+	u32 number;			/* the virq or pirq, or domid of the other end */
+	u32 port;			/* interdomain: the other end */
+	struct domain *peer;
 };
 
 int evtchn_init(struct domain *d);		/* -ENOMEM */
 void evtchn_destroy(struct domain *d);		/* close all: at most 4096 ports */
 void evtchn_free(struct domain *d);		/* its memory; nobody uses it any more */
 void evtchn_move_pirqs(struct vcpu *v);
-/* Raise a virq at one vcpu (timer, xenoprof ...) or, for global virqs, at the domain. */
 void evtchn_raise_virq(struct vcpu *v, u32 virq);
 void evtchn_raise_global_virq(u32 virq);	/* to its handler domain: dom0 */
-void evtchn_raise_domain_virq(struct domain *d, u32 virq);
 void evtchn_raise_pirq(struct domain *d, u32 port);
 int evtchn_send(struct domain *d, u32 port);	/* -EINVAL */
+int evtchn_unmask(struct domain *d, u32 port);	/* -EINVAL */
 bool evtchn_is_pending(const struct domain *d, u32 port);
-/* Another domain's port on behalf of the toolstack etc.; see event_channel.h of the ABI. */
 struct evtchn *evtchn_of(const struct domain *d, u32 port);	/* NULL: no such port */
-int evtchn_unmask(struct domain *d, u32 port);		/* -EINVAL */
 void evtchn_dump(struct domain *d);
 unsigned int audit_evtchns(struct domain *d);
 
@@ -49,6 +39,12 @@ static inline bool virq_is_per_vcpu(u32 virq)
 {
 	return virq == VIRQ_TIMER || virq == VIRQ_DEBUG || virq == VIRQ_XENOPROF ||
 	       virq == VIRQ_XENPMU;
+}
+
+/* Where d notes the port of c, which is or will be bound to a virq. */
+static inline u32 *virq_port(const struct domain *d, const struct evtchn *c)
+{
+	return &d->vcpu[virq_is_per_vcpu(c->number) ? c->vcpu : 0]->virq_to_port[c->number];
 }
 
 /* pending and unmasked events of a vcpu? (what exit work and block test) */

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frame table: who owns a machine frame, who refers to it and as what.
- *
- * Job:    per-frame owner, reference count, type and type count; typed and untyped references.
+ * Job:    the frame table: who owns a machine frame, who refers to it and as what.
  * State:  frame_table[mfn], 24 bytes each; `word` packs both counts, so that "reference plus
  *         writable type" is one compare-and-exchange.
- * Locks:  counts are atomic. Page-table and descriptor types are promoted and demoted only under
- *         the owner's d->mmu_lock. Lists are under d->page_list_lock.
+ * Locks:  see core/frame.c.
  * Holds:  F1  type count > 0  =>  the type does not change.
  *         F2  no frame is a page table (or descriptor page) and writable-mapped at once.
  *         F3  reference count = mappings + pins + roots + grants + the hypervisor's own holds.
@@ -21,7 +18,6 @@
 
 #include <xen.h>
 #include <hv/arch.h>
-#include <hv/types.h>
 
 struct page_info {
 	u64 word;		/* see PG_* below */
@@ -40,6 +36,7 @@ struct page_info {
 #define PG_validated	BIT(58)		/* a page table or descriptor page that was checked */
 #define PG_pinned	BIT(59)
 #define PG_TYPE_SHIFT	60		/* bits 60-63: enum page_type */
+#define PG_TYPE		(15UL << PG_TYPE_SHIFT)
 #define PG_type(word)	((enum page_type)((word) >> PG_TYPE_SHIFT))
 #define PG_type_count(word) (((word) & PG_TYPE_MASK) >> 32)
 #define PG_refs(word)	((word) & PG_REF_MASK)
@@ -60,10 +57,9 @@ static inline bool is_table_type(enum page_type t)
 #define PGF_hv		0x02	/* the hypervisor's own memory shared with guests (shared_info ...) */
 #define PGF_listed	0x04	/* on d->page_list */
 #define PGF_cached	0x08	/* on d->cached_tables instead */
-#define PGF_offlined	0x10
-#define PGF_fresh	0x80	/* cached, and waits for its parent in a promotion that goes on */
 #define PGF_slab	0x20	/* heap.c: small objects; order is the size class */
 #define PGF_heap	0x40	/* heap.c: first page of a large object */
+#define PGF_fresh	0x80	/* cached, and waits for its parent in a promotion that goes on */
 
 #define FRAME_NIL 0xffffffffU	/* end of an mfn list */
 struct frame_list { u32 head, tail, count; };
@@ -92,12 +88,10 @@ struct domain;
 /*
  * get_page: one reference if pg belongs to d and is in use; false otherwise (or on overflow).
  * put_page: drop one; the last one frees the frame (the flush it needs is noted by stamp).
- * Their plain cases, and those of the writable pair below, are inline in hv/domain.h.
+ * Their plain cases, and those of the writable pair, are inline in hv/domain.h.
  */
 void put_last_page(struct page_info *pg);
 bool __must_check get_page_writable_slow(struct page_info *pg, const struct domain *d);
-/* A second reference where the caller already holds one; false only on overflow. */
-bool __must_check get_page_held(struct page_info *pg);
 
 /*
  * get_page_type: one typed reference, PT_l1..PT_seg; the caller holds an untyped one and the
@@ -109,16 +103,13 @@ bool __must_check get_page_held(struct page_info *pg);
  */
 int __must_check get_page_type(struct page_info *pg, enum page_type type);
 void put_page_type(struct page_info *pg);
-
-/* Both at once; get_page_writable() and put_page_writable() are in hv/domain.h. */
 int __must_check get_page_and_type(struct page_info *pg, const struct domain *d,
-				   enum page_type type);
+				   enum page_type type);	/* with an untyped reference */
 void put_page_and_type(struct page_info *pg);
 
 /*
- * demote: a validated table with type count 0 becomes PT_none, dropping what it holds on its
- * children. Owner's mmu_lock held. Bounded: 512 entries.
- * demote_cached: demote up to max tables of d; returns true when none is left.
+ * demote: a validated table with type count 0 drops what it holds on its children (at most 512).
+ * demote_cached: the oldest, up to max of them; true when none is left. d->mmu_lock held.
  */
 void demote(struct domain *d, struct page_info *pg);
 bool demote_cached(struct domain *d, unsigned int max);

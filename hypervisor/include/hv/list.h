@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Doubly linked circular lists.
- *
- * Job:    link structures that hold a struct list_head.
+ * Job:    doubly linked circular lists of structures that hold a struct list_head.
  * Tests:  tests/host (through every user)
  */
 #ifndef HV_LIST_H
@@ -12,8 +10,7 @@
 
 struct list_head { struct list_head *next, *prev; };
 
-#define LIST_HEAD_INIT(name) { &(name), &(name) }
-#define LIST_HEAD(name) struct list_head name = LIST_HEAD_INIT(name)
+#define LIST_HEAD(name) struct list_head name = { &(name), &(name) }
 
 static inline void list_init(struct list_head *h)
 {
@@ -25,22 +22,17 @@ static inline bool list_empty(const struct list_head *h)
 	return h->next == h;
 }
 
-static inline void list_add_between(struct list_head *n, struct list_head *p, struct list_head *x)
-{
-	n->prev = p;
-	n->next = x;
-	p->next = n;
-	x->prev = n;
-}
-
 static inline void list_add(struct list_head *n, struct list_head *h)
 {
-	list_add_between(n, h, h->next);
+	n->prev = h;
+	n->next = h->next;
+	h->next->prev = n;
+	h->next = n;
 }
 
 static inline void list_add_tail(struct list_head *n, struct list_head *h)
 {
-	list_add_between(n, h->prev, h);
+	list_add(n, h->prev);
 }
 
 /* Unlinks and re-initialises, so that a second call is harmless. */
@@ -52,13 +44,11 @@ static inline void list_del(struct list_head *n)
 }
 
 #define list_entry(p, t, m) container_of(p, t, m)
-#define list_first(h, t, m) list_entry((h)->next, t, m)
+#define list_first(h, t, m) container_of((h)->next, t, m)
 #define list_for_each(p, h, m) \
-	for (p = list_entry((h)->next, typeof(*p), m); &p->m != (h); \
-	     p = list_entry(p->m.next, typeof(*p), m))
+	for (p = list_first(h, typeof(*p), m); &p->m != (h); p = list_first(&p->m, typeof(*p), m))
 #define list_for_each_safe(p, n, h, m) \
-	for (p = list_entry((h)->next, typeof(*p), m), \
-	     n = list_entry(p->m.next, typeof(*p), m); &p->m != (h); \
-	     p = n, n = list_entry(n->m.next, typeof(*n), m))
+	for (p = list_first(h, typeof(*p), m), n = list_first(&p->m, typeof(*p), m); \
+	     &p->m != (h); p = n, n = list_first(&n->m, typeof(*n), m))
 
 #endif

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spinlocks with ranks.
- *
- * Job:    mutual exclusion between CPUs. Interrupts are off in the hypervisor, so there is one
- *         kind of lock; a CPU that spins answers remote requests through arch_poll().
+ * Job:    spinlocks with ranks. Interrupts are off in the hypervisor, so there is one kind of
+ *         lock; a CPU that spins answers remote requests through arch_poll().
  * Holds:  L1  a CPU takes locks in rising rank (checked in debug builds); two locks of one rank
- *             are taken lower address/domid first with spin_lock_nested().
+ *             are taken lower address/domid first with spin_lock_nested(). spin_trylock() is
+ *             exempt: it never waits, so it cannot close a cycle.
  * Tests:  tests/host/test_lock.c
  */
 #ifndef HV_LOCK_H
@@ -36,50 +35,38 @@ enum lock_rank {
  * Test and set: not first come first served on purpose. Where CPUs are themselves scheduled (an
  * ordinary cloud VM), a queue makes everybody wait for a waiter that does not run.
  */
-typedef struct { u32 locked; u16 rank, pad; } spinlock_t;
+typedef struct { u32 locked; u16 rank; } spinlock_t;
 #define SPINLOCK_INIT(r) { .rank = (r) }
-
-#if defined(DEBUG) && !defined(LOCK_DEBUG)
-#define LOCK_DEBUG
-#endif
 
 void spin_lock_init(spinlock_t *l, enum lock_rank rank);
 void spin_lock_slow(spinlock_t *l);
-/* debug: complain when the rank does not rise (nested: may also stay); note that l is held */
+bool spin_trylock(spinlock_t *l);
+
+#ifdef DEBUG
+#define LOCK_DEBUG
+/* complain when the rank does not rise (nested: may also stay); note that l is held */
 void lock_check(const spinlock_t *l, bool nested);
 void lock_released(const spinlock_t *l);
-unsigned int locks_held(void);			/* by this CPU; 0 without LOCK_DEBUG */
-bool spin_trylock(spinlock_t *l);		/* in any order: it does not wait */
-bool spin_is_locked(const spinlock_t *l);
+unsigned int locks_held(void);		/* by this CPU */
+#else
+#define lock_check(l, nested)
+#define lock_released(l)
+#define locks_held() 0U
+#endif
 
-static inline void spin_lock_raw(spinlock_t *l)
+static __always_inline void spin_lock_ranked(spinlock_t *l, bool nested)
 {
+	lock_check(l, nested);
 	if (unlikely(__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE)))
 		spin_lock_slow(l);
 }
 
-static inline void spin_lock(spinlock_t *l)
-{
-#ifdef LOCK_DEBUG
-	lock_check(l, false);
-#endif
-	spin_lock_raw(l);
-}
-
-/* The second of two locks of one rank. */
-static inline void spin_lock_nested(spinlock_t *l)
-{
-#ifdef LOCK_DEBUG
-	lock_check(l, true);
-#endif
-	spin_lock_raw(l);
-}
+#define spin_lock(l) spin_lock_ranked(l, false)
+#define spin_lock_nested(l) spin_lock_ranked(l, true)	/* the second of two of one rank */
 
 static inline void spin_unlock(spinlock_t *l)
 {
-#ifdef LOCK_DEBUG
 	lock_released(l);
-#endif
 	__atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
 }
 

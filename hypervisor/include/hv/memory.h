@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's memory map as the firmware gave it, for the hardware domain.
- *
- * Job:    keep what boot/start.c found for XENMEM_machine_memory_map.
- * State:  machine_e820[], constant after boot.
+ * Job:    the machine's memory map as the firmware gave it, for XENMEM_machine_memory_map.
+ * State:  machine_e820[], filled by boot/start.c, constant after boot.
  * Tests:  tests/host/test_memory.c
  */
 #ifndef HV_MEMORY_H

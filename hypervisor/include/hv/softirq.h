@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Softirqs and tasklets: work to be done before the next return to a guest.
- *
- * Job:    per-CPU pending bits with one handler each; run by exit work and the idle loop.
- * Locks:  none held while handlers run.
+ * Job:    softirqs and tasklets: work to be done before the next return to a guest, without locks.
  * Tests:  tests/host/test_softirq.c
  */
 #ifndef HV_SOFTIRQ_H
@@ -11,8 +8,7 @@
 
 #include <hv/arch.h>
 
-enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHED, SOFTIRQ_TASKLET, SOFTIRQ_TIME_CAL, SOFTIRQ_KEY,
-	       NR_SOFTIRQS };
+enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHED, SOFTIRQ_TASKLET, SOFTIRQ_KEY, NR_SOFTIRQS };
 
 void softirq_register(enum softirq nr, void (*fn)(void));
 static inline void softirq_raise(enum softirq nr)
@@ -24,12 +20,15 @@ void softirq_raise_cpu(unsigned int cpu, enum softirq nr);	/* and send it an IPI
 void do_softirq(void);		/* until none is pending on this CPU */
 
 struct tasklet {
-	struct tasklet *next;
 	void (*fn)(void *arg);
 	void *arg;
 	bool queued;
+	struct tasklet *next;
 };
-void tasklet_init(struct tasklet *t, void (*fn)(void *), void *arg);
+static inline void tasklet_init(struct tasklet *t, void (*fn)(void *), void *arg)
+{
+	*t = (struct tasklet){ .fn = fn, .arg = arg };
+}
 void tasklet_schedule(struct tasklet *t);	/* on this CPU; no-op when queued */
 
 #endif

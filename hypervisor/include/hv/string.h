@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory and string functions: the C library's names and meanings, as far as we use them.
- *
- * Job:    declare them; mem* are x86/string.S (the C library on the host), the rest lib/string.c.
+ * Job:    memory and string functions with the C library's names and meanings; mem* are
+ *         x86/string.S (the C library on the host), the rest lib/string.c.
  * Tests:  tests/host/test_string.c
  */
 #ifndef HV_STRING_H
@@ -23,10 +22,7 @@ char *strchr(const char *s, int c);
 char *strstr(const char *s, const char *what);
 /* copy at most size - 1 characters and always terminate; returns strlen(src) */
 size_t strlcpy(char *dst, const char *src, size_t size);
-/*
- * Unsigned number at *s, base 0 = by its prefix (0x, 0, or decimal); advances *s past it. False,
- * and *s unmoved, when there is no digit or it does not fit.
- */
+/* Unsigned number at *s, base 0: by its prefix; advances *s past it. False: none, or too large. */
 _Bool parse_number(const char **s, unsigned int base, unsigned long *out);
 
 #endif
