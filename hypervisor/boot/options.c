@@ -2,14 +2,14 @@
 /*
  * The boot options: one table, from which docs/options.md is made too.
  *
- * Job:    names, types, expected values, defaults, help.
  * Enter:  boot/cmdline.c reads it.
- * State:  constant.
  * Tests:  tests/host/test_cmdline.c (the parser)
  */
 #include <hv/debug.h>
 #include <hv/options.h>
 #include "machine.h"
+
+static bool sync_console;		/* messages always are written out at once */
 
 static bool parse_com1(const char *value)
 {
@@ -51,7 +51,7 @@ const struct option hv_options[] = {
 	  "after a panic halt instead of rebooting" },
 	{ "reboot", OPT_CUSTOM, NULL, parse_reboot, "acpi|pci|kbd|triple|no", "acpi, then the others",
 	  "how the machine is reset" },
-	{ "sync_console", OPT_BOOL, &opt_sync_console, NULL, "yes|no", "yes",
+	{ "sync_console", OPT_BOOL, &sync_console, NULL, "yes|no", "yes",
 	  "write messages out at once; they always are, the option is there for Xen's sake" },
 	{ "trace", OPT_BOOL, &trace_enabled, NULL, "yes|no", "no",
 	  "record events in memory; panics and debug key t show the last ones" },
