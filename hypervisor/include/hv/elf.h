@@ -5,7 +5,7 @@
  * Job:    struct elf_kernel: where the image wants to be and what it can do.
  * Holds:  after elf_parse(): virt_start <= entry < virt_end, every PT_LOAD lies within the file and
  *         within [virt_start, virt_end).
- * Tests:  tests/host/test_elf.c, tests/fuzz (ELF and bzImage)
+ * Tests:  tests/host/test_elf.c, tests/fuzz/fuzz_elf.c
  */
 #ifndef HV_ELF_H
 #define HV_ELF_H
@@ -15,7 +15,7 @@
 #define ELF_UNSET (~0UL)		/* of hypercall_page, init_p2m */
 
 struct elf_kernel {
-	const u8 *image;		/* stays the caller's */
+	const u8 *image;		/* stays the caller's; it must not change */
 	size_t len;
 	u64 phoff;
 	unsigned int phentsize, phnum;
@@ -27,25 +27,18 @@ struct elf_kernel {
 	u64 hypercall_page;		/* page to fill, or ELF_UNSET */
 	u64 init_p2m;			/* where the p2m goes, or ELF_UNSET: behind the kernel */
 	bool mod_start_pfn;		/* the initrd need not be mapped */
-	bool suspend_cancel;
-	bool have_supported;		/* there is a SUPPORTED_FEATURES note */
-	u32 supported_features;		/* bits XENFEAT_*: by bitmap note or by name */
-	u32 required_features;		/* by name with a '!' */
-	u64 l1_mfn_mask, l1_mfn_value;
-	char guest_os[16], guest_version[16], loader[16], xen_version[16];
+	u32 required_features;		/* bits XENFEAT_* */
+	char guest_os[16], loader[16], xen_version[16];
 };
 
 /*
- * Check the image and fill *k. 0, or -EINVAL/-ENOEXEC with *why a line that says what is wrong and
- * what to do. Anything in the image may be hostile.
+ * Check the image and fill *k. NULL, or a line that says what is wrong and what to do. Anything in
+ * the image may be hostile.
  */
-int __must_check elf_parse(const void *image, size_t len, struct elf_kernel *k, const char **why);
+const char *__must_check elf_parse(const void *image, size_t len, struct elf_kernel *k);
 
-/*
- * Hand each segment to put(): filesz bytes at src belong at virtual address va, then zeroes up to
- * memsz bytes. Stops at the first error of put() and returns it.
- */
-typedef int (*elf_put_t)(void *ctx, u64 va, const void *src, u64 filesz, u64 memsz);
-int __must_check elf_load(const struct elf_kernel *k, elf_put_t put, void *ctx);
+/* Hand each segment to put(): filesz bytes at src belong at va, then zeroes up to memsz bytes. */
+typedef void (*elf_put_t)(void *ctx, u64 va, const void *src, u64 filesz, u64 memsz);
+void elf_load(const struct elf_kernel *k, elf_put_t put, void *ctx);
 
 #endif

@@ -2,26 +2,25 @@
 /*
  * Kernel images: a bzImage's payload, unpacked; a plain ELF as it is.
  *
- * Job:    find and unpack the vmlinux inside what the loader gave.
- * Tests:  tests/host/test_unpack.c, tests/fuzz (ELF and bzImage)
+ * Job:    find and unpack the vmlinux inside what the loader gave. The image may be hostile.
+ * Tests:  tests/host/test_unpack.c, tests/fuzz/fuzz_elf.c
  */
 #ifndef HV_UNPACK_H
 #define HV_UNPACK_H
 
 #include <hv/types.h>
 
-/*
- * Bytes that unpack_kernel() needs for its output; 0 with *why (one line for the console) when the
- * image is no kernel that we can unpack.
- */
-size_t unpacked_size(const void *image, size_t len, const char **why);
+struct payload {
+	const u8 *data;
+	size_t len;			/* packed; without the size that Linux appends */
+	size_t unpacked;		/* upper bound; after unpack_kernel() the exact size */
+	int (*unpack)(void *payload);	/* NULL: it is not packed */
+	u8 *out;
+};
 
-/*
- * Unpack into out[0..out_max). 0 and *out_len, or with *why: -ENOEXEC not a kernel image, -EINVAL
- * broken image, -ENOMEM no working memory, -E2BIG out_max too small. The image may be hostile.
- */
-int __must_check unpack_kernel(const void *image, size_t len, void *out, size_t out_max,
-			       size_t *out_len, const char **why);
+/* Both: NULL, or one line for the console that says what is wrong. */
+const char *__must_check find_kernel(const void *image, size_t len, struct payload *p);
+const char *__must_check unpack_kernel(struct payload *p, void *out);	/* room for p->unpacked bytes */
 
 /*
  * Call fn(arg), which may use the decompression libraries: on a stack of its own, with the FPU on
