@@ -82,16 +82,8 @@ trampoline_end:
 
 	.text
 trampoline_high:
-	/* In the image's own mapping, on boot_l4. r8: cr3, r10: function; the stack is not yet mapped. */
+	/* In the image's own mapping, on boot_l4. r8: cr3, r10: function. */
 	mov	%r8, %cr3
-	lgdt	boot_gdtr(%rip)
-	xor	%eax, %eax
-	mov	%eax, %ds
-	mov	%eax, %es
-	mov	%eax, %ss
-	mov	%eax, %fs
-	mov	%eax, %gs
-	lldt	%ax
 	xor	%ebp, %ebp
 	push	%rbp				/* return address 0 ends backtraces */
 	jmp	*%r10
