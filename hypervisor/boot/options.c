@@ -2,6 +2,7 @@
 /*
  * The boot options: one table, from which docs/options.md is made too.
  *
+ * Job:    names, types, expected values, defaults, help.
  * Enter:  boot/cmdline.c reads it.
  * Tests:  tests/host/test_cmdline.c (the parser)
  */

@@ -4,10 +4,8 @@
  *
  * Job:    what a domain is and does; pause and unpause.
  * Enter:  the hypercall table; control/sysctl.c (describe_domain).
- * State:  none of its own.
- * Locks:  domctl_lock (RANK_DOMCTL) is not needed yet: nothing here builds or ends a domain.
  * Caveat: creating, filling, saving and ending domains are missing: -ENOSYS.
- * Tests:  tests/host/test_domctl.c
+ * Tests:  tests/linux
  */
 #include <domctl.h>
 #include <hv/control.h>
@@ -16,12 +14,12 @@
 #include <hv/hypercall.h>
 #include <hv/string.h>
 
-static u32 vcpu_states(const struct domain *d, struct xen_domctl_getdomaininfo *i)
+static void count_vcpus(const struct domain *d, struct xen_domctl_getdomaininfo *i)
 {
-	u32 flags = XEN_DOMINF_blocked, n;
 	const struct vcpu *v;
+	u32 n;
 
-	i->max_vcpu_id = XEN_INVALID_MAX_VCPU_ID;
+	i->flags |= XEN_DOMINF_blocked;
 	for (n = 0; n < d->max_vcpus; n++) {
 		v = d->vcpu[n];
 		if (!v)
@@ -32,32 +30,24 @@ static u32 vcpu_states(const struct domain *d, struct xen_domctl_getdomaininfo *
 			continue;
 		i->nr_online_vcpus++;
 		if (!(v->pause_flags & VPF_blocked))
-			flags &= ~XEN_DOMINF_blocked;
+			i->flags &= ~XEN_DOMINF_blocked;
 		if (v->sched.running)
-			flags |= XEN_DOMINF_running;
+			i->flags |= XEN_DOMINF_running;
 	}
-	return flags;
 }
 
 void describe_domain(const struct domain *d, struct xen_domctl_getdomaininfo *i)
 {
-	memset(i, 0, sizeof(*i));
-	i->domain = d->id;
-	i->flags = vcpu_states(d, i);
-	if (d->state >= DOM_dying)
-		i->flags |= XEN_DOMINF_dying;
-	if (d->is_shut_down)
-		i->flags |= XEN_DOMINF_shutdown;
-	if (d->pause_count)
-		i->flags |= XEN_DOMINF_paused;
-	i->flags |= (u32)d->shutdown_code << XEN_DOMINF_shutdownshift;
-	i->tot_pages = d->nr_pages;
-	i->max_pages = d->max_pages;
-	i->outstanding_pages = d->outstanding_pages;
-	i->shared_info_frame = mfn_x(d->shared_info_mfn);
-	i->ssidref = d->ssidref;
+	*i = (struct xen_domctl_getdomaininfo){
+		.domain = d->id, .tot_pages = d->nr_pages, .max_pages = d->max_pages,
+		.outstanding_pages = d->outstanding_pages, .ssidref = d->ssidref, .gpaddr_bits = 46,
+		.shared_info_frame = mfn_x(d->shared_info_mfn), .max_vcpu_id = XEN_INVALID_MAX_VCPU_ID,
+		.flags = (u32)d->shutdown_code << XEN_DOMINF_shutdownshift |
+			 (d->state >= DOM_dying ? XEN_DOMINF_dying : 0) |
+			 (d->is_shut_down ? XEN_DOMINF_shutdown : 0) |
+			 (d->pause_count ? XEN_DOMINF_paused : 0) };
 	memcpy(i->handle, d->handle, sizeof(i->handle));
-	i->gpaddr_bits = 46;
+	count_vcpus(d, i);
 }
 
 /* The first domain with an id of at least the given one. */
@@ -76,23 +66,16 @@ static long get_domain_info(struct xen_domctl *op)
 	return 0;
 }
 
-static long on_domain(struct domain *d, struct xen_domctl *op)
+/* A domain can do neither to itself. */
+static long pause(struct domain *d, bool unpause)
 {
-	bool self = d == current_vcpu()->domain;
-
-	switch (op->cmd) {
-	case XEN_DOMCTL_pausedomain:
-		if (self)
-			return -EINVAL;
-		domain_pause(d);
-		return 0;
-	case XEN_DOMCTL_unpausedomain:
-		if (self || !d->pause_count)
-			return -EINVAL;
+	if (d == current_vcpu()->domain || (unpause && !d->pause_count))
+		return -EINVAL;
+	if (unpause)
 		domain_unpause(d);
-		return 0;
-	}
-	return refuse(-ENOSYS, "domctl %u", op->cmd);
+	else
+		domain_pause(d);
+	return 0;
 }
 
 /* a1: struct xen_domctl */
@@ -108,16 +91,18 @@ HYPERCALL(domctl)
 		return -EFAULT;
 	if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
 		return -EACCES;
-	if (op.cmd == XEN_DOMCTL_getdomaininfo) {
+	switch (op.cmd) {
+	case XEN_DOMCTL_getdomaininfo:
 		rc = get_domain_info(&op);
 		return rc ?: copy_to_guest(_gva(a1), &op, sizeof(op));
+	case XEN_DOMCTL_pausedomain:
+	case XEN_DOMCTL_unpausedomain:
+		d = domain_get(op.domain == DOMID_SELF ? current_vcpu()->domain->id : op.domain);
+		if (!d)
+			return -ESRCH;
+		rc = pause(d, op.cmd == XEN_DOMCTL_unpausedomain);
+		domain_put(d);
+		return rc;
 	}
-	if (op.cmd == XEN_DOMCTL_createdomain)
-		return refuse(-ENOSYS, "domctl createdomain");
-	d = domain_get(op.domain == DOMID_SELF ? current_vcpu()->domain->id : op.domain);
-	if (!d)
-		return -ESRCH;
-	rc = on_domain(d, &op);
-	domain_put(d);
-	return rc;
+	return refuse(-ENOSYS, "domctl %u", op.cmd);
 }

@@ -4,10 +4,8 @@
  *
  * Job:    the log, the machine's size, the list of domains, debug keys.
  * Enter:  the hypercall table.
- * State:  none of its own.
- * Locks:  none.
  * Caveat: topology, CPU pools, scheduler parameters and CPU policies are missing: -ENOSYS.
- * Tests:  tests/host/test_sysctl.c
+ * Tests:  tests/linux
  */
 #include <sysctl.h>
 #include <hv/control.h>
@@ -15,7 +13,6 @@
 #include <hv/errno.h>
 #include <hv/hypercall.h>
 #include <hv/page_alloc.h>
-#include <hv/string.h>
 
 static long read_console(struct xen_sysctl_readconsole *r)
 {
@@ -41,55 +38,45 @@ static long read_console(struct xen_sysctl_readconsole *r)
 
 static void physinfo(struct xen_sysctl_physinfo *p)
 {
+	u32 cpus = (u32)__builtin_popcountl(cpu_online_map);
 	struct cpuid_leaf l1, e1, l7, e7;
 	struct domain *d;
 
-	memset(p, 0, sizeof(*p));
-	p->threads_per_core = 1;
-	p->nr_cpus = p->cores_per_socket = (u32)__builtin_popcountl(cpu_online_map);
-	p->max_cpu_id = nr_cpus_present - 1;
-	p->nr_nodes = 1;
-	p->cpu_khz = arch_tsc_khz();
-	p->capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1;
-	p->total_pages = total_pages;
-	p->free_pages = free_page_count();
-	p->max_mfn = max_page - 1;
-	for (d = domain_next(NULL); d; d = domain_next(d))
-		p->outstanding_pages += d->outstanding_pages;
 	arch_cpuid(1, 0, &l1);
 	arch_cpuid(7, 0, &l7);
 	arch_cpuid(0x80000001, 0, &e1);
 	arch_cpuid(0x80000007, 0, &e7);
-	p->hw_cap[0] = l1.d;
-	p->hw_cap[1] = l1.c;
-	p->hw_cap[2] = e1.d;
-	p->hw_cap[3] = e1.c;
-	p->hw_cap[5] = l7.b;
-	p->hw_cap[6] = l7.c;
-	p->hw_cap[7] = e7.d;
+	*p = (struct xen_sysctl_physinfo){
+		.threads_per_core = 1, .nr_cpus = cpus, .cores_per_socket = cpus, .nr_nodes = 1,
+		.max_cpu_id = nr_cpus_present - 1, .cpu_khz = arch_tsc_khz(),
+		.capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1,
+		.total_pages = total_pages, .free_pages = free_page_count(), .max_mfn = max_page - 1,
+		.hw_cap = { l1.d, l1.c, e1.d, e1.c, 0, l7.b, l7.c, e7.d } };
+	for (d = domain_next(NULL); d; d = domain_next(d))
+		p->outstanding_pages += d->outstanding_pages;
 }
 
 static long list_domains(struct xen_sysctl_getdomaininfolist *l)
 {
 	struct xen_domctl_getdomaininfo i;
 	struct domain *d;
+	long rc = 0;
 
 	l->num_domains = 0;
 	for (d = domain_next(NULL); d; d = domain_next(d)) {
 		if (d->id < l->first_domain)
 			continue;
-		if (l->num_domains == l->max_domains) {
-			domain_put(d);
+		if (l->num_domains == l->max_domains)
 			break;
-		}
 		describe_domain(d, &i);
-		if (copy_to_guest(_gva(l->buffer + l->num_domains * sizeof(i)), &i, sizeof(i))) {
-			domain_put(d);
-			return -EFAULT;
-		}
+		rc = copy_to_guest(_gva(l->buffer + l->num_domains * sizeof(i)), &i, sizeof(i));
+		if (rc)
+			break;
 		l->num_domains++;
 	}
-	return 0;
+	if (d)
+		domain_put(d);
+	return rc;
 }
 
 static long debug_keys(const struct xen_sysctl_debug_keys *k)
