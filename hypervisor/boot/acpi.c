@@ -31,8 +31,6 @@ static bool sum_is_zero(const u8 *p, size_t len)
 	return sum == 0;
 }
 
-/* --- finding tables --- */
-
 static bool good_rsdp(const u8 *p)
 {
 	return p && !memcmp(p, "RSD PTR ", 8) && sum_is_zero(p, RSDP_V1);
@@ -72,8 +70,6 @@ static const u8 *get_table(map_maddr_t map, u64 maddr, const char *name, u32 *le
 	p = map(maddr, *len);
 	return p && sum_is_zero(p, *len) ? p : NULL;
 }
-
-/* --- MADT --- */
 
 static void add_cpu(struct acpi_info *ai, u32 apic_id, u32 acpi_id, u32 flags)
 {
@@ -123,8 +119,6 @@ static void parse_madt(struct acpi_info *ai, const u8 *t, u32 len)
 	}
 }
 
-/* --- FADT, MCFG --- */
-
 /* A port: from the 64-bit address structure when the table has a useful one, else the old field. */
 static u16 fadt_port(const u8 *t, u32 len, u32 gas, u32 old)
 {
@@ -162,8 +156,6 @@ static void parse_mcfg(struct acpi_info *ai, const u8 *t, u32 len)
 			ai->mcfg[ai->nr_mcfg++] = m;
 	}
 }
-
-/* --- all --- */
 
 /* Only the tables that we know are mapped in full. */
 static void parse_table(struct acpi_info *ai, map_maddr_t map, u64 maddr)

@@ -27,8 +27,6 @@ static struct complaint {
 } complaints[MAX_COMPLAINTS];
 static unsigned int nr_complaints;
 
-/* --- values --- */
-
 /* "512M" and the like: B, K, M, G, T; KiB without a suffix. Advances *s. */
 static bool parse_size(const char **s, u64 *bytes)
 {
@@ -131,8 +129,6 @@ static int truth(const char *s)
 			return i % 2;
 	return *s ? -1 : 1;
 }
-
-/* --- words --- */
 
 static void complain(const struct option *opt, const char *word)
 {

@@ -20,8 +20,6 @@
 
 static u8 *arena_next, *arena_end;
 
-/* --- what the libraries call --- */
-
 void *malloc(size_t size);
 void *calloc(size_t n, size_t size);
 void free(void *p);
@@ -85,8 +83,6 @@ NO_FORMAT(v07)
 /* zstd's trace hooks: weak references, which the linker cannot resolve to 0 at our address. */
 RETURNS(ZSTD_trace_decompress_begin, 0)		/* 0: do not trace */
 RETURNS(ZSTD_trace_decompress_end, 0)
-
-/* --- the call --- */
 
 static int call_on_stack(int (*fn)(void *), void *arg, void *top)
 {

@@ -19,9 +19,7 @@
 
 #define MB1_MAGIC	0x1badb002
 #define MB1_FLAGS	3			/* modules on page boundaries; memory map wanted */
-#define MB1_LOADED	0x2badb002
 #define MB2_MAGIC	0xe85250d6
-#define MB2_LOADED	0x36d76289
 
 #define PTE_TABLE	0x063			/* present, writable, accessed, dirty */
 #define PTE_RX		0x061
@@ -66,9 +64,7 @@ mb2_end:
 
 	.globl start32
 start32:
-	/*
-	 * No stack yet. eax: magic, ebx: information, kept in ebp and ebx.
-	 */
+	/* no stack yet; eax: magic, ebx: information, kept in ebp and ebx */
 	mov	%eax, %ebp
 	rdtsc
 	mov	%eax, PA(boot_tsc_start)
@@ -82,27 +78,19 @@ start32:
 	mov	%eax, %ss
 	mov	$PA(boot_stack) + STACK_SIZE - 1024, %esp
 
-	mov	$PA(msg_magic), %esi
-	cmp	$MB1_LOADED, %ebp
-	je	1f
-	cmp	$MB2_LOADED, %ebp
-	jne	refuse
-1:
 	/* CPUID exists when EFLAGS.ID can be changed */
 	mov	$PA(msg_long_mode), %esi
 	pushf
 	pop	%eax
 	mov	%eax, %ecx
-	xor	$0x200000, %eax
+	btc	$21, %eax
 	push	%eax
 	popf
 	pushf
 	pop	%eax
-	push	%ecx
-	popf
 	xor	%ecx, %eax
-	test	$0x200000, %eax
-	jz	refuse
+	bt	$21, %eax
+	jnc	refuse
 	push	%ebx
 	mov	$0x80000000, %eax
 	cpuid
@@ -209,8 +197,6 @@ start64:
 	call	start_parapet
 
 	.section .rodata, "a", @progbits
-msg_magic:
-	.asciz "Parapet: not started by a multiboot loader; use GRUB (multiboot2) or qemu -kernel. Halted.\r\n"
 msg_long_mode:
 	.asciz "Parapet: this CPU has no 64-bit mode; an x86-64 CPU is needed (QEMU: -cpu qemu64 or better). Halted.\r\n"
 msg_nx:

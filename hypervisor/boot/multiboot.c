@@ -22,8 +22,6 @@ enum { MB1_MEM = 1 << 0, MB1_CMDLINE = 1 << 2, MB1_MODS = 1 << 3, MB1_MMAP = 1 <
 enum { MB2_END, MB2_CMDLINE, MB2_LOADER, MB2_MODULE, MB2_MEM, MB2_MMAP = 6, MB2_VIDEO = 8,
 	MB2_EFI32 = 11, MB2_EFI64 = 12, MB2_RSDP_OLD = 14, MB2_RSDP_NEW = 15, MB2_EFI_MMAP = 17 };
 
-/* --- pieces that both protocols have --- */
-
 /* A string of at most max characters somewhere in memory; true when it was longer than fits. */
 static bool read_text(map_maddr_t map, u64 maddr, size_t max, char *dst, size_t size)
 {
@@ -113,8 +111,6 @@ static void set_video(struct boot_info *bi, const u8 *p, const u8 *colour)
 				  .width = get32(p + 12), .height = get32(p + 16), .bpp = p[20] };
 	memcpy(v->colour, colour, sizeof(v->colour));
 }
-
-/* --- the memory map --- */
 
 /*
  * The most restrictive type at pos (0: none), and the next address at which it may change. RAM
@@ -310,7 +306,7 @@ static const char *parse_mb2(u64 info, map_maddr_t map, struct boot_info *bi)
 
 const char *multiboot_parse(u32 magic, u64 info, map_maddr_t map, struct boot_info *bi)
 {
-	const char *why = "not started by a multiboot loader";
+	const char *why = "not started by a multiboot loader: use GRUB (multiboot2) or qemu -kernel";
 	unsigned int i;
 
 	memset(bi, 0, sizeof(*bi));

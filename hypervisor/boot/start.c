@@ -123,7 +123,6 @@ static void __noreturn __used boot_cpu_main(void)
 	domains_init();
 	get_cpu_info()->current = idle_vcpu[0];
 	fpu_init();
-	vga_init(boot_info.efi ? NULL : maddr_to_virt(0xb8000));
 	tsc_init();
 	if (timers_init_cpu(0))
 		refuse_boot("no memory for timers; give the machine more");
@@ -172,6 +171,7 @@ void start_parapet(u32 magic, u64 mbi)
 	options_parse(boot_info.cmdline);
 	strlcpy(hv_cmdline, boot_info.cmdline, sizeof(hv_cmdline));
 	uart_init();
+	vga_init(boot_info.efi ? NULL : maddr_to_virt(0xb8000));
 	printk("Parapet " PARAPET_VERSION "\n");
 	if (why)
 		refuse_boot(why);

@@ -8,7 +8,6 @@
  * Tests:  tests/host/test_elf.c, tests/fuzz/fuzz_elf.c
  */
 #include <elfnote.h>
-#include <features.h>
 #include <hv/elf.h>
 #include <hv/layout.h>
 #include <hv/string.h>
@@ -60,72 +59,39 @@ static u64 to_virt(const struct elf_kernel *k, u64 paddr)
 	return paddr - k->paddr_offset + k->virt_base;
 }
 
-/* --- notes --- */
-
-/* "a|b|!c": names of features; one with a '!' is required. Only those that PV lacks matter. */
-static void note_features(struct elf_kernel *k, const char *s, u32 size)
+/* "a|b|!c": names of features; one with a '!' is required. Is there one that PV guests lack? */
+static bool lacks_feature(const char *s, u32 size)
 {
-	static const struct { const char *name; unsigned int bit; } known[] = {
-		{ "!auto_translated_physmap", XENFEAT_auto_translated_physmap },
-		{ "!supervisor_mode_kernel", XENFEAT_supervisor_mode_kernel },
-	};
-	const char *end = s + strnlen(s, size), *next;
-	unsigned int i;
+	static const char *const names[] = { "!auto_translated_physmap", "!supervisor_mode_kernel" };
+	unsigned int i, pos;
 
-	for (; s < end; s = next + 1) {
-		for (next = s; next < end && *next != '|'; next++)
-			;
-		for (i = 0; i < ARRAY_SIZE(known); i++)
-			if (strlen(known[i].name) == (size_t)(next - s) &&
-			    !memcmp(known[i].name, s, (size_t)(next - s)))
-				k->required_features |= BIT(known[i].bit);
-	}
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		for (pos = 0; pos + strlen(names[i]) <= size; pos++)
+			if (!memcmp(s + pos, names[i], strlen(names[i])))
+				return true;
+	return false;
 }
 
 static void take_note(struct elf_kernel *k, u32 type, const void *desc, u32 size)
 {
-	char *text = NULL;
-	size_t n;
-	u64 v = 0;
+#define NUMBER(type, field) { XEN_ELFNOTE_##type, offsetof(struct elf_kernel, field), sizeof(k->field) }
+#define TEXT(type, field) { XEN_ELFNOTE_##type, offsetof(struct elf_kernel, field), sizeof(k->field) - 1 }
+	static const struct { u32 type, offset, room; } known[] = {
+		NUMBER(ENTRY, entry), NUMBER(HYPERCALL_PAGE, hypercall_page), NUMBER(VIRT_BASE, virt_base),
+		NUMBER(PADDR_OFFSET, paddr_offset), NUMBER(INIT_P2M, init_p2m),
+		NUMBER(MOD_START_PFN, mod_start_pfn), TEXT(GUEST_OS, guest_os), TEXT(LOADER, loader),
+		TEXT(XEN_VERSION, xen_version),
+	};
+	unsigned int i;
 
-	memcpy(&v, desc, min(size, (u32)sizeof(v)));
-	switch (type) {
-	case XEN_ELFNOTE_ENTRY:
-		k->entry = v;
-		break;
-	case XEN_ELFNOTE_HYPERCALL_PAGE:
-		k->hypercall_page = v;
-		break;
-	case XEN_ELFNOTE_VIRT_BASE:
-		k->virt_base = v;
-		break;
-	case XEN_ELFNOTE_PADDR_OFFSET:
-		k->paddr_offset = v;
-		break;
-	case XEN_ELFNOTE_INIT_P2M:
-		k->init_p2m = v;
-		break;
-	case XEN_ELFNOTE_MOD_START_PFN:
-		k->mod_start_pfn = v != 0;
-		break;
-	case XEN_ELFNOTE_FEATURES:
-		note_features(k, desc, size);
-		break;
-	case XEN_ELFNOTE_GUEST_OS:
-		text = k->guest_os;
-		break;
-	case XEN_ELFNOTE_LOADER:
-		text = k->loader;
-		break;
-	case XEN_ELFNOTE_XEN_VERSION:
-		text = k->xen_version;
-		break;
+	if (type == XEN_ELFNOTE_FEATURES)
+		k->lacks_feature |= lacks_feature(desc, size);
+	for (i = 0; i < ARRAY_SIZE(known); i++) {
+		if (known[i].type != type)
+			continue;
+		memset((u8 *)k + known[i].offset, 0, known[i].room);
+		memcpy((u8 *)k + known[i].offset, desc, min(size, known[i].room));
 	}
-	if (!text)
-		return;
-	n = strnlen(desc, min(size, (u32)sizeof(k->guest_os) - 1));
-	memcpy(text, desc, n);
-	text[n] = '\0';
 }
 
 /* Returns the number of Xen's notes in a block of notes. */
@@ -177,13 +143,11 @@ static const char *check_notes(const struct elf_kernel *k)
 		return "kernel: its Xen note asks for another interface than xen-3.0";
 	if (k->loader[0] && strcmp(k->loader, "generic"))
 		return "kernel: its Xen note asks for another loader than 'generic'";
-	if (k->required_features)
+	if (k->lacks_feature)
 		return "kernel: it requires a feature that PV guests do not have here "
 		       "(auto_translated_physmap or supervisor_mode_kernel)";
 	return NULL;
 }
-
-/* --- segments --- */
 
 /* Bounds of all segments, in the file and in memory. */
 static const char *measure(const struct elf_kernel *k, u64 *start, u64 *end)

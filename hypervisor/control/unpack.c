@@ -30,10 +30,9 @@
 #define LZ4_LEGACY_MAGIC 0x184c2102
 #define LZ4_LEGACY_BLOCK MiB(8)
 #define MAX_UNPACKED GiB(1)
-/* Working memory of the libraries besides xz's dictionary: zstd's context is the largest. */
-#define ARENA_BASE MiB(1)
+#define ARENA MiB(1)		/* for all but xz; zstd's context is the largest */
 
-/* --- the formats; each is called inside declib_run() --- */
+/* The formats; each is called inside declib_run(). */
 
 static int unpack_gzip(void *arg)
 {
@@ -50,14 +49,16 @@ static int unpack_gzip(void *arg)
 	return rc == Z_STREAM_END ? 0 : -EINVAL;
 }
 
+/* Its memory depends on the dictionary: without enough allowed, liblzma says how much it needs. */
 static int unpack_xz(void *arg)
 {
 	struct payload *p = arg;
 	size_t in = 0, out = 0;
-	u64 limit = ~0UL;		/* the arena is the limit */
-	lzma_ret rc = lzma_stream_buffer_decode(&limit, 0, NULL, p->data, &in, p->len, p->out, &out,
+	lzma_ret rc = lzma_stream_buffer_decode(&p->memory, 0, NULL, p->data, &in, p->len, p->out, &out,
 						p->unpacked);
 
+	if (rc == LZMA_MEMLIMIT_ERROR)
+		return -E2BIG;
 	p->unpacked = out;
 	return rc == LZMA_OK ? 0 : rc == LZMA_MEM_ERROR ? -ENOMEM : -EINVAL;
 }
@@ -100,39 +101,6 @@ static int unpack_lz4(void *arg)
 	p->unpacked = out;
 	return 0;
 }
-
-/*
- * The dictionary of the first block's LZMA2 filter, which liblzma allocates in full. An estimate:
- * when the header is not as expected the decoder will say so.
- */
-static size_t xz_dictionary(const struct payload *p)
-{
-	size_t at = 12, end, skip;
-	unsigned int filters, bits;
-
-	if (p->len < 32)
-		return 0;
-	end = at + (p->data[at] + 1UL) * 4;
-	if (end > p->len)
-		return 0;
-	filters = (p->data[at + 1] & 3) + 1;
-	skip = ((p->data[at + 1] >> 6) & 1) + (p->data[at + 1] >> 7);
-	for (at += 2; skip; skip--)		/* optional sizes: variable-length numbers */
-		while (at < end && p->data[at++] & 0x80)
-			;
-	for (; filters && at + 2 < end; filters--) {
-		u8 id = p->data[at], len = p->data[at + 1];
-
-		if (id == 0x21 && len == 1) {
-			bits = min((unsigned int)p->data[at + 2], 36U);
-			return (2UL | (bits & 1)) << (bits / 2 + 11);
-		}
-		at += 2UL + len;
-	}
-	return 0;
-}
-
-/* --- finding the payload --- */
 
 static const char *tell_format(struct payload *p)
 {
@@ -202,7 +170,9 @@ const char *unpack_kernel(struct payload *p, void *out)
 		return NULL;
 	}
 	p->out = out;
-	rc = declib_run(p->unpack, p, ARENA_BASE + (p->unpack == unpack_xz ? xz_dictionary(p) : 0));
+	rc = declib_run(p->unpack, p, ARENA);
+	if (rc == -E2BIG)
+		rc = declib_run(p->unpack, p, ARENA + p->memory);
 	if (rc == -ENOMEM)
 		return "kernel: not enough memory to unpack it; give the machine more";
 	return rc ? "kernel: its packed payload is damaged" : NULL;

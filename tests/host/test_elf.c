@@ -107,7 +107,7 @@ static void check_kernel(void)
 	assert_int_equal(k.virt_end, BASE + 0x1003038);
 	assert_int_equal(k.init_p2m, 0x8000000000);
 	assert_int_equal(k.hypercall_page, ELF_UNSET);
-	assert_true(k.mod_start_pfn && !k.required_features);
+	assert_true(k.mod_start_pfn && !k.lacks_feature);
 	assert_string_equal(k.xen_version, "xen-3.0");
 	assert_int_equal(strlen(k.guest_os), sizeof(k.guest_os) - 1);
 	elf_load(&k, put, &l);

@@ -26,8 +26,8 @@ struct elf_kernel {
 	u64 paddr_offset;		/* va = p_paddr - paddr_offset + virt_base */
 	u64 hypercall_page;		/* page to fill, or ELF_UNSET */
 	u64 init_p2m;			/* where the p2m goes, or ELF_UNSET: behind the kernel */
-	bool mod_start_pfn;		/* the initrd need not be mapped */
-	u32 required_features;		/* bits XENFEAT_* */
+	u64 mod_start_pfn;		/* not 0: the initrd need not be mapped */
+	bool lacks_feature;		/* it requires one that PV guests do not have here */
 	char guest_os[16], loader[16], xen_version[16];
 };
 

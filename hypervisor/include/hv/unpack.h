@@ -16,6 +16,7 @@ struct payload {
 	size_t unpacked;		/* upper bound; after unpack_kernel() the exact size */
 	int (*unpack)(void *payload);	/* NULL: it is not packed */
 	u8 *out;
+	u64 memory;			/* xz: what its decoder may take */
 };
 
 /* Both: NULL, or one line for the console that says what is wrong. */
