@@ -36,25 +36,26 @@ static bool good_rsdp(const u8 *p)
 	return p && !memcmp(p, "RSD PTR ", 8) && sum_is_zero(p, RSDP_V1);
 }
 
-/* Search [start, end) at each 16 bytes; its address or 0. */
-static u64 search_rsdp(map_maddr_t map, u64 start, u64 end)
+/* Search [start, end) at each 16 bytes. */
+static const u8 *search_rsdp(map_maddr_t map, u64 start, u64 end)
 {
-	u64 at;
+	const u8 *p;
 
-	for (at = start; at + RSDP_V1 <= end; at += 16)
-		if (good_rsdp(map(at, RSDP_V1)))
-			return at;
-	return 0;
+	for (; start < end; start += 16) {
+		p = map(start, RSDP_V2);
+		if (good_rsdp(p))
+			return p;
+	}
+	return NULL;
 }
 
-static u64 find_rsdp(map_maddr_t map)
+static const u8 *find_rsdp(map_maddr_t map)
 {
-	const u8 *bda = map(0x40e, 2);	/* real-mode segment of the extended BIOS data area */
-	u64 ebda = bda ? (u64)get16(bda) << 4 : 0, at = 0;
+	const u8 *p = map(0x40e, 2);	/* real-mode segment of the extended BIOS data area */
+	u64 ebda = p ? (u64)get16(p) << 4 : 0;
 
-	if (ebda >= 0x80000 && ebda < 0xa0000)
-		at = search_rsdp(map, ebda, ebda + 1024);
-	return at ?: search_rsdp(map, 0xe0000, 0x100000);
+	p = ebda >= 0x80000 && ebda < 0xa0000 ? search_rsdp(map, ebda, ebda + 1024) : NULL;
+	return p ?: search_rsdp(map, 0xe0000, 0x100000);
 }
 
 /* A whole table, checked; NULL when it is unreadable, broken or of another name. */
@@ -184,17 +185,14 @@ int acpi_parse(const void *rsdp, size_t rsdp_len, map_maddr_t map, struct acpi_i
 	const u8 *p = rsdp_len >= RSDP_V1 ? rsdp : NULL, *t = NULL;
 	unsigned int i, entry = 8;
 	u32 len;
-	u64 at;
 
 	memset(ai, 0, sizeof(*ai));
 	if (!good_rsdp(p)) {
-		at = find_rsdp(map);
-		if (!at)
-			return -ENODEV;
-		p = map(at, RSDP_V2);
-		rsdp_len = p ? RSDP_V2 : RSDP_V1;
-		p = p ?: map(at, RSDP_V1);
+		p = find_rsdp(map);
+		rsdp_len = RSDP_V2;
 	}
+	if (!p)
+		return -ENODEV;
 	/* the XSDT when there is one, else the RSDT */
 	if (p[15] >= 2 && rsdp_len >= RSDP_V2 && sum_is_zero(p, RSDP_V2))
 		t = get_table(map, get64(p + 24), "XSDT", &len);

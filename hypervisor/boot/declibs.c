@@ -24,7 +24,7 @@ void *malloc(size_t size);
 void *calloc(size_t n, size_t size);
 void free(void *p);
 void abort(void) __noreturn;
-void __stack_chk_fail(void) __noreturn;
+void __stack_chk_fail(void) __noreturn __attribute__((alias("abort")));
 
 /* The arena is zeroed, lives for one call of declib_run() and is sized for it: free() does nothing. */
 void __init *malloc(size_t size)
@@ -50,12 +50,7 @@ void __init free(void *p)
 
 void __init abort(void)
 {
-	panic("The library that unpacks dom0's kernel gave up");
-}
-
-void __init __stack_chk_fail(void)
-{
-	panic("The library that unpacks dom0's kernel overran its stack");
+	panic("The library that unpacks dom0's kernel gave up or overran its stack");
 }
 
 /*

@@ -108,20 +108,20 @@ start32:
 
 	/* the image, page by page */
 	mov	$PA(boot_l1_image), %edi
-	mov	$PA(_stext) + PTE_RX, %eax
-	xor	%edx, %edx
-	mov	$PA(_etext), %ecx
-	call	map_range
-	mov	$NX_HIGH, %edx
-	mov	$PA(_erodata), %ecx
-	call	map_range
-	xor	%edx, %edx
-	mov	$PA(_einittext), %ecx
-	call	map_range
-	mov	$NX_HIGH, %edx
-	or	$PTE_TABLE, %eax
-	mov	$PA(_end), %ecx
-	call	map_range
+	mov	$PA(image_parts), %esi
+	mov	$PA(_stext), %eax
+3:	mov	4(%esi), %edx
+	or	%eax, %edx
+	mov	%edx, (%edi)
+	mov	8(%esi), %edx
+	mov	%edx, 4(%edi)
+	add	$8, %edi
+	add	$0x1000, %eax
+	cmp	(%esi), %eax
+	jb	3b
+	add	$12, %esi
+	cmp	$PA(_end), %eax
+	jb	3b
 	mov	$0x000000a0, %eax		/* PGE, PAE */
 	mov	%eax, %cr4
 	mov	$PA(boot_l4), %eax
@@ -133,17 +133,6 @@ start32:
 	mov	$0x80010033, %eax		/* PG, WP, NE, ET, MP, PE */
 	mov	%eax, %cr0
 	ljmp	$BOOT_CS64, $PA(start64_low)
-
-/* eax: first page and its flags, edi: its entry, ecx: end address, edx: upper word; eax, edi go on. */
-map_range:
-5:	cmp	%ecx, %eax
-	jae	6f
-	mov	%eax, (%edi)
-	mov	%edx, 4(%edi)
-	add	$8, %edi
-	add	$0x1000, %eax
-	jmp	5b
-6:	ret
 
 /* Print the line at esi on the first serial port and on the text screen, and stop. */
 refuse:
@@ -202,6 +191,12 @@ msg_long_mode:
 msg_nx:
 	.asciz "Parapet: this CPU has no NX (no-execute); switch it on in the firmware's set-up or take another CPU. Halted.\r\n"
 
+	.balign 8
+image_parts:					/* end, flags; none is empty */
+	.long	PA(_etext), PTE_RX, 0
+	.long	PA(_erodata), PTE_RX, NX_HIGH
+	.long	PA(_einittext), PTE_RX, 0
+	.long	PA(_end), PTE_TABLE, NX_HIGH
 	.balign 8
 boot_gdt:
 	.quad	0

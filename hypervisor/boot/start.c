@@ -92,13 +92,10 @@ static void find_acpi(void)
 
 static void __init report(void)
 {
-	u64 kept = hv_page_count();
+	int cpus = __builtin_popcountl(cpu_online_map);
 
-	log_info("memory: %lu MiB of RAM, %lu KiB kept by the hypervisor, %lu MiB free\n",
-		 total_pages >> 8, kept * 4, free_page_count() >> 8);
-	printk("Parapet is up: %d CPU%s, %lu MiB RAM (%lu KiB ours), %lu M TSC ticks since entry\n",
-	       __builtin_popcountl(cpu_online_map),
-	       cpu_online_map & (cpu_online_map - 1) ? "s" : "", total_pages >> 8, kept * 4,
+	printk("Parapet is up: %d CPU%s, %lu MiB RAM (%lu KiB ours), %lu M TSC ticks since entry\n", cpus,
+	       cpus > 1 ? "s" : "", total_pages >> 8, hv_page_count() * 4,
 	       (rdtsc_now() - boot_tsc_start) / 1000000);
 }
 

@@ -62,8 +62,6 @@ static void *pfn_ptr(struct build *b, u64 pfn)
 	return mfn_to_virt(_mfn(b->p2m[pfn]));
 }
 
-/* --- image and memory --- */
-
 /* Unpack the first module and look at it; its own memory is free afterwards. */
 static const char *load_image(struct build *b, const struct boot_module *m)
 {
@@ -166,8 +164,6 @@ static void put_segment(void *ctx, u64 va, const void *src, u64 filesz, u64 mems
 	}
 }
 
-/* --- layout --- */
-
 /* Tables of one level (1..3) for that many pages at va. */
 static u64 tables_at(u64 va, u64 pages, unsigned int level)
 {
@@ -220,8 +216,6 @@ static u64 lay_out(struct build *b)
 		b->initrd_pfn = take(&pfn, b->initrd_pages);
 	return pfn;
 }
-
-/* --- initial page tables --- */
 
 /* The entry for va in its table of that level; missing tables above it are made. */
 static u64 *entry(struct build *b, u64 va, unsigned int level)
@@ -288,8 +282,6 @@ static void fill_p2m(struct build *b)
 		list[pfn % 512] = pfn < b->nr_pages ? b->p2m[pfn] : ~0UL;
 	}
 }
-
-/* --- start_info and registers --- */
 
 /*
  * On UEFI machines the ACPI root pointer is nowhere that Linux searches. It does look where the
@@ -385,8 +377,6 @@ static int start_vcpu(struct build *b, struct vcpu *v)
 	pv_update_direct(v);
 	return 0;
 }
-
-/* --- all of it --- */
 
 const char *build_dom0(const struct boot_info *bi)
 {
