@@ -106,16 +106,6 @@ static bool parse_levels(const char *s, int *out)
 	return true;
 }
 
-bool parse_loglvl(const char *value)
-{
-	return parse_levels(value, &log_level);
-}
-
-bool parse_guest_loglvl(const char *value)
-{
-	return parse_levels(value, &guest_log_level);
-}
-
 /* 1, 0, or -1 when it is no truth value. */
 static int truth(const char *s)
 {
@@ -168,6 +158,8 @@ static bool set_option(const struct option *opt, const char *value, bool inverte
 			return false;
 		*(unsigned int *)opt->var = (unsigned int)n;
 		return true;
+	case OPT_LEVEL:
+		return parse_levels(value, opt->var);
 	default:
 		return opt->parse(value);
 	}

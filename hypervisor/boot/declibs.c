@@ -13,8 +13,8 @@
  */
 #include <hv/debug.h>
 #include <hv/errno.h>
+#include <hv/image.h>
 #include <hv/page_alloc.h>
-#include <hv/unpack.h>
 #include "cpu.h"
 #include "msr.h"
 

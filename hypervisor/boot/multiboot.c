@@ -213,11 +213,10 @@ static void mb1_mmap(map_maddr_t map, struct boot_info *bi, u64 maddr, u32 lengt
 static const char *parse_mb1(u64 info, map_maddr_t map, struct boot_info *bi)
 {
 	const u8 *p = map(info, MB1_SIZE);
-	u32 flags;
+	u32 flags = p ? get32(p) : 0;
 
 	if (!p)
 		return "the multiboot information lies outside memory";
-	flags = get32(p);
 	if (flags & MB1_LOADER)
 		read_text(map, get32(p + 64), sizeof(bi->loader), bi->loader, sizeof(bi->loader));
 	if (flags & MB1_CMDLINE)

@@ -18,14 +18,13 @@
 #include <hv/clock.h>
 #include <hv/control.h>
 #include <hv/debug.h>
-#include <hv/elf.h>
 #include <hv/errno.h>
+#include <hv/image.h>
 #include <hv/options.h>
 #include <hv/page_alloc.h>
 #include <hv/pv.h>
 #include <hv/regs.h>
 #include <hv/string.h>
-#include <hv/unpack.h>
 
 #define MAP_FLAGS (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D)
 

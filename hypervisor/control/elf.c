@@ -8,7 +8,7 @@
  * Tests:  tests/host/test_elf.c, tests/fuzz/fuzz_elf.c
  */
 #include <elfnote.h>
-#include <hv/elf.h>
+#include <hv/image.h>
 #include <hv/layout.h>
 #include <hv/string.h>
 
@@ -48,10 +48,12 @@ static const void *at(const struct elf_kernel *k, u64 off, u64 size)
 	return off <= k->len && size <= k->len - off ? k->image + off : NULL;
 }
 
-/* The whole array was checked by elf_parse(). */
+/* The i-th program header; elf_parse() has checked the whole array. NULL behind the last. */
 static const struct phdr *get_phdr(const struct elf_kernel *k, unsigned int i)
 {
-	return (const void *)(k->image + k->phoff + (u64)i * k->phentsize);
+	const struct ehdr *eh = (const void *)k->image;
+
+	return i < eh->phnum ? (const void *)(k->image + eh->phoff + (u64)i * eh->phentsize) : NULL;
 }
 
 static u64 to_virt(const struct elf_kernel *k, u64 paddr)
@@ -122,11 +124,12 @@ static unsigned int find_notes(struct elf_kernel *k, const struct ehdr *eh)
 {
 	const u8 *p = at(k, eh->shoff, (u64)eh->shnum * eh->shentsize);
 	unsigned int i, found = 0;
+	const struct phdr *ph;
 	const struct shdr *sh;
 
-	for (i = 0; i < k->phnum; i++)
-		if (get_phdr(k, i)->type == PT_NOTE)
-			found += scan_notes(k, get_phdr(k, i)->offset, get_phdr(k, i)->filesz);
+	for (i = 0; (ph = get_phdr(k, i)); i++)
+		if (ph->type == PT_NOTE)
+			found += scan_notes(k, ph->offset, ph->filesz);
 	if (found || !p || eh->shentsize < sizeof(*sh))
 		return found;
 	for (i = 0; i < eh->shnum; i++) {
@@ -157,8 +160,7 @@ static const char *measure(const struct elf_kernel *k, u64 *start, u64 *end)
 
 	*start = ~0UL;
 	*end = 0;
-	for (i = 0; i < k->phnum; i++) {
-		ph = get_phdr(k, i);
+	for (i = 0; (ph = get_phdr(k, i)); i++) {
 		if (ph->type != PT_LOAD || !ph->memsz)
 			continue;
 		if (!at(k, ph->offset, ph->filesz))
@@ -195,9 +197,6 @@ const char *elf_parse(const void *image, size_t len, struct elf_kernel *k)
 	if (eh->phentsize < sizeof(struct phdr) || !eh->phnum || eh->phnum > MAX_PHNUM ||
 	    !at(k, eh->phoff, (u64)eh->phentsize * eh->phnum))
 		return "kernel: ELF program headers lie outside the file (truncated image?)";
-	k->phoff = eh->phoff;
-	k->phentsize = eh->phentsize;
-	k->phnum = eh->phnum;
 	if (!find_notes(k, eh))
 		return "kernel has no Xen PV notes: it was built without CONFIG_XEN_PV";
 	why = check_notes(k) ?: measure(k, &start, &end);
@@ -225,9 +224,7 @@ void elf_load(const struct elf_kernel *k, elf_put_t put, void *ctx)
 	const struct phdr *ph;
 	unsigned int i;
 
-	for (i = 0; i < k->phnum; i++) {
-		ph = get_phdr(k, i);
+	for (i = 0; (ph = get_phdr(k, i)); i++)
 		if (ph->type == PT_LOAD && ph->memsz)
 			put(ctx, to_virt(k, ph->paddr), k->image + ph->offset, ph->filesz, ph->memsz);
-	}
 }

@@ -15,8 +15,8 @@
 #include <zstd.h>
 #include <hv/bytes.h>
 #include <hv/errno.h>
+#include <hv/image.h>
 #include <hv/string.h>
-#include <hv/unpack.h>
 
 /* offsets in a bzImage (Linux boot protocol) */
 #define SETUP_SECTS 0x1f1

@@ -10,8 +10,7 @@
  *         -llzma -lzstd -llz4 -lz
  */
 #include <stdlib.h>
-#include <hv/elf.h>
-#include <hv/unpack.h>
+#include <hv/image.h>
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 

@@ -19,7 +19,7 @@ const struct option hv_options[] = {
 	{ "number", OPT_UINT, &number, NULL, "N", "0", "" },
 	{ "dom0_mem", OPT_CUSTOM, NULL, parse_dom0_mem, "SIZE", "all", "" },
 	{ "dom0_max_vcpus", OPT_CUSTOM, NULL, parse_dom0_max_vcpus, "N", "1", "" },
-	{ "loglvl", OPT_CUSTOM, NULL, parse_loglvl, "LEVEL", "warning", "" },
+	{ "loglvl", OPT_LEVEL, &log_level, NULL, "LEVEL", "warning", "" },
 };
 const unsigned int nr_hv_options = ARRAY_SIZE(hv_options);
 

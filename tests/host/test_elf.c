@@ -9,7 +9,7 @@
 #include "host.h"
 #include <elf.h>
 #include <elfnote.h>
-#include <hv/elf.h>
+#include <hv/image.h>
 
 #define BASE 0xffffffff80000000UL
 

@@ -11,7 +11,7 @@
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
-#include <hv/unpack.h>
+#include <hv/image.h>
 
 #define RAW 100000
 #define SETUP 1536			/* two setup sectors and the boot sector */

@@ -16,6 +16,7 @@
 enum option_type {
 	OPT_BOOL,		/* var: bool.  name, name=yes|on|true|1|enable, no-name, name=no|off... */
 	OPT_UINT,		/* var: unsigned int */
+	OPT_LEVEL,		/* var: int, LOG_... */
 	OPT_CUSTOM,		/* parse(): false when it does not understand the value */
 };
 
@@ -48,7 +49,5 @@ extern bool opt_watchdog;
 
 bool parse_dom0_mem(const char *value);
 bool parse_dom0_max_vcpus(const char *value);
-bool parse_loglvl(const char *value);
-bool parse_guest_loglvl(const char *value);
 
 #endif
