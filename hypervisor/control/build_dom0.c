@@ -39,6 +39,7 @@ struct build {
 	u64 nr_mapped;			/* pfns in the initial mapping */
 	u64 si_pfn, pt_pfn, nr_pt, stack_pfn;
 	u64 initrd_pfn, initrd_pages;
+	mfn_t initrd_mfn;
 	u64 p2m_va, p2m_pfn, p2m_pages;	/* pages: with its tables when it is outside */
 	u64 p2m_list_pfn;
 	u64 next_table;			/* pfn of the next page table to take */
@@ -109,30 +110,21 @@ static int add_page(struct build *b, u64 pfn, mfn_t mfn)
 	return assign_page(b->d, mfn_to_page(mfn), false);
 }
 
-static int adopt_initrd(struct build *b, const struct boot_module *m)
-{
-	u64 i;
-
-	for (i = 0; i < b->initrd_pages; i++)
-		if (add_page(b, b->initrd_pfn + i, _mfn(PFN_DOWN(m->start) + i)))
-			return -ENOMEM;
-	return 0;
-}
-
-/* pfns [from, to) get fresh frames, in blocks as large as there are; the initrd's have theirs. */
+/* pfns [from, to) get the initrd's frames or fresh ones, in blocks as large as there are. */
 static int populate(struct build *b, u64 from, u64 to)
 {
 	unsigned int order = MAX_ORDER;
 	struct page_info *pg;
 	u64 i, stop;
 
-	for (;;) {
-		if (from == b->initrd_pfn) {
-			from += b->initrd_pages;
+	while (from < to) {
+		if (b->initrd_pages && from == b->initrd_pfn) {
+			for (i = 0; i < b->initrd_pages; i++)
+				if (add_page(b, from++, mfn_add(b->initrd_mfn, i)))
+					return -ENOMEM;
 			order = MAX_ORDER;
+			continue;
 		}
-		if (from >= to)
-			return 0;
 		stop = from < b->initrd_pfn ? min(to, b->initrd_pfn) : to;
 		while (BIT(order) > stop - from)
 			order--;
@@ -143,6 +135,7 @@ static int populate(struct build *b, u64 from, u64 to)
 			if (add_page(b, from, page_to_mfn(pg + i)))
 				return -ENOMEM;
 	}
+	return 0;
 }
 
 /* elf_parse() has checked that the segments lie in [virt_start, virt_end) */
@@ -303,6 +296,8 @@ static void place_vga_info(struct start_info *si, const struct boot_info *bi)
 	struct dom0_vga_console_info *info = (void *)(si + 1);
 	const struct boot_video *v = &bi->video;
 
+	if (!v->linear && bi->efi)
+		return;
 	if (v->linear) {
 		info->video_type = bi->efi ? XEN_VGATYPE_EFI_LFB : XEN_VGATYPE_VESA_LFB;
 		info->u.vesa_lfb = (typeof(info->u.vesa_lfb)){
@@ -313,12 +308,10 @@ static void place_vga_info(struct start_info *si, const struct boot_info *bi)
 			.red_pos = v->colour[0], .red_size = v->colour[1],
 			.green_pos = v->colour[2], .green_size = v->colour[3],
 			.blue_pos = v->colour[4], .blue_size = v->colour[5] };
-	} else if (!bi->efi) {
+	} else {
 		info->video_type = XEN_VGATYPE_TEXT_MODE_3;
 		info->u.text_mode_3 = (typeof(info->u.text_mode_3)){
 			.font_height = 16, .rows = 25, .columns = 80, .cursor_y = 24 };
-	} else {
-		return;
 	}
 	si->console.dom0.info_off = sizeof(*si);
 	si->console.dom0.info_size = sizeof(*info);
@@ -392,6 +385,7 @@ const char *build_dom0(const struct boot_info *bi)
 	why = load_image(b, m);
 	if (why)
 		return why;
+	b->initrd_mfn = _mfn(PFN_DOWN(m[1].start));
 	b->initrd_pages = PFN_UP(m[1].end - m[1].start);
 	b->nr_pages = dom0_pages(b);
 	if (b->nr_pages < PFN_DOWN(opt_dom0_mem.min))
@@ -409,7 +403,7 @@ const char *build_dom0(const struct boot_info *bi)
 		return "dom0 memory is too small for its kernel and initrd: give a larger dom0_mem= or "
 		       "the machine more memory";
 	b->p2m = alloc_hv_pages(order_of(b->nr_pages * sizeof(u32)));
-	if (!b->p2m || adopt_initrd(b, &m[1]) || populate(b, 0, b->nr_mapped))
+	if (!b->p2m || populate(b, 0, b->nr_mapped))
 		return no_memory;
 	elf_load(&b->k, put_segment, b);
 	free_hv_pages(b->image, b->image_order);
