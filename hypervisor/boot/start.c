@@ -74,11 +74,9 @@ static void report_losses(void)
 	if (boot_info.cmdline_cut)
 		log_warn("A command line is cut: the hypervisor's and each module's may have %d characters\n",
 			 BOOT_CMDLINE_MAX - 1);
-	if (boot_info.lost_modules)
-		log_warn("%u modules are ignored: unreadable, overlapping or too many\n",
-			 boot_info.lost_modules);
-	if (boot_info.lost_raw)
-		log_warn("%u entries of the memory map are ignored: too many\n", boot_info.lost_raw);
+	if (boot_info.lost_modules || boot_info.lost_raw)
+		log_warn("Ignored: %u modules (unreadable, overlapping or too many), %u entries of the memory "
+			 "map (too many)\n", boot_info.lost_modules, boot_info.lost_raw);
 }
 
 static void find_acpi(void)

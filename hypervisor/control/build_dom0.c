@@ -389,7 +389,7 @@ const char *build_dom0(const struct boot_info *bi)
 	b->initrd_pages = PFN_UP(m[1].end - m[1].start);
 	b->nr_pages = dom0_pages(b);
 	if (b->nr_pages < PFN_DOWN(opt_dom0_mem.min))
-		return "dom0_mem=: less than its min: is free, or its max: is below min:; ask for less";
+		return "dom0_mem: less memory is free (or its max: is less) than its min: asks for; ask for less";
 	if (opt_dom0_max_vcpus.max)
 		vcpus = min(vcpus, opt_dom0_max_vcpus.max);
 	vcpus = max(vcpus, opt_dom0_max_vcpus.min);

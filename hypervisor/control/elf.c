@@ -140,18 +140,6 @@ static unsigned int find_notes(struct elf_kernel *k, const struct ehdr *eh)
 	return found;
 }
 
-static const char *check_notes(const struct elf_kernel *k)
-{
-	if (k->xen_version[0] && strcmp(k->xen_version, "xen-3.0"))
-		return "kernel: its Xen note asks for another interface than xen-3.0";
-	if (k->loader[0] && strcmp(k->loader, "generic"))
-		return "kernel: its Xen note asks for another loader than 'generic'";
-	if (k->lacks_feature)
-		return "kernel: it requires a feature that PV guests do not have here "
-		       "(auto_translated_physmap or supervisor_mode_kernel)";
-	return NULL;
-}
-
 /* Bounds of all segments, in the file and in memory. */
 static const char *measure(const struct elf_kernel *k, u64 *start, u64 *end)
 {
@@ -199,7 +187,14 @@ const char *elf_parse(const void *image, size_t len, struct elf_kernel *k)
 		return "kernel: ELF program headers lie outside the file (truncated image?)";
 	if (!find_notes(k, eh))
 		return "kernel has no Xen PV notes: it was built without CONFIG_XEN_PV";
-	why = check_notes(k) ?: measure(k, &start, &end);
+	if (k->xen_version[0] && strcmp(k->xen_version, "xen-3.0"))
+		return "kernel: its Xen note asks for another interface than xen-3.0";
+	if (k->loader[0] && strcmp(k->loader, "generic"))
+		return "kernel: its Xen note asks for another loader than 'generic'";
+	if (k->lacks_feature)
+		return "kernel: it requires a feature that PV guests do not have here "
+		       "(auto_translated_physmap or supervisor_mode_kernel)";
+	why = measure(k, &start, &end);
 	if (why)
 		return why;
 	if (k->entry == ELF_UNSET)
