@@ -4,11 +4,9 @@
  *
  * Job:    find the root pointer and the tables, check them, copy what matters to struct acpi_info.
  * Enter:  acpi_parse() from boot/start.c, once.
- * State:  acpi_info.
- * Locks:  none: boot runs alone.
  * Holds:  a table is mapped with the length that its header says only after that was checked; no
  *         entry is read beyond its table; counts are capped by the arrays.
- * Tests:  tests/host/test_acpi.c, tests/fuzz (multiboot and ACPI)
+ * Tests:  tests/host/test_acpi.c, tests/fuzz/fuzz_multiboot.c
  */
 #include <hv/acpi.h>
 #include <hv/errno.h>
@@ -16,37 +14,13 @@
 
 #define MAX_TABLE MiB(16)
 #define MAX_TABLES 256
+#define HDR_SIZE 36			/* of the header that all tables have; length at 4 */
+#define RSDP_V1 20
+#define RSDP_V2 36
 
-/* offsets in the common header of all tables */
-#define HDR_LENGTH 4
-#define HDR_SIZE 36
-
-/* MADT entry types */
-enum { MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2, MADT_NMI_SOURCE = 3, MADT_LAPIC_NMI = 4,
-	MADT_LAPIC_ADDR = 5, MADT_X2APIC = 9, MADT_X2APIC_NMI = 10 };
+enum { MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2, MADT_LAPIC_ADDR = 5, MADT_X2APIC = 9 };
 
 struct acpi_info acpi_info;
-
-static u16 get16(const u8 *p)
-{
-	return (u16)(p[0] | p[1] << 8);
-}
-
-static u32 get32(const u8 *p)
-{
-	u32 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static u64 get64(const u8 *p)
-{
-	u64 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 static bool sum_is_zero(const u8 *p, size_t len)
 {
@@ -57,57 +31,45 @@ static bool sum_is_zero(const u8 *p, size_t len)
 	return sum == 0;
 }
 
-/* --- the root pointer --- */
-
-static bool good_rsdp(const u8 *p, size_t len)
+static bool good_rsdp(const u8 *p)
 {
-	return len >= 20 && !memcmp(p, "RSD PTR ", 8) && sum_is_zero(p, 20);
+	return p && !memcmp(p, "RSD PTR ", 8) && sum_is_zero(p, RSDP_V1);
 }
 
-/* Search [start, end) at each 16 bytes; its address or 0. */
-static u64 search_rsdp(acpi_map_t map, u64 start, u64 end)
+/* Search [start, end) at each 16 bytes. */
+static const u8 *search_rsdp(map_maddr_t map, u64 start, u64 end)
 {
-	u64 at;
+	const u8 *p;
 
-	for (at = ROUND_UP(start, 16UL); at + 20 <= end; at += 16) {
-		const u8 *p = map(at, 20);
-
-		if (p && good_rsdp(p, 20))
-			return at;
+	for (; start < end; start += 16) {
+		p = map(start, RSDP_V2);
+		if (good_rsdp(p))
+			return p;
 	}
-	return 0;
+	return NULL;
 }
 
-static u64 find_rsdp(acpi_map_t map)
+static const u8 *find_rsdp(map_maddr_t map)
 {
-	const u8 *bda = map(0x40e, 2);	/* real-mode segment of the extended BIOS data area */
-	u64 ebda = bda ? (u64)get16(bda) << 4 : 0, at = 0;
+	const u8 *p = map(0x40e, 2);	/* real-mode segment of the extended BIOS data area */
+	u64 ebda = p ? (u64)get16(p) << 4 : 0;
 
-	if (ebda >= 0x80000 && ebda < 0xa0000)
-		at = search_rsdp(map, ebda, ebda + 1024);
-	return at ?: search_rsdp(map, 0xe0000, 0x100000);
+	p = ebda >= 0x80000 && ebda < 0xa0000 ? search_rsdp(map, ebda, ebda + 1024) : NULL;
+	return p ?: search_rsdp(map, 0xe0000, 0x100000);
 }
 
-/* --- tables --- */
-
-/* A whole table, checked; NULL when it is unreadable or broken. */
-static const u8 *get_table(acpi_map_t map, u64 maddr, u32 *len)
+/* A whole table, checked; NULL when it is unreadable, broken or of another name. */
+static const u8 *get_table(map_maddr_t map, u64 maddr, const char *name, u32 *len)
 {
 	const u8 *p = maddr ? map(maddr, HDR_SIZE) : NULL;
 
-	if (!p)
+	if (!p || memcmp(p, name, 4))
 		return NULL;
-	*len = get32(p + HDR_LENGTH);
+	*len = get32(p + 4);
 	if (*len < HDR_SIZE || *len > MAX_TABLE)
 		return NULL;
 	p = map(maddr, *len);
 	return p && sum_is_zero(p, *len) ? p : NULL;
-}
-
-static void set_flags(u16 flags, bool *level, bool *active_low)
-{
-	*active_low = (flags & 3) == 3;
-	*level = ((flags >> 2) & 3) == 3;
 }
 
 static void add_cpu(struct acpi_info *ai, u32 apic_id, u32 acpi_id, u32 flags)
@@ -119,72 +81,38 @@ static void add_cpu(struct acpi_info *ai, u32 apic_id, u32 acpi_id, u32 flags)
 	for (i = 0; i < ai->nr_cpus; i++)
 		if (ai->cpus[i].apic_id == apic_id)
 			return;		/* listed as local APIC and as x2APIC */
-	if (ai->nr_cpus == ACPI_MAX_CPUS) {
+	if (ai->nr_cpus == ACPI_MAX_CPUS)
 		ai->lost_cpus++;
-		return;
-	}
-	ai->cpus[ai->nr_cpus++] = (struct acpi_cpu){ .apic_id = apic_id, .acpi_id = acpi_id };
-}
-
-static void add_nmi(struct acpi_info *ai, u32 acpi_id, bool all, u16 flags, u8 lint)
-{
-	struct acpi_lapic_nmi *n = &ai->nmis[ai->nr_nmis];
-
-	if (ai->nr_nmis == ACPI_MAX_NMIS || lint > 1)
-		return;
-	ai->nr_nmis++;
-	n->all = all;
-	n->acpi_id = acpi_id;
-	n->lint = lint;
-	set_flags(flags, &n->level, &n->active_low);
-}
-
-static void add_ioapic(struct acpi_info *ai, const u8 *e)
-{
-	if (ai->nr_ioapics < ACPI_MAX_IOAPICS)
-		ai->ioapics[ai->nr_ioapics++] = (struct acpi_ioapic){
-			.id = e[2], .maddr = get32(e + 4), .gsi_base = get32(e + 8) };
+	else
+		ai->cpus[ai->nr_cpus++] = (struct acpi_cpu){ apic_id, acpi_id };
 }
 
 /* One entry of at least len bytes, len being what it says of itself. */
 static void madt_entry(struct acpi_info *ai, const u8 *e, u8 len)
 {
-	struct acpi_override *o;
-
-	if (e[0] == MADT_LAPIC && len >= 8) {
+	if (e[0] == MADT_LAPIC && len >= 8)
 		add_cpu(ai, e[3], e[2], get32(e + 4));
-	} else if (e[0] == MADT_X2APIC && len >= 16) {
+	else if (e[0] == MADT_X2APIC && len >= 16)
 		add_cpu(ai, get32(e + 4), get32(e + 12), get32(e + 8));
-	} else if (e[0] == MADT_IOAPIC && len >= 12) {
-		add_ioapic(ai, e);
-	} else if (e[0] == MADT_OVERRIDE && len >= 10 && ai->nr_overrides < ACPI_MAX_OVERRIDES) {
-		o = &ai->overrides[ai->nr_overrides++];
-		o->irq = e[3];
-		o->gsi = get32(e + 4);
-		set_flags(get16(e + 8), &o->level, &o->active_low);
-	} else if (e[0] == MADT_NMI_SOURCE && len >= 8 && ai->nr_ioapic_nmis < ACPI_MAX_NMIS) {
-		o = &ai->ioapic_nmis[ai->nr_ioapic_nmis++];
-		o->gsi = get32(e + 4);
-		set_flags(get16(e + 2), &o->level, &o->active_low);
-	} else if (e[0] == MADT_LAPIC_NMI && len >= 6) {
-		add_nmi(ai, e[2], e[2] == 0xff, get16(e + 3), e[5]);
-	} else if (e[0] == MADT_X2APIC_NMI && len >= 12) {
-		add_nmi(ai, get32(e + 4), get32(e + 4) == ~0U, get16(e + 2), e[8]);
-	} else if (e[0] == MADT_LAPIC_ADDR && len >= 12) {
+	else if (e[0] == MADT_IOAPIC && len >= 12 && ai->nr_ioapics < ACPI_MAX_IOAPICS)
+		ai->ioapics[ai->nr_ioapics++] = (struct acpi_ioapic){
+			.maddr = get32(e + 4), .gsi_base = get32(e + 8) };
+	else if (e[0] == MADT_OVERRIDE && len >= 10 && ai->nr_overrides < ACPI_MAX_OVERRIDES)
+		ai->overrides[ai->nr_overrides++] = (struct acpi_override){
+			.irq = e[3], .gsi = get32(e + 4), .active_low = (e[8] & 3) == 3,
+			.level = (e[8] & 12) == 12 };
+	else if (e[0] == MADT_LAPIC_ADDR && len >= 12)
 		ai->lapic_maddr = get64(e + 4);
-	}
 }
 
-static void parse_madt(struct acpi_info *ai, const u8 *t, u32 len, u64 maddr)
+static void parse_madt(struct acpi_info *ai, const u8 *t, u32 len)
 {
 	u32 at;
 
-	if (len < 44)
+	if (len < 44 || ai->have_madt)
 		return;
 	ai->have_madt = true;
-	ai->madt_maddr = maddr;
 	ai->lapic_maddr = get32(t + 36);
-	ai->pcat_compat = get32(t + 40) & 1;
 	for (at = 44; len - at >= 2; at += t[at + 1]) {
 		if (t[at + 1] < 2 || t[at + 1] > len - at)
 			break;
@@ -202,28 +130,19 @@ static u16 fadt_port(const u8 *t, u32 len, u32 gas, u32 old)
 
 static void parse_fadt(struct acpi_info *ai, const u8 *t, u32 len)
 {
-	if (len < 116)
+	if (len < 116 || ai->have_fadt)
 		return;
 	ai->have_fadt = true;
-	ai->sci_irq = get16(t + 46);
-	ai->flags = get32(t + 112);
-	ai->boot_flags = get16(t + 109);
-	ai->pm1a_evt_port = fadt_port(t, len, 148, 56);
-	ai->pm1b_evt_port = fadt_port(t, len, 160, 60);
 	ai->pm1a_cnt_port = fadt_port(t, len, 172, 64);
 	ai->pm1b_cnt_port = fadt_port(t, len, 184, 68);
-	ai->pm1_evt_len = t[88];
 	if (t[91] >= 4)			/* length of the timer's register */
 		ai->pm_timer_port = fadt_port(t, len, 208, 76);
-	ai->pm_timer_32bit = ai->flags & (1U << 8);
-	ai->facs_maddr = len >= 140 && get64(t + 132) ? get64(t + 132) : get32(t + 36);
-	ai->dsdt_maddr = len >= 148 && get64(t + 140) ? get64(t + 140) : get32(t + 40);
-	if (len >= 129 && ai->flags & (1U << 10) && t[116] <= ACPI_SPACE_PCI && get64(t + 120)) {
-		ai->have_reset = true;
-		ai->reset_space = t[116];
-		ai->reset_addr = get64(t + 120);
-		ai->reset_value = t[128];
-	}
+	if (len < 129 || !(get32(t + 112) & (1U << 10)) || t[116] > ACPI_SPACE_PCI || !get64(t + 120))
+		return;
+	ai->have_reset = true;
+	ai->reset_space = t[116];
+	ai->reset_addr = get64(t + 120);
+	ai->reset_value = t[128];
 }
 
 static void parse_mcfg(struct acpi_info *ai, const u8 *t, u32 len)
@@ -240,78 +159,52 @@ static void parse_mcfg(struct acpi_info *ai, const u8 *t, u32 len)
 }
 
 /* Only the tables that we know are mapped in full. */
-static void parse_table(struct acpi_info *ai, acpi_map_t map, u64 maddr)
+static void parse_table(struct acpi_info *ai, map_maddr_t map, u64 maddr)
 {
+	static const struct {
+		char name[5];
+		void (*parse)(struct acpi_info *ai, const u8 *t, u32 len);
+	} known[] = { { "APIC", parse_madt }, { "FACP", parse_fadt }, { "MCFG", parse_mcfg } };
 	const u8 *t = maddr ? map(maddr, HDR_SIZE) : NULL;
-	u8 name[4];
+	unsigned int i;
 	u32 len;
 
-	if (!t) {
-		ai->bad_tables++;
-		return;
+	for (i = 0; t && i < ARRAY_SIZE(known); i++) {
+		if (memcmp(t, known[i].name, 4))
+			continue;
+		t = get_table(map, maddr, known[i].name, &len);
+		if (t)
+			known[i].parse(ai, t, len);
 	}
-	memcpy(name, t, sizeof(name));
-	if (memcmp(name, "APIC", 4) && memcmp(name, "FACP", 4) && memcmp(name, "HPET", 4) &&
-	    memcmp(name, "MCFG", 4))
-		return;
-	t = get_table(map, maddr, &len);
 	if (!t)
 		ai->bad_tables++;
-	else if (name[0] == 'A' && !ai->have_madt)
-		parse_madt(ai, t, len, maddr);
-	else if (name[0] == 'F' && !ai->have_fadt)
-		parse_fadt(ai, t, len);
-	else if (name[0] == 'M')
-		parse_mcfg(ai, t, len);
-	else if (name[0] == 'H' && len >= 56 && t[40] == ACPI_SPACE_MEMORY && !ai->hpet_maddr)
-		ai->hpet_maddr = get64(t + 44);
 }
 
-/* The XSDT when there is one, else the RSDT. */
-static const u8 *find_root(const u8 *rsdp, size_t len, acpi_map_t map, struct acpi_info *ai, u32 *tlen)
+int acpi_parse(const void *rsdp, size_t rsdp_len, map_maddr_t map, struct acpi_info *ai)
 {
-	const u8 *t = NULL;
-
-	if (rsdp[15] >= 2 && len >= 36 && sum_is_zero(rsdp, 36)) {
-		ai->root_maddr = get64(rsdp + 24);
-		t = get_table(map, ai->root_maddr, tlen);
-		ai->root_is_xsdt = t && !memcmp(t, "XSDT", 4);
-		if (ai->root_is_xsdt)
-			return t;
-	}
-	ai->root_maddr = get32(rsdp + 16);
-	t = get_table(map, ai->root_maddr, tlen);
-	return t && !memcmp(t, "RSDT", 4) ? t : NULL;
-}
-
-int acpi_parse(const void *rsdp, size_t rsdp_len, acpi_map_t map, struct acpi_info *ai)
-{
-	unsigned int i, n, size;
-	const u8 *p = rsdp, *t;
+	const u8 *p = rsdp_len >= RSDP_V1 ? rsdp : NULL, *t = NULL;
+	unsigned int i, entry = 8;
 	u32 len;
 
 	memset(ai, 0, sizeof(*ai));
-	if (!p || !good_rsdp(p, rsdp_len)) {
-		ai->rsdp_maddr = find_rsdp(map);
-		if (!ai->rsdp_maddr)
-			return -ENODEV;
-		rsdp_len = 36;
-		p = map(ai->rsdp_maddr, rsdp_len);
-		if (!p) {
-			rsdp_len = 20;
-			p = map(ai->rsdp_maddr, rsdp_len);
-		}
+	if (!good_rsdp(p)) {
+		p = find_rsdp(map);
+		rsdp_len = RSDP_V2;
 	}
-	t = p ? find_root(p, rsdp_len, map, ai, &len) : NULL;
+	if (!p)
+		return -ENODEV;
+	/* the XSDT when there is one, else the RSDT */
+	if (p[15] >= 2 && rsdp_len >= RSDP_V2 && sum_is_zero(p, RSDP_V2))
+		t = get_table(map, get64(p + 24), "XSDT", &len);
+	if (!t) {
+		t = get_table(map, get32(p + 16), "RSDT", &len);
+		entry = 4;
+	}
 	if (!t)
 		return -EINVAL;
-	size = ai->root_is_xsdt ? 8 : 4;
-	n = min((len - HDR_SIZE) / size, (u32)MAX_TABLES);
-	for (i = 0; i < n; i++) {
-		const u8 *e = t + HDR_SIZE + i * size;
-
-		parse_table(ai, map, size == 8 ? get64(e) : get32(e));
+	for (i = 0; i < MAX_TABLES && HDR_SIZE + (i + 1) * entry <= len; i++) {
+		p = t + HDR_SIZE + i * entry;
+		parse_table(ai, map, entry == 8 ? get64(p) : get32(p));
 	}
-	ai->valid = true;
 	return 0;
 }

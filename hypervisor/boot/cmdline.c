@@ -6,7 +6,6 @@
  *         not understood, what was expected and what holds instead.
  * Enter:  options_parse() from boot/start.c before there is a console; options_report() after.
  * State:  complaints[]; the values that no other file owns.
- * Locks:  none: boot runs alone.
  * Holds:  a malformed value changes nothing: the default (or an earlier value) holds.
  * Tests:  tests/host/test_cmdline.c
  */
@@ -15,175 +14,111 @@
 #include <hv/string.h>
 
 #define WORD_MAX 128
-#define MAX_COMPLAINTS 16
-
-struct complaint {
-	const struct option *opt;	/* NULL: unknown */
-	char word[WORD_MAX];
-};
+#define MAX_COMPLAINTS 24
 
 struct opt_dom0_mem opt_dom0_mem;
 struct opt_range opt_dom0_max_vcpus;
-bool opt_sync_console, opt_watchdog;
+bool opt_watchdog;
+const char *options_dom0_extra = "";
 
-static struct complaint complaints[MAX_COMPLAINTS];
+static struct complaint {
+	const struct option *opt;	/* NULL: unknown */
+	char word[WORD_MAX];
+} complaints[MAX_COMPLAINTS];
 static unsigned int nr_complaints;
-static const char *dom0_extra = "";
 
-/* --- values --- */
-
-bool parse_size(const char **s, u64 *bytes)
+/* "512M" and the like: B, K, M, G, T; KiB without a suffix. Advances *s. */
+static bool parse_size(const char **s, u64 *bytes)
 {
-	const char *p = *s;
-	unsigned int shift = 10;
+	static const char units[] = "bkmgt";
+	const char *p = *s, *unit;
+	unsigned int shift;
 	u64 n;
 
 	if (!parse_number(&p, 0, &n))
 		return false;
-	switch (*p | 0x20) {
-	case 't':
-		shift = 40;
-		p++;
-		break;
-	case 'g':
-		shift = 30;
-		p++;
-		break;
-	case 'm':
-		shift = 20;
-		p++;
-		break;
-	case 'k':
-		p++;
-		break;
-	case 'b':
-		shift = 0;
-		p++;
-		break;
-	}
+	unit = strchr(units, *p | 0x20);
+	shift = unit ? 10 * (unsigned int)(unit - units) : 10;
 	if (n > ~0UL >> shift)
 		return false;
 	*bytes = n << shift;
-	*s = p;
+	*s = unit ? p + 1 : p;
 	return true;
 }
 
-bool parse_dom0_mem(const char *value)
+bool parse_dom0_mem(const char *s)
 {
 	struct opt_dom0_mem m = { 0 };
-	const char *s = value;
+	u64 *to;
 
-	for (;;) {
-		u64 *to = &m.size;
-
-		if (!strncmp(s, "min:", 4)) {
-			to = &m.min;
+	do {
+		to = !strncmp(s, "min:", 4) ? &m.min : !strncmp(s, "max:", 4) ? &m.max : &m.size;
+		if (to != &m.size)
 			s += 4;
-		} else if (!strncmp(s, "max:", 4)) {
-			to = &m.max;
-			s += 4;
-		}
-		if (!parse_size(&s, to))
+		if (!parse_size(&s, to) || (*s && *s != ','))
 			return false;
-		if (!*s)
-			break;
-		if (*s++ != ',')
-			return false;
-	}
+	} while (*s++);
 	opt_dom0_mem = m;
 	return true;
 }
 
-bool parse_dom0_max_vcpus(const char *value)
+bool parse_dom0_max_vcpus(const char *s)
 {
-	unsigned long lo = 0, hi = 0;
-	const char *s = value;
-	bool first = parse_number(&s, 0, &lo);
+	u64 lo = 0, hi = 0;
+	bool any = parse_number(&s, 0, &lo);
 
-	if (!first && *s != '-')
-		return false;
 	if (*s == '-') {
 		s++;
-		if (*s && !parse_number(&s, 0, &hi))
-			return false;
-		if (!hi)
-			hi = MAX_VCPUS;
+		any |= parse_number(&s, 0, &hi);
+		hi = hi ?: MAX_VCPUS;
 	} else {
 		hi = lo;
 	}
-	if (*s || lo > MAX_VCPUS || hi > MAX_VCPUS || lo > hi || !hi)
+	if (!any || *s || lo > hi || !hi || hi > MAX_VCPUS)
 		return false;
-	opt_dom0_max_vcpus = (struct opt_range){ .min = (unsigned int)lo, .max = (unsigned int)hi };
+	opt_dom0_max_vcpus = (struct opt_range){ (unsigned int)lo, (unsigned int)hi };
 	return true;
-}
-
-/* One level name at *s; advances. */
-static bool one_level(const char **s, int *level)
-{
-	static const struct { const char *name; int level; } names[] = {
-		{ "none", -1 }, { "error", LOG_ERR }, { "warning", LOG_WARN }, { "info", LOG_INFO },
-		{ "debug", LOG_DEBUG }, { "all", LOG_DEBUG },
-	};
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(names); i++) {
-		size_t n = strlen(names[i].name);
-
-		if (!strncmp(*s, names[i].name, n) && (!(*s)[n] || (*s)[n] == '/')) {
-			*level = names[i].level;
-			*s += n;
-			return true;
-		}
-	}
-	return false;
 }
 
 /* LEVEL[/LEVEL]: we do not limit rates, so the higher of the two counts. */
 static bool parse_levels(const char *s, int *out)
 {
-	int a, b;
+	static const struct { const char *name; int level; } names[] = {
+		{ "none", -1 }, { "error", LOG_ERR }, { "warning", LOG_WARN }, { "info", LOG_INFO },
+		{ "debug", LOG_DEBUG }, { "all", LOG_DEBUG },
+	};
+	int level = -1;
+	unsigned int i;
+	size_t n = 0;
 
-	if (!one_level(&s, &a))
-		return false;
-	b = a;
-	if (*s == '/') {
-		s++;
-		if (!one_level(&s, &b))
+	do {
+		for (i = 0; i < ARRAY_SIZE(names); i++) {
+			n = strlen(names[i].name);
+			if (!strncmp(s, names[i].name, n) && (!s[n] || s[n] == '/'))
+				break;
+		}
+		if (i == ARRAY_SIZE(names))
 			return false;
-	}
-	if (*s)
-		return false;
-	*out = max(a, b);
+		level = max(level, names[i].level);
+		s += n;
+	} while (*s++);
+	*out = level;
 	return true;
-}
-
-bool parse_loglvl(const char *value)
-{
-	return parse_levels(value, &log_level);
-}
-
-bool parse_guest_loglvl(const char *value)
-{
-	return parse_levels(value, &guest_log_level);
 }
 
 /* 1, 0, or -1 when it is no truth value. */
 static int truth(const char *s)
 {
-	static const char *const yes[] = { "", "yes", "on", "true", "1", "enable" };
-	static const char *const no[] = { "no", "off", "false", "0", "disable" };
+	static const char *const words[][2] = {
+		{ "no", "yes" }, { "off", "on" }, { "false", "true" }, { "0", "1" }, { "disable", "enable" },
+	};
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(yes); i++)
-		if (!strcmp(s, yes[i]))
-			return 1;
-	for (i = 0; i < ARRAY_SIZE(no); i++)
-		if (!strcmp(s, no[i]))
-			return 0;
-	return -1;
+	for (i = 0; i < 2 * ARRAY_SIZE(words); i++)
+		if (!strcmp(s, words[i / 2][i % 2]))
+			return i % 2;
+	return *s ? -1 : 1;
 }
-
-/* --- words --- */
 
 static void complain(const struct option *opt, const char *word)
 {
@@ -203,50 +138,44 @@ static const char *value_of(const struct option *opt, const char *word)
 {
 	size_t n = strlen(opt->name);
 
-	if (strncmp(word, opt->name, n))
+	if (strncmp(word, opt->name, n) || (word[n] && word[n] != '='))
 		return NULL;
-	if (word[n] == '=')
-		return word + n + 1;
-	return word[n] ? NULL : word + n;
+	return word + n + (word[n] == '=');
 }
 
 static bool set_option(const struct option *opt, const char *value, bool inverted)
 {
 	unsigned long n;
-	int t;
 
 	switch (opt->type) {
 	case OPT_BOOL:
-		t = truth(value);
-		if (t < 0)
+		if (truth(value) < 0)
 			return false;
-		*(bool *)opt->var = t != inverted;
+		*(bool *)opt->var = truth(value) != inverted;
 		return true;
 	case OPT_UINT:
 		if (!parse_number(&value, 0, &n) || *value || n > ~0U)
 			return false;
 		*(unsigned int *)opt->var = (unsigned int)n;
 		return true;
-	case OPT_CUSTOM:
+	case OPT_LEVEL:
+		return parse_levels(value, opt->var);
+	default:
 		return opt->parse(value);
 	}
-	return false;
 }
 
 static void one_word(const char *word)
 {
-	bool inverted = !strncmp(word, "no-", 3);
-	unsigned int i;
+	const struct option *opt;
+	const char *value;
+	bool no;
 
-	for (i = 0; i < nr_hv_options; i++) {
-		const struct option *opt = &hv_options[i];
-		const char *value = value_of(opt, word);
-		bool no = false;
-
-		if (!value && inverted && opt->type == OPT_BOOL) {
+	for (opt = hv_options; opt < hv_options + nr_hv_options; opt++) {
+		value = value_of(opt, word);
+		no = !value && opt->type == OPT_BOOL && !strncmp(word, "no-", 3);
+		if (no)
 			value = value_of(opt, word + 3);
-			no = true;
-		}
 		if (!value)
 			continue;
 		if (!set_option(opt, value, no))
@@ -256,22 +185,25 @@ static void one_word(const char *word)
 	complain(NULL, word);
 }
 
-void options_parse(const char *cmdline)
+static bool is_space(char c)
 {
-	const char *s = cmdline;
+	return c == ' ' || c == '\t' || c == '\n';
+}
+
+void options_parse(const char *s)
+{
+	char word[WORD_MAX];
+	size_t n;
 
 	while (*s) {
-		char word[WORD_MAX];
-		size_t n = 0;
-
-		while (*s == ' ' || *s == '\t' || *s == '\n')
+		while (is_space(*s))
 			s++;
-		for (; *s && *s != ' ' && *s != '\t' && *s != '\n'; s++)
+		for (n = 0; *s && !is_space(*s); s++)
 			if (n < sizeof(word) - 1)
 				word[n++] = *s;
 		word[n] = '\0';
 		if (!strcmp(word, "--")) {
-			dom0_extra = *s ? s + 1 : s;
+			options_dom0_extra = *s ? s + 1 : s;
 			break;
 		}
 		if (n)
@@ -281,11 +213,9 @@ void options_parse(const char *cmdline)
 
 void options_report(void)
 {
-	unsigned int i;
+	const struct complaint *c;
 
-	for (i = 0; i < nr_complaints; i++) {
-		const struct complaint *c = &complaints[i];
-
+	for (c = complaints; c < complaints + nr_complaints; c++) {
 		if (c->opt)
 			printk("Option '%s' not understood: expected %s=%s; default: %s\n", c->word,
 			       c->opt->name, c->opt->expect, c->opt->dflt);
@@ -294,9 +224,4 @@ void options_report(void)
 	}
 	if (opt_watchdog)
 		printk("Option 'watchdog' has no effect: there is no watchdog yet\n");
-}
-
-const char *options_dom0_extra(void)
-{
-	return dom0_extra;
 }

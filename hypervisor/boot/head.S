@@ -19,14 +19,13 @@
 
 #define MB1_MAGIC	0x1badb002
 #define MB1_FLAGS	3			/* modules on page boundaries; memory map wanted */
-#define MB1_LOADED	0x2badb002
 #define MB2_MAGIC	0xe85250d6
-#define MB2_LOADED	0x36d76289
 
 #define PTE_TABLE	0x063			/* present, writable, accessed, dirty */
 #define PTE_RX		0x061
 #define PTE_2M		0x0e3			/* ... and large */
-#define NX_HIGH		0x80000000		/* bit 63, in the upper word */
+#define PTE_NX		0x8000000000000000
+#define NX_HIGH		0x80000000		/* PTE_NX in the upper word */
 
 #define BOOT_CS64	0x08
 #define BOOT_DS		0x10
@@ -65,43 +64,33 @@ mb2_end:
 
 	.globl start32
 start32:
-	/*
-	 * No stack yet. eax: magic, ebx: information, kept in ebp and ebx.
-	 */
+	/* no stack yet; eax: magic, ebx: information, kept in ebp and ebx */
 	mov	%eax, %ebp
 	rdtsc
 	mov	%eax, PA(boot_tsc_start)
 	mov	%edx, PA(boot_tsc_start) + 4
 	cli
 	cld
-	lgdt	PA(boot_gdtr_phys)
+	lgdt	PA(boot_gdtr)
 	mov	$BOOT_DS, %eax
 	mov	%eax, %ds
 	mov	%eax, %es
 	mov	%eax, %ss
 	mov	$PA(boot_stack) + STACK_SIZE - 1024, %esp
 
-	mov	$PA(msg_magic), %esi
-	cmp	$MB1_LOADED, %ebp
-	je	1f
-	cmp	$MB2_LOADED, %ebp
-	jne	refuse
-1:
 	/* CPUID exists when EFLAGS.ID can be changed */
 	mov	$PA(msg_long_mode), %esi
 	pushf
 	pop	%eax
 	mov	%eax, %ecx
-	xor	$0x200000, %eax
+	btc	$21, %eax
 	push	%eax
 	popf
 	pushf
 	pop	%eax
-	push	%ecx
-	popf
 	xor	%ecx, %eax
-	test	$0x200000, %eax
-	jz	refuse
+	bt	$21, %eax
+	jnc	refuse
 	push	%ebx
 	mov	$0x80000000, %eax
 	cpuid
@@ -117,51 +106,22 @@ start32:
 	bt	$20, %edx
 	jnc	refuse
 
-	/* 4 GiB by 2 MiB pages: 2048 entries of four consecutive tables */
-	mov	$PA(boot_l2_low), %edi
-	mov	$PTE_2M, %eax
-	xor	%edx, %edx
-3:	mov	%eax, (%edi)
+	/* the image, page by page */
+	mov	$PA(boot_l1_image), %edi
+	mov	$PA(image_parts), %esi
+	mov	$PA(_stext), %eax
+3:	mov	4(%esi), %edx
+	or	%eax, %edx
+	mov	%edx, (%edi)
+	mov	8(%esi), %edx
 	mov	%edx, 4(%edi)
 	add	$8, %edi
-	add	$0x200000, %eax
-	jnc	3b
-	/* the two third levels that share them: identity, and the direct map (never executable) */
-	mov	$PA(boot_l2_low) + PTE_TABLE, %eax
-	xor	%ecx, %ecx
-4:	mov	%eax, PA(boot_l3_low)(,%ecx,8)
-	mov	%eax, PA(boot_l3_direct)(,%ecx,8)
-	movl	$NX_HIGH, PA(boot_l3_direct) + 4(,%ecx,8)
 	add	$0x1000, %eax
-	inc	%ecx
-	cmp	$4, %ecx
-	jb	4b
-	/* the image, page by page: machine addresses 2-8 MiB through three first levels */
-	mov	$PA(boot_l1_image) + PTE_TABLE, %eax
-	mov	%eax, PA(boot_l2_image) + 1 * 8
-	add	$0x1000, %eax
-	mov	%eax, PA(boot_l2_image) + 2 * 8
-	add	$0x1000, %eax
-	mov	%eax, PA(boot_l2_image) + 3 * 8
-	mov	$PA(boot_l1_image), %edi
-	mov	$PA(_stext) + PTE_RX, %eax
-	mov	$PA(_etext), %ecx
-	call	map_range
-	mov	$NX_HIGH, %edx
-	mov	$PA(_erodata), %ecx
-	call	map_range
-	xor	%edx, %edx
-	mov	$PA(_einittext), %ecx
-	call	map_range
-	mov	$NX_HIGH, %edx
-	or	$PTE_TABLE, %eax
-	mov	$PA(_end), %ecx
-	call	map_range
-	movl	$PA(boot_l2_image) + PTE_TABLE, PA(boot_l3_image) + ((IMAGE_VIRT_START >> 30) & 511) * 8
-	movl	$PA(boot_l3_low) + PTE_TABLE, PA(boot_l4)
-	movl	$PA(boot_l3_direct) + PTE_TABLE, PA(boot_l4) + ((DIRECTMAP_VIRT_START >> 39) & 511) * 8
-	movl	$PA(boot_l3_image) + PTE_TABLE, PA(boot_l4) + ((IMAGE_VIRT_START >> 39) & 511) * 8
-
+	cmp	(%esi), %eax
+	jb	3b
+	add	$12, %esi
+	cmp	$PA(_end), %eax
+	jb	3b
 	mov	$0x000000a0, %eax		/* PGE, PAE */
 	mov	%eax, %cr4
 	mov	$PA(boot_l4), %eax
@@ -174,28 +134,14 @@ start32:
 	mov	%eax, %cr0
 	ljmp	$BOOT_CS64, $PA(start64_low)
 
-/* eax: first page and its flags, edi: its entry, ecx: end address, edx: upper word; eax, edi go on. */
-map_range:
-5:	cmp	%ecx, %eax
-	jae	6f
-	mov	%eax, (%edi)
-	mov	%edx, 4(%edi)
-	add	$8, %edi
-	add	$0x1000, %eax
-	jmp	5b
-6:	ret
-
 /* Print the line at esi on the first serial port and on the text screen, and stop. */
 refuse:
 	mov	$COM1 + 3, %edx			/* 115200 8n1, no interrupts */
 	mov	$0x80, %al
 	out	%al, %dx
 	mov	$COM1, %edx
-	mov	$1, %al
-	out	%al, %dx
-	inc	%edx
-	xor	%eax, %eax
-	out	%al, %dx
+	mov	$1, %eax			/* both bytes of the divisor */
+	out	%ax, %dx
 	mov	$COM1 + 3, %edx
 	mov	$3, %al
 	out	%al, %dx
@@ -227,17 +173,10 @@ start64_low:
 
 	.text
 start64:
-	/* At the image's own address. ebp: magic, ebx: information. */
-	lgdt	boot_gdtr(%rip)
-	mov	$BOOT_DS, %eax
-	mov	%eax, %ds
-	mov	%eax, %es
-	mov	%eax, %ss
-	xor	%eax, %eax
-	mov	%eax, %fs
-	mov	%eax, %gs
-	lldt	%ax
-	/* The top of the stack block is struct cpu_info: zeroes, so this_cpu() is 0. */
+	/*
+	 * At the image's own address. ebp: magic, ebx: information. The top of the stack block is
+	 * struct cpu_info: zeroes, so this_cpu() is 0.
+	 */
 	lea	boot_stack + STACK_SIZE - 1024(%rip), %rsp
 	mov	%ebp, %edi
 	mov	%ebx, %esi
@@ -245,51 +184,73 @@ start64:
 	push	%rbp				/* return address 0 ends backtraces */
 	push	%rbp
 	call	start_parapet
-	ud2
 
 	.section .rodata, "a", @progbits
-msg_magic:
-	.asciz "Parapet: not started by a multiboot loader; use GRUB (multiboot2) or qemu -kernel. Halted.\r\n"
 msg_long_mode:
 	.asciz "Parapet: this CPU has no 64-bit mode; an x86-64 CPU is needed (QEMU: -cpu qemu64 or better). Halted.\r\n"
 msg_nx:
 	.asciz "Parapet: this CPU has no NX (no-execute); switch it on in the firmware's set-up or take another CPU. Halted.\r\n"
 
 	.balign 8
-	.globl boot_gdt
+image_parts:					/* end, flags; none is empty */
+	.long	PA(_etext), PTE_RX, 0
+	.long	PA(_erodata), PTE_RX, NX_HIGH
+	.long	PA(_einittext), PTE_RX, 0
+	.long	PA(_end), PTE_TABLE, NX_HIGH
+	.balign 8
 boot_gdt:
 	.quad	0
 	.quad	0x00af9a000000ffff		/* BOOT_CS64 */
 	.quad	0x00cf92000000ffff		/* BOOT_DS */
 boot_gdt_end:
-	.balign 8
-	.globl boot_gdtr
 boot_gdtr:
-	.short	boot_gdt_end - boot_gdt - 1
-	.quad	boot_gdt
-	.balign 8
-boot_gdtr_phys:
 	.short	boot_gdt_end - boot_gdt - 1
 	.long	PA(boot_gdt)
 
 	.data
-	.balign 8
-	.globl boot_tsc_start
+	.balign 4096
+	.globl boot_tsc_start, boot_l4, boot_l1_image
+boot_l4:
+	.quad	PA(boot_l3_low) + PTE_TABLE
+	.org	boot_l4 + ((IMAGE_VIRT_START >> 39) & 511) * 8
+	.quad	PA(boot_l3_image) + PTE_TABLE
+	.org	boot_l4 + ((DIRECTMAP_VIRT_START >> 39) & 511) * 8
+	.quad	PA(boot_l3_direct) + PTE_TABLE
+	.org	boot_l4 + 4096
+boot_l3_low:
+	.irp	i, 0, 1, 2, 3
+	.quad	PA(boot_l2_low) + PTE_TABLE + \i * 4096
+	.endr
+	.org	boot_l3_low + 4096
+boot_l3_direct:					/* never executable */
+	.irp	i, 0, 1, 2, 3
+	.quad	PA(boot_l2_low) + PTE_TABLE + PTE_NX + \i * 4096
+	.endr
+	.org	boot_l3_direct + 4096
+boot_l3_image:
+	.org	boot_l3_image + ((IMAGE_VIRT_START >> 30) & 511) * 8
+	.quad	PA(boot_l2_image) + PTE_TABLE
+	.org	boot_l3_image + 4096
+boot_l2_image:					/* machine addresses 2-8 MiB */
+	.irp	i, 0, 1, 2
+	.org	boot_l2_image + 8 + \i * 8
+	.quad	PA(boot_l1_image) + PTE_TABLE + \i * 4096
+	.endr
+	.org	boot_l2_image + 4096
+boot_l2_low:					/* 4 GiB by 2 MiB pages */
+	.set	address, 0
+	.rept	2048
+	.quad	address + PTE_2M
+	.set	address, address + 0x200000
+	.endr
 boot_tsc_start:
 	.quad	0
 
 	.section .bss.page_aligned, "aw", @nobits
 	.balign STACK_SIZE
-	.globl boot_stack
 boot_stack:
 	.skip	STACK_SIZE
-	.globl boot_l4, boot_l3_low, boot_l3_direct, boot_l3_image, boot_l2_image, boot_l2_low, boot_l1_image
-boot_l4:	.skip 4096
-boot_l3_low:	.skip 4096
-boot_l3_direct:	.skip 4096
-boot_l3_image:	.skip 4096
-boot_l2_image:	.skip 4096
-boot_l2_low:	.skip 4 * 4096
-boot_l1_image:	.skip 3 * 4096
+boot_l1_image:
+	.skip	3 * 4096
 
 	.section .note.GNU-stack, "", @progbits

@@ -4,12 +4,13 @@
  *
  * Job:    names, types, expected values, defaults, help.
  * Enter:  boot/cmdline.c reads it.
- * State:  constant.
  * Tests:  tests/host/test_cmdline.c (the parser)
  */
 #include <hv/debug.h>
 #include <hv/options.h>
 #include "machine.h"
+
+static bool sync_console;		/* messages always are written out at once */
 
 static bool parse_com1(const char *value)
 {
@@ -40,9 +41,9 @@ const struct option hv_options[] = {
 	  "the second serial port" },
 	{ "console", OPT_CUSTOM, NULL, console_parse, "com1,com2,vga or none", "com1,vga",
 	  "the devices that messages and dom0's emergency console go to" },
-	{ "loglvl", OPT_CUSTOM, NULL, parse_loglvl, "none|error|warning|info|debug|all[/LEVEL]",
+	{ "loglvl", OPT_LEVEL, &log_level, NULL, "none|error|warning|info|debug|all[/LEVEL]",
 	  "warning", "what the hypervisor says of itself" },
-	{ "guest_loglvl", OPT_CUSTOM, NULL, parse_guest_loglvl,
+	{ "guest_loglvl", OPT_LEVEL, &guest_log_level, NULL,
 	  "none|error|warning|info|debug|all[/LEVEL]", "error",
 	  "what it says of guests; with debug each refused request gives its reason" },
 	{ "maxcpus", OPT_UINT, &opt_maxcpus, NULL, "N", "0 (all, up to 64)",
@@ -51,7 +52,7 @@ const struct option hv_options[] = {
 	  "after a panic halt instead of rebooting" },
 	{ "reboot", OPT_CUSTOM, NULL, parse_reboot, "acpi|pci|kbd|triple|no", "acpi, then the others",
 	  "how the machine is reset" },
-	{ "sync_console", OPT_BOOL, &opt_sync_console, NULL, "yes|no", "yes",
+	{ "sync_console", OPT_BOOL, &sync_console, NULL, "yes|no", "yes",
 	  "write messages out at once; they always are, the option is there for Xen's sake" },
 	{ "trace", OPT_BOOL, &trace_enabled, NULL, "yes|no", "no",
 	  "record events in memory; panics and debug key t show the last ones" },

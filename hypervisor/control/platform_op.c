@@ -4,25 +4,17 @@
  *
  * Job:    wall clock, physical CPUs, firmware facts, sleep states.
  * Enter:  the hypercall table.
- * State:  none of its own.
- * Locks:  those of what it calls.
  * Holds:  PO1  only the hardware domain gets past the first test.
  * Caveat: power data (C- and P-states) is accepted and not used; CPUs and memory are not
  *         hot-plugged; no MTRR, microcode or EFI run-time calls.
- * Tests:  tests/host/test_platform_op.c, tests/linux
+ * Tests:  tests/linux
  */
 #include <platform.h>
 #include <hv/clock.h>
 #include <hv/debug.h>
-#include <hv/domain.h>
 #include <hv/errno.h>
 #include <hv/hypercall.h>
 #include <hv/string.h>
-
-static u32 highest_cpu(void)
-{
-	return nr_cpus_present - 1;
-}
 
 static long set_time(u64 secs, u64 nsecs, u64 system_time)
 {
@@ -32,29 +24,27 @@ static long set_time(u64 secs, u64 nsecs, u64 system_time)
 	return 0;
 }
 
-static void get_cpuinfo(struct xenpf_pcpuinfo *i)
+static long get_cpuinfo(struct xenpf_pcpuinfo *i)
 {
-	i->max_present = highest_cpu();
-	i->apic_id = i->acpi_id = ~0U;
-	if (i->xen_cpuid >= nr_cpus_present) {
-		i->flags = XEN_PCPU_FLAGS_INVALID;
-		return;
-	}
-	i->flags = cpu_online_map & BIT(i->xen_cpuid) ? XEN_PCPU_FLAGS_ONLINE : 0;
-	i->apic_id = cpu_apicid[i->xen_cpuid];
-	i->acpi_id = cpu_acpi_id[i->xen_cpuid];
+	u32 cpu = i->xen_cpuid;
+
+	*i = (struct xenpf_pcpuinfo){ cpu, nr_cpus_present - 1, XEN_PCPU_FLAGS_INVALID, ~0U, ~0U };
+	if (cpu >= nr_cpus_present)
+		return 0;
+	i->flags = cpu_online_map & BIT(cpu) ? XEN_PCPU_FLAGS_ONLINE : 0;
+	i->apic_id = cpu_apicid[cpu];
+	i->acpi_id = cpu_acpi_id[cpu];
+	return 0;
 }
 
-static void get_cpu_version(struct xenpf_pcpu_version *v)
+static long get_cpu_version(struct xenpf_pcpu_version *v)
 {
 	struct cpuid_leaf l0, l1;
 	u32 cpu = v->xen_cpuid, base;
 
-	memset(v, 0, sizeof(*v));
-	v->xen_cpuid = cpu;
-	v->max_present = highest_cpu();
+	*v = (struct xenpf_pcpu_version){ .xen_cpuid = cpu, .max_present = nr_cpus_present - 1 };
 	if (cpu >= NR_CPUS || !(cpu_online_map & BIT(cpu)))
-		return;
+		return 0;
 	/* all CPUs are alike, or they were not started */
 	arch_cpuid(0, 0, &l0);
 	arch_cpuid(1, 0, &l1);
@@ -65,20 +55,17 @@ static void get_cpu_version(struct xenpf_pcpu_version *v)
 	v->family = base + (base == 15 ? (l1.a >> 20) & 255 : 0);
 	v->model = ((l1.a >> 4) & 15) + (base == 6 || base == 15 ? (l1.a >> 12) & 0xf0 : 0);
 	v->stepping = l1.a & 15;
+	return 0;
 }
 
 static long firmware_info(struct xenpf_firmware_info *f)
 {
 	switch (f->type) {
-	case XEN_FW_DISK_INFO:		/* no BIOS calls were made: there is nothing to tell */
-	case XEN_FW_DISK_MBR_SIGNATURE:
-	case XEN_FW_VBEDDC_INFO:
-		return -ESRCH;
+	case XEN_FW_DISK_INFO ... XEN_FW_VBEDDC_INFO:
+		return -ESRCH;		/* no BIOS calls were made: there is nothing to tell */
 	case XEN_FW_KBD_SHIFT_FLAGS:
-		if (f->index)
-			return -ESRCH;
 		f->u.kbd_shift_flags = 0;
-		return 0;
+		return f->index ? -ESRCH : 0;
 	case XEN_FW_EFI_INFO:
 		return -ENOSYS;
 	}
@@ -94,9 +81,7 @@ static long get_idle_time(struct xenpf_getidletime *op)
 
 	if (copy_from_guest(&map, _gva(op->cpumap_bitmap), DIV_ROUND_UP(nr, 8)))
 		return -EFAULT;
-	if (nr < NR_CPUS)
-		map &= BIT(nr) - 1;
-	map &= cpu_online_map;
+	map &= cpu_online_map & (nr < NR_CPUS ? BIT(nr) - 1 : ~0UL);
 	for (cpu = 0; cpu < nr; cpu++) {
 		if (!(map & BIT(cpu)))
 			continue;
@@ -124,16 +109,11 @@ static long set_pdc(u64 buf)
 	return copy_to_guest(_gva(buf), pdc, sizeof(pdc));
 }
 
-static long set_pminfo(struct xenpf_set_processor_pminfo *p)
+static long set_pminfo(const struct xenpf_set_processor_pminfo *p)
 {
-	switch (p->type) {
-	case XEN_PM_PDC:
+	if (p->type == XEN_PM_PDC)
 		return set_pdc(p->u.pdc);
-	case XEN_PM_CX:
-	case XEN_PM_PX:
-		return 0;
-	}
-	return -EINVAL;
+	return p->type == XEN_PM_CX || p->type == XEN_PM_PX ? 0 : -EINVAL;
 }
 
 static long enter_sleep(const struct xenpf_enter_acpi_sleep *s)
@@ -159,20 +139,22 @@ HYPERCALL(platform_op)
 		return -EACCES;
 	switch (op.cmd) {
 	case XENPF_settime32:
-		return set_time(op.u.settime32.secs, op.u.settime32.nsecs,
-				op.u.settime32.system_time);
+		return set_time(op.u.settime32.secs, op.u.settime32.nsecs, op.u.settime32.system_time);
 	case XENPF_settime64:
 		if (op.u.settime64.mbz)
 			return -EINVAL;
-		return set_time(op.u.settime64.secs, op.u.settime64.nsecs,
-				op.u.settime64.system_time);
+		return set_time(op.u.settime64.secs, op.u.settime64.nsecs, op.u.settime64.system_time);
+	case XENPF_set_processor_pminfo:
+		return set_pminfo(&op.u.set_pminfo);
+	case XENPF_enter_acpi_sleep:
+		return enter_sleep(&op.u.enter_acpi_sleep);
+	case XENPF_platform_quirk:
+		return 0;
 	case XENPF_get_cpuinfo:
-		get_cpuinfo(&op.u.pcpu_info);
-		rc = 0;
+		rc = get_cpuinfo(&op.u.pcpu_info);
 		break;
 	case XENPF_get_cpu_version:
-		get_cpu_version(&op.u.pcpu_version);
-		rc = 0;
+		rc = get_cpu_version(&op.u.pcpu_version);
 		break;
 	case XENPF_firmware_info:
 		rc = firmware_info(&op.u.firmware_info);
@@ -180,21 +162,8 @@ HYPERCALL(platform_op)
 	case XENPF_getidletime:
 		rc = get_idle_time(&op.u.getidletime);
 		break;
-	case XENPF_set_processor_pminfo:
-		return set_pminfo(&op.u.set_pminfo);
-	case XENPF_enter_acpi_sleep:
-		return enter_sleep(&op.u.enter_acpi_sleep);
-	case XENPF_platform_quirk:
-		return 0;
-	case XENPF_add_memtype:
-	case XENPF_del_memtype:
-	case XENPF_read_memtype:
-	case XENPF_cpu_online:
-	case XENPF_cpu_offline:
-	case XENPF_cpu_hotadd:
-	case XENPF_mem_hotadd:
-	case XENPF_core_parking:
-	case XENPF_resource_op:
+	case XENPF_add_memtype ... XENPF_read_memtype:
+	case XENPF_cpu_online ... XENPF_resource_op:
 	case XENPF_microcode_update:
 	case XENPF_change_freq:
 		return -EOPNOTSUPP;

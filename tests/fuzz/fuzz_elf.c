@@ -10,8 +10,7 @@
  *         -llzma -lzstd -llz4 -lz
  */
 #include <stdlib.h>
-#include <hv/elf.h>
-#include <hv/unpack.h>
+#include <hv/image.h>
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
@@ -20,7 +19,7 @@ int declib_run(int (*fn)(void *arg), void *arg, size_t arena_size)
 	return arena_size > MiB(64) ? -1 : fn(arg);
 }
 
-static int put(void *ctx, u64 va, const void *src, u64 filesz, u64 memsz)
+static void put(void *ctx, u64 va, const void *src, u64 filesz, u64 memsz)
 {
 	const struct elf_kernel *k = ctx;
 	const volatile u8 *p = src;
@@ -29,29 +28,26 @@ static int put(void *ctx, u64 va, const void *src, u64 filesz, u64 memsz)
 		abort();
 	if (filesz)
 		(void)(p[0] + p[filesz - 1]);
-	return 0;
 }
 
 static void try_elf(const u8 *image, size_t len)
 {
 	struct elf_kernel k;
-	const char *why;
 
-	if (!elf_parse(image, len, &k, &why) && elf_load(&k, put, &k))
-		abort();
+	if (!elf_parse(image, len, &k))
+		elf_load(&k, put, &k);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	const char *why;
-	size_t len = unpacked_size(data, size, &why), n = 0;
+	struct payload p;
 
 	try_elf(data, size);
-	if (len && len <= MiB(1)) {
-		u8 *out = malloc(len);
+	if (!find_kernel(data, size, &p) && p.unpacked <= MiB(1)) {
+		u8 *out = malloc(p.unpacked);
 
-		if (!unpack_kernel(data, size, out, len, &n, &why))
-			try_elf(out, n);
+		if (!unpack_kernel(&p, out))
+			try_elf(out, p.unpacked);
 		free(out);
 	}
 	return 0;

@@ -20,14 +20,9 @@ static u64 mem_size;
 static struct boot_info bi;
 static struct acpi_info ai;
 
-static const void *map(void *ctx, u64 maddr, u64 len)
+static const void *map(u64 maddr, u64 len)
 {
 	return maddr <= mem_size && len <= mem_size - maddr ? mem + maddr : NULL;
-}
-
-static const void *map_acpi(u64 maddr, u64 len)
-{
-	return map(NULL, maddr, len);
 }
 
 static void check_map(void)
@@ -44,20 +39,17 @@ static void check_map(void)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	static const struct mb_reader reader = { map, NULL };
-	const char *why;
-
 	if (!size)
 		return 0;
 	mem = data + 1;
 	mem_size = size - 1;
 	switch (data[0] % 3) {
 	case 0:
-		if (!multiboot_parse(MULTIBOOT1_LOADED, 0, &reader, &bi, &why))
+		if (!multiboot_parse(MULTIBOOT1_LOADED, 0, map, &bi))
 			check_map();
 		break;
 	case 1:
-		if (!multiboot_parse(MULTIBOOT2_LOADED, 0, &reader, &bi, &why))
+		if (!multiboot_parse(MULTIBOOT2_LOADED, 0, map, &bi))
 			check_map();
 		break;
 	case 2: {
@@ -68,7 +60,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		for (int i = 0; i < 20; i++)
 			sum = (u8)(sum + rsdp[i]);
 		rsdp[8] = (u8)-sum;
-		if (!acpi_parse(rsdp, sizeof(rsdp), map_acpi, &ai) &&
+		if (!acpi_parse(rsdp, sizeof(rsdp), map, &ai) &&
 		    (ai.nr_cpus > ACPI_MAX_CPUS || ai.nr_mcfg > ACPI_MAX_MCFG))
 			abort();
 		break;

@@ -19,7 +19,7 @@ const struct option hv_options[] = {
 	{ "number", OPT_UINT, &number, NULL, "N", "0", "" },
 	{ "dom0_mem", OPT_CUSTOM, NULL, parse_dom0_mem, "SIZE", "all", "" },
 	{ "dom0_max_vcpus", OPT_CUSTOM, NULL, parse_dom0_max_vcpus, "N", "1", "" },
-	{ "loglvl", OPT_CUSTOM, NULL, parse_loglvl, "LEVEL", "warning", "" },
+	{ "loglvl", OPT_LEVEL, &log_level, NULL, "LEVEL", "warning", "" },
 };
 const unsigned int nr_hv_options = ARRAY_SIZE(hv_options);
 
@@ -43,7 +43,7 @@ static void test_values(void **state)
 	assert_int_equal(opt_dom0_max_vcpus.min, 2);
 	assert_int_equal(opt_dom0_max_vcpus.max, 4);
 	assert_int_equal(log_level, LOG_DEBUG);
-	assert_string_equal(options_dom0_extra(), "quiet console=hvc0");
+	assert_string_equal(options_dom0_extra, "quiet console=hvc0");
 	assert_int_equal(complaints(), 0);
 	options_parse("flag=off other=on dom0_max_vcpus=3");
 	assert_true(!flag && other);
@@ -58,7 +58,7 @@ static void test_malformed(void **state)
 	static const char *const bad[] = {
 		"number=", "number=1x", "number=-1", "number=4294967296", "number", "flag=maybe",
 		"dom0_mem=", "dom0_mem=5Q", "dom0_mem=1M,", "dom0_mem=99999999999G", "no-number",
-		"dom0_max_vcpus=4-2", "dom0_max_vcpus=65",
+		"dom0_max_vcpus=4-2", "dom0_max_vcpus=65", "dom0_max_vcpus=-", "loglvl=loud", "loglvl=all/",
 	};
 	unsigned int i;
 
@@ -85,7 +85,7 @@ static void test_lengths(void **state)
 	options_parse(line);
 	options_parse("");
 	options_parse("--");
-	assert_string_equal(options_dom0_extra(), "");
+	assert_string_equal(options_dom0_extra, "");
 }
 
 int main(void)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the toolstack's hypercalls share.
+ * What the files of control/ offer each other and boot/start.c.
  *
- * Job:    declarations of control/domctl*.c, sysctl.c and cpu_policy.c for each other.
- * Tests:  tests/host/test_domctl.c, test_sysctl.c
+ * Job:    declare it.
+ * Tests:  tests/guests/domains.c, tests/linux
  */
 #ifndef HV_CONTROL_H
 #define HV_CONTROL_H
@@ -11,6 +11,7 @@
 #include <domctl.h>
 #include <sysctl.h>
 #include <hv/domain.h>
+#include <hv/multiboot.h>
 
 void describe_domain(const struct domain *d, struct xen_domctl_getdomaininfo *i);
 /* The operations of domctl_vcpu.c; -ENOSYS for those that nobody has. */
@@ -22,5 +23,11 @@ long system_cpu_policy(struct xen_sysctl_cpu_policy *p);
 long cpu_featureset(struct xen_sysctl_cpu_featureset *f);
 long get_cpu_policy(struct domain *d, struct xen_domctl_cpu_policy *p);
 long set_cpu_policy(struct domain *d, struct xen_domctl_cpu_policy *p);	/* -EEXIST: it runs */
+
+/*
+ * Create domain 0 from the loader's modules and the options, with its memory, page tables and
+ * first vcpu; it stays paused. NULL, or one line that says what is wrong and what to do.
+ */
+const char *build_dom0(const struct boot_info *bi);
 
 #endif

@@ -3,14 +3,14 @@
  * What the loader tells: memory, modules, command lines.
  *
  * Job:    struct boot_info, and the parser of multiboot 1 and 2 information that fills it.
- * Holds:  I1  mem[] is sorted, no entries overlap, none is empty; strings are terminated.
- *         I2  modules[] lie wholly below the address limit of the reader.
- * Tests:  tests/host/test_multiboot.c, tests/fuzz (multiboot and ACPI)
+ * Holds:  I1  mem[] is sorted, of whole pages, no entries overlap, none is empty.
+ *         I2  modules[] lie wholly below the address limit of the reader; strings are terminated.
+ * Tests:  tests/host/test_multiboot.c, tests/fuzz/fuzz_multiboot.c
  */
 #ifndef HV_MULTIBOOT_H
 #define HV_MULTIBOOT_H
 
-#include <hv/types.h>
+#include <hv/bytes.h>
 
 #define MULTIBOOT1_LOADED 0x2badb002
 #define MULTIBOOT2_LOADED 0x36d76289
@@ -29,47 +29,36 @@ struct mem_range {
 
 struct boot_module {
 	u64 start, end;			/* machine addresses; end is exclusive */
-	bool cmdline_cut;		/* it was longer than fits */
 	char cmdline[BOOT_CMDLINE_MAX];	/* without the file name */
 };
 
 struct boot_video {
-	bool valid;
-	bool text;			/* columns and rows instead of pixels */
-	u64 addr;
+	bool linear;			/* a frame buffer of pixels; else nothing below counts */
+	u8 bpp, colour[6];		/* position and size of red, green, blue */
 	u32 pitch, width, height;
-	u8 bpp;
-	u8 red_pos, red_size, green_pos, green_size, blue_pos, blue_size;
+	u64 addr;
 };
 
 struct boot_info {
 	char loader[64];
 	char cmdline[BOOT_CMDLINE_MAX];	/* without the image's own name */
-	bool cmdline_cut;
+	bool cmdline_cut;		/* it or a module's was longer than fits */
 	bool efi;			/* started by UEFI firmware */
 	unsigned int nr_raw, nr_mem, nr_modules;
-	unsigned int lost_raw, lost_modules;	/* more than we have room for */
+	unsigned int lost_raw, lost_modules;	/* more than we have room for, or overlapping */
 	struct mem_range raw[BOOT_MAX_RAW];	/* the firmware's map, unchanged */
 	struct mem_range mem[BOOT_MAX_MEM];	/* sorted, overlaps resolved */
 	struct boot_module modules[BOOT_MAX_MODULES];
-	bool have_rsdp;
-	u8 rsdp[64];			/* copy of the ACPI root pointer that the loader gave */
-	unsigned int rsdp_len;
+	unsigned int rsdp_len;		/* 0: the loader gave none */
+	u8 rsdp[64];			/* copy of the ACPI root pointer */
 	struct boot_video video;
 };
 
-/* How machine memory is read: a pointer that is valid for len bytes, or NULL. */
-struct mb_reader {
-	const void *(*map)(void *ctx, u64 maddr, u64 len);
-	void *ctx;
-};
-
 /*
- * Fill *bi. Returns 0, or -EINVAL when the magic is unknown or the information cannot be read at
- * all; *why is then one line for the console. Broken parts alone are left out.
+ * Fill *bi. Returns NULL, or one line for the console when the magic is unknown or the information
+ * cannot be read at all. Broken parts alone are left out.
  */
-int multiboot_parse(u32 magic, u64 info, const struct mb_reader *r, struct boot_info *bi,
-		    const char **why);
+const char *multiboot_parse(u32 magic, u64 info, map_maddr_t map, struct boot_info *bi);
 
 /* Sort raw[] into mem[]: the more restrictive type wins an overlap. Part of multiboot_parse(). */
 void boot_sort_memory(struct boot_info *bi);

@@ -2,7 +2,7 @@
 /*
  * Boot options: the words of the hypervisor's command line.
  *
- * Job:    the table's shape, its parser, and the values that boot/start.c asks for.
+ * Job:    the table's shape, its parser, and the values that the builder of dom0 asks for.
  * State:  set once by options_parse(), constant afterwards.
  * Tests:  tests/host/test_cmdline.c
  */
@@ -16,6 +16,7 @@
 enum option_type {
 	OPT_BOOL,		/* var: bool.  name, name=yes|on|true|1|enable, no-name, name=no|off... */
 	OPT_UINT,		/* var: unsigned int */
+	OPT_LEVEL,		/* var: int, LOG_... */
 	OPT_CUSTOM,		/* parse(): false when it does not understand the value */
 };
 
@@ -29,33 +30,24 @@ struct option {
 	const char *help;	/* one sentence */
 };
 
-/* The hypervisor's options (boot/options.c). */
-extern const struct option hv_options[];
+extern const struct option hv_options[];	/* boot/options.c */
 extern const unsigned int nr_hv_options;
 
 /*
  * Read the command line. Complaints are kept until options_report(), when there is a console: one
- * line per unknown option or malformed value. What stands behind " -- " is not ours but goes to
- * dom0's command line: options_dom0_extra(), "" when there is none.
+ * line per unknown option or malformed value.
  */
 void options_parse(const char *cmdline);
 void options_report(void);
-const char *options_dom0_extra(void);
+/* What stands behind " -- " goes to the end of dom0's command line; "" when there is none. */
+extern const char *options_dom0_extra;
 
-/* "512M" and the like: B, K, M, G, T; KiB without a suffix. Advances *s. */
-bool parse_size(const char **s, u64 *bytes);
-
-/* dom0_mem=SIZE,min:SIZE,max:SIZE: bytes; 0 = not given. */
-struct opt_dom0_mem { u64 size, min, max; };
-extern struct opt_dom0_mem opt_dom0_mem;
-/* dom0_max_vcpus=N or MIN-MAX; 0 = not given. */
-struct opt_range { unsigned int min, max; };
-extern struct opt_range opt_dom0_max_vcpus;
-extern bool opt_sync_console, opt_watchdog;
+/* dom0_mem=SIZE,min:SIZE,max:SIZE: bytes; dom0_max_vcpus=N or MIN-MAX. 0 = not given. */
+extern struct opt_dom0_mem { u64 size, min, max; } opt_dom0_mem;
+extern struct opt_range { unsigned int min, max; } opt_dom0_max_vcpus;
+extern bool opt_watchdog;
 
 bool parse_dom0_mem(const char *value);
 bool parse_dom0_max_vcpus(const char *value);
-bool parse_loglvl(const char *value);
-bool parse_guest_loglvl(const char *value);
 
 #endif

@@ -4,7 +4,7 @@
  *
  * Job:    from the STARTUP interrupt's real mode to a C function on its own stack.
  * Holds:  the page lies below 1 MiB and boot_l4 still maps it one to one.
- * Tests:  tests/linux with several CPUs
+ * Tests:  tests/guests/smp.c, tests/linux with several CPUs
  *
  * Use: copy [trampoline_start, trampoline_end) to a page below 1 MiB; find the parameters in the
  * copy at offset trampoline_params - trampoline_start; trampoline_fill() once; per CPU set cr3,
@@ -19,16 +19,22 @@ struct trampoline_params {
 	u64 cr3;		/* the tables to run on; anywhere in memory; must map image and stack */
 	u64 stack;		/* initial stack pointer */
 	u64 entry;		/* void entry(void), never returns */
-	/* set by trampoline_fill() */
-	u64 high;		/* where the image's part goes on */
-	u32 boot_cr3;		/* boot_l4 */
-	u32 gdt_base;
-	u32 prot_eip, long_eip;
+	u16 gdt_limit;		/* pointers that the code loads; until trampoline_fill() ... */
+	u32 gdt_base;		/* ... relative to the page */
+	u32 prot_eip;
+	u16 prot_cs;
+	u32 long_eip;
+	u16 long_cs;
 } __packed;
 
 extern char trampoline_start[], trampoline_end[], trampoline_params[];
 
-/* Set what depends on the place: p in the copy at machine address page. */
-void trampoline_fill(struct trampoline_params *p, u64 page);
+/* p lies in the copy at machine address page. */
+static inline void trampoline_fill(struct trampoline_params *p, u64 page)
+{
+	p->gdt_base += (u32)page;
+	p->prot_eip += (u32)page;
+	p->long_eip += (u32)page;
+}
 
 #endif
