@@ -175,6 +175,10 @@ struct domain {
 	char crash_text[128];
 };
 
+#define for_each_vcpu(d, v) \
+	for (unsigned int _i = 0; _i < (d)->max_vcpus; _i++) \
+		if (((v) = READ_ONCE((d)->vcpu[_i])))
+
 extern struct domain *hardware_domain;	/* dom0 once it is being built */
 extern struct domain *idle_domain;
 extern struct domain domain_xen;	/* owner of what privileged domains may map read-only: the M2P */
@@ -205,7 +209,6 @@ int domain_kill(struct domain *d);
 void domain_pause(struct domain *d);		/* waits until no vcpu of it runs */
 void domain_unpause(struct domain *d);
 void domain_shutdown(struct domain *d, u8 reason);
-void domain_resume(struct domain *d);
 /* The guest did something that has no result to return: stop it, keep the first reason. */
 void domain_crash(struct domain *d, const char *fmt, ...) __printf(2, 3);
 struct vcpu *domain_vcpu(const struct domain *d, u64 id);	/* NULL when there is none */
