@@ -26,18 +26,14 @@ static struct timer_queue {
 	struct timer *running;		/* its fn is being called */
 } __aligned(64) queues[NR_CPUS];
 
-/* --- the pairing heap: a node's children are not earlier than it --- */
+/* --- the pairing heap: a node's children are not earlier than it; a root has no siblings --- */
 
 static struct timer *meld(struct timer *a, struct timer *b)
 {
 	if (!a || !b)
 		return a ?: b;
-	if (b->deadline < a->deadline) {
-		struct timer *t = a;
-
-		a = b;
-		b = t;
-	}
+	if (b->deadline < a->deadline)
+		return meld(b, a);
 	b->prev = a;
 	b->next = a->child;
 	if (b->next)
@@ -49,40 +45,25 @@ static struct timer *meld(struct timer *a, struct timer *b)
 /* Join a list of siblings into one heap: pairs from left to right, then all from right to left. */
 static struct timer *join(struct timer *list)
 {
-	struct timer *pairs = NULL, *heap = NULL;
+	struct timer *pairs = NULL, *heap = NULL, *a, *b;
 
-	while (list) {
-		struct timer *a = list, *b = a->next;
-
+	while ((a = list)) {
+		b = a->next;
 		list = b ? b->next : NULL;
-		a->next = NULL;
-		if (b)
-			b->next = NULL;
 		a = meld(a, b);
 		a->next = pairs;
 		pairs = a;
 	}
-	while (pairs) {
-		struct timer *next = pairs->next;
-
-		pairs->next = NULL;
-		heap = meld(heap, pairs);
-		pairs = next;
+	while ((a = pairs)) {
+		pairs = a->next;
+		heap = meld(heap, a);
 	}
 	return heap;
 }
 
-static void heap_insert(struct timer_queue *q, struct timer *t)
-{
-	t->child = t->next = t->prev = NULL;
-	t->active = true;
-	q->first = meld(q->first, t);
-	q->first->prev = q->first->next = NULL;
-}
-
 static void heap_remove(struct timer_queue *q, struct timer *t)
 {
-	struct timer *sub = t->child ? join(t->child) : NULL;
+	struct timer *sub = join(t->child);
 
 	if (q->first == t) {
 		q->first = sub;
@@ -93,27 +74,12 @@ static void heap_remove(struct timer_queue *q, struct timer *t)
 			t->prev->next = t->next;
 		if (t->next)
 			t->next->prev = t->prev;
-		if (sub)
-			q->first = meld(q->first, sub);
+		q->first = meld(q->first, sub);
 	}
-	if (q->first)
-		q->first->prev = q->first->next = NULL;
 	t->active = false;
 }
 
 /* --- queues --- */
-
-static struct timer_queue *lock_queue_of(struct timer *t)
-{
-	for (;;) {
-		struct timer_queue *q = &queues[READ_ONCE(t->cpu)];
-
-		spin_lock(&q->lock);
-		if (likely(q == &queues[READ_ONCE(t->cpu)]))
-			return q;
-		spin_unlock(&q->lock);	/* it was moved meanwhile */
-	}
-}
 
 /* Only on the queue's own CPU, under its lock: see TM2. */
 static void program(struct timer_queue *q)
@@ -124,26 +90,45 @@ static void program(struct timer_queue *q)
 	}
 }
 
-/* A new first deadline on this or another CPU's queue, whose lock is held. */
-static void first_changed(struct timer_queue *q)
+/* Into the queue of this or another CPU, whose lock is held. */
+static void arm(struct timer_queue *q, struct timer *t)
 {
-	unsigned int cpu = q - queues;
-
-	if (cpu == this_cpu())
+	t->child = NULL;
+	t->active = true;
+	q->first = meld(q->first, t);
+	if (q->first != t)
+		return;
+	if (q == &queues[this_cpu()])
 		program(q);
-	else if (q->first->deadline < q->programmed)
-		softirq_raise_cpu(cpu, SOFTIRQ_TIMER);
+	else if (t->deadline < q->programmed)
+		softirq_raise_cpu(q - queues, SOFTIRQ_TIMER);
+}
+
+/* Returns with the lock of t's queue held, in which t is no more. */
+static struct timer_queue *lock_and_disarm(struct timer *t)
+{
+	struct timer_queue *q;
+
+	for (;;) {
+		q = &queues[READ_ONCE(t->cpu)];
+		spin_lock(&q->lock);
+		if (likely(q == &queues[READ_ONCE(t->cpu)]))
+			break;
+		spin_unlock(&q->lock);	/* it was moved meanwhile */
+	}
+	if (t->active)
+		heap_remove(q, t);
+	return q;
 }
 
 static void run_timers(void)
 {
 	struct timer_queue *q = &queues[this_cpu()];
+	struct timer *t;
 	u64 now = now_ns();
 
 	spin_lock(&q->lock);
-	while (q->first && q->first->deadline <= now) {
-		struct timer *t = q->first;
-
+	while ((t = q->first) && t->deadline <= now) {
 		heap_remove(q, t);
 		q->running = t;
 		trace(TIMER, now, t->deadline);
@@ -165,26 +150,18 @@ void timer_init(struct timer *t, void (*fn)(void *), void *arg, unsigned int cpu
 
 void timer_set(struct timer *t, u64 deadline_ns)
 {
-	struct timer_queue *q = lock_queue_of(t);
+	struct timer_queue *q = lock_and_disarm(t);
 
-	if (t->active)
-		heap_remove(q, t);
 	if (!t->dead) {
 		t->deadline = max(deadline_ns, 1UL);	/* programmed 0 would pass for "already fires" */
-		heap_insert(q, t);
-		if (q->first == t)
-			first_changed(q);
+		arm(q, t);
 	}
 	spin_unlock(&q->lock);
 }
 
 void timer_stop(struct timer *t)
 {
-	struct timer_queue *q = lock_queue_of(t);
-
-	if (t->active)
-		heap_remove(q, t);
-	spin_unlock(&q->lock);
+	spin_unlock(&lock_and_disarm(t)->lock);
 }
 
 void timer_kill(struct timer *t)
@@ -193,14 +170,12 @@ void timer_kill(struct timer *t)
 
 	if (!t->fn)
 		return;			/* never initialised */
-	q = lock_queue_of(t);
-	if (t->active)
-		heap_remove(q, t);
+	q = lock_and_disarm(t);
 	t->dead = true;
 	spin_unlock(&q->lock);
 	/* It may have been moved while its fn runs: look everywhere. */
-	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
-		while (READ_ONCE(queues[cpu].running) == t && cpu != this_cpu()) {
+	for (q = queues; q < queues + NR_CPUS; q++)
+		while (READ_ONCE(q->running) == t && q != &queues[this_cpu()]) {
 			arch_poll();
 			cpu_relax();
 		}
@@ -209,6 +184,7 @@ void timer_kill(struct timer *t)
 void timer_migrate(struct timer *t, unsigned int cpu)
 {
 	struct timer_queue *to = &queues[cpu], *from;
+	bool active;
 
 	for (;;) {
 		from = &queues[READ_ONCE(t->cpu)];
@@ -221,15 +197,12 @@ void timer_migrate(struct timer *t, unsigned int cpu)
 		spin_unlock(&to->lock);
 		spin_unlock(&from->lock);
 	}
-	if (t->active) {
+	active = t->active;
+	if (active)
 		heap_remove(from, t);
-		t->cpu = cpu;
-		heap_insert(to, t);
-		if (to->first == t)
-			first_changed(to);
-	} else {
-		t->cpu = cpu;
-	}
+	t->cpu = cpu;
+	if (active)
+		arm(to, t);
 	spin_unlock(&to->lock);
 	spin_unlock(&from->lock);
 }

@@ -135,7 +135,7 @@ struct domain {
 
 	struct shared_info *shared_info;
 	mfn_t shared_info_mfn;
-	u64 wallclock_seen;
+	u32 wallclock_version;
 	s64 time_offset;
 	u64 hypercall_page_gva;
 
