@@ -407,11 +407,11 @@ static void kill_stop(struct domain *d)
 	d->state = DOM_dying;
 	spin_unlock(&d->page_list_lock);
 	spin_unlock(&d->lock);
-	stop_all(d, VPF_shutdown, sched_sleep_sync);
+	stop_all(d, VPF_shutdown | VPF_down, sched_sleep_sync);
 	for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdog); i++)
 		timer_kill(&d->watchdog[i]);
 	for_each_vcpu(d, v) {
-		sched_destroy_vcpu(v);
+		ASSERT(!v->sched.on_queue && !v->sched.capped);
 		arch_sync_vcpu(v);
 		timer_kill(&v->poll_timer);
 		clock_destroy_vcpu(v);

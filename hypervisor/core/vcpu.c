@@ -9,19 +9,16 @@
  * Tests:  tests/host/test_sched.c
  */
 #include <hv/debug.h>
-#include <hv/domain.h>
 #include <hv/evtchn.h>
-#include <hv/sched.h>
-#include <hv/softirq.h>
 
 void sched_block(void)
 {
 	struct vcpu *v = current_vcpu();
 
 	/* Full barrier; the sender sets pending first and looks at the flag then (vcpu_kick). */
-	atomic_or(&v->pause_flags, (u32)VPF_blocked);
+	atomic_or(&v->pause_flags, VPF_blocked);
 	if (vcpu_event_pending(v)) {
-		atomic_and(&v->pause_flags, ~(u32)VPF_blocked);
+		atomic_and(&v->pause_flags, ~VPF_blocked);
 		return;
 	}
 	trace(BLOCK, v->domain->id, v->id);
@@ -32,9 +29,7 @@ void vcpu_unblock(struct vcpu *v)
 {
 	u32 wait = VPF_blocked | VPF_polling;
 
-	if (!(READ_ONCE(v->pause_flags) & wait))
-		return;
-	if (atomic_and(&v->pause_flags, ~wait) & wait) {
+	if ((READ_ONCE(v->pause_flags) & wait) && (atomic_and(&v->pause_flags, ~wait) & wait)) {
 		trace(WAKE, v->domain->id, v->id);
 		sched_wake(v);
 	}
@@ -50,11 +45,6 @@ void vcpu_kick(struct vcpu *v)
 		vcpu_unblock(v);
 	else if (READ_ONCE(v->sched.running))
 		send_resched_ipi(READ_ONCE(v->processor));
-}
-
-bool sched_need_resched(void)
-{
-	return READ_ONCE(*softirq_pending(this_cpu())) != 0;
 }
 
 /* The lock of v's run queue is held (or nobody else knows v yet). */

@@ -476,7 +476,8 @@ static void test_sleep_sync(void **state)
 	assert_ptr_equal(host_current[0], idle_vcpu[0]);
 	audit();
 	unpause(runs, VPF_vcpu_paused);
-	sched_destroy_vcpu(waits);
+	atomic_or(&waits->pause_flags, (u32)VPF_down);
+	sched_sleep_sync(waits);
 	host_run_softirqs();
 	audit();
 	assert_int_equal(switched_in, switched_out + 1);
@@ -498,10 +499,10 @@ static void test_block_and_kick(void **state)
 	v->vcpu_info->evtchn_upcall_pending = 1;
 	sched_block();					/* pending already: goes on */
 	assert_int_equal(v->pause_flags, 0);
-	assert_false(sched_need_resched());
+	assert_false(*softirq_pending(cpu));
 	v->vcpu_info->evtchn_upcall_pending = 0;
 	sched_block();
-	assert_true(sched_need_resched());
+	assert_true(*softirq_pending(cpu));
 	vcpu_kick(v);					/* between the call and schedule() */
 	host_run_softirqs();
 	assert_ptr_equal(host_current[cpu], v);

@@ -49,7 +49,6 @@ struct sched_domain {		/* embedded in struct domain as d->sched */
 void sched_init(void);
 void sched_init_cpu(unsigned int cpu);
 void sched_init_vcpu(struct vcpu *v, unsigned int cpu);
-void sched_destroy_vcpu(struct vcpu *v);
 
 void sched_wake(struct vcpu *v);	/* after a pause flag was cleared */
 void sched_sleep(struct vcpu *v);	/* after a flag was set: stop it soon (no wait) */
@@ -62,7 +61,6 @@ void vcpu_unblock(struct vcpu *v);	/* clear VPF_blocked and VPF_polling, wake */
 void vcpu_kick(struct vcpu *v);		/* it has a new event: unblock, or IPI if it runs elsewhere */
 int sched_set_affinity(struct vcpu *v, cpumask_t hard, cpumask_t soft);	/* -EINVAL */
 int sched_set_params(struct domain *d, u16 weight, u16 cap);
-bool sched_need_resched(void);		/* a softirq wants this CPU */
 
 /* S2: the only place where current changes; called from exit work and idle (SOFTIRQ_SCHED). */
 void schedule(void);
