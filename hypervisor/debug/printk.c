@@ -179,24 +179,6 @@ void refuse_note(const char *file, int line, int err, const char *fmt, ...)
 	printk("refused (%d) at %s:%d: %s\n", err, file, line, buf);
 }
 
-/* What loglvl= and guest_loglvl= say; of the form LOW/HIGH only LOW is taken. */
-int log_level_parse(const char *s)
-{
-	static const struct { const char *name; int level; } names[] = {
-		{ "none", LOG_ERR - 1 }, { "error", LOG_ERR }, { "warning", LOG_WARN },
-		{ "info", LOG_INFO }, { "debug", LOG_DEBUG }, { "all", LOG_DEBUG },
-	};
-	unsigned int i, n;
-
-	for (i = 0; i < ARRAY_SIZE(names); i++) {
-		for (n = 0; names[i].name[n] && s[n] == names[i].name[n]; n++)
-			;
-		if (!names[i].name[n] && (!s[n] || s[n] == '/'))
-			return names[i].level;
-	}
-	return -EINVAL;
-}
-
 /*
  * Copy up to len characters of the ring. incremental: go on at *index (which is set to where the
  * copy ends), else begin with the oldest; clear: what was written up to now is not given to

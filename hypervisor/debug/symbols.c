@@ -3,7 +3,7 @@
  * Names of code addresses.
  *
  * Job:    find the symbol that an address of the image lies in.
- * Enter:  %pS (format.c), backtraces (panic.c), XENPF_get_symbol. Any context.
+ * Enter:  %pS (format.c), so backtraces (panic.c). Any context.
  * State:  the table that tests/tools/mksyms.py makes and the last link adds; empty before that.
  * Locks:  none: read-only.
  * Holds:  addresses ascend; names are NUL-terminated.
@@ -34,16 +34,5 @@ const char *symbol_lookup(u64 addr, u64 *offset)
 			hi = mid;
 	}
 	*offset = off - symtab_addrs[lo];
-	if (*offset > MiB(1))		/* behind the last function */
-		return NULL;
-	return symtab_strings + symtab_names[lo];
-}
-
-/* The nr-th symbol, for listings; NULL behind the last. */
-const char *symbol_by_index(u32 nr, u64 *addr)
-{
-	if (nr >= symtab_count)
-		return NULL;
-	*addr = IMAGE_VIRT_START + symtab_addrs[nr];
-	return symtab_strings + symtab_names[nr];
+	return *offset > MiB(1) ? NULL : symtab_strings + symtab_names[lo];	/* behind the last */
 }

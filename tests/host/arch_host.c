@@ -480,10 +480,6 @@ void trace_record(enum trace_event e, u64 a, u64 b)
 {
 }
 
-void debug_key_register(char key, const char *help, void (*fn)(char key))
-{
-}
-
 void console_write(const char *s, size_t len)
 {
 	(snprintf)(host_last_message, sizeof(host_last_message), "%.*s", (int)len, s);

@@ -37,7 +37,6 @@ int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
  * console_write() is the sink under printk: ring buffer, then the enabled devices.
  */
 void console_write(const char *s, size_t len);
-int log_level_parse(const char *s);	/* loglvl= value, see printk.c; -EINVAL */
 void console_force_sync(void);		/* from panic on: do not wait for the lock's holder */
 size_t console_ring_read(char *dst, size_t len, u32 *index, bool clear, bool incremental);
 
@@ -80,12 +79,10 @@ int trace_init_cpu(unsigned int cpu);	/* -ENOMEM: this CPU records nothing */
 
 /* symbols: the table inside the image (debug/symbols.c) */
 const char *symbol_lookup(u64 addr, u64 *offset);	/* NULL when unknown */
-const char *symbol_by_index(u32 nr, u64 *addr);		/* NULL behind the last */
 
 /* serial debug keys (debug/keys.c) */
 void keys_init(void);
 void debug_key(char key);
-void debug_key_register(char key, const char *help, void (*fn)(char key));
 /* What was typed at the console while input goes to dom0; number of characters (console_io). */
 size_t console_input_read(char *dst, size_t len);
 
