@@ -12,7 +12,6 @@
  */
 #include <hv/arch.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 
 #define RING_SIZE KiB(64)
 #define LINE_MAX 480
@@ -31,19 +30,17 @@ static bool mid_line, mid_line_guest;	/* the last character was not a newline; w
 /* Returns false when this CPU holds it already (or a panic does not care): then do not release. */
 static bool console_lock(void)
 {
-	u32 me = this_cpu() + 1, seen;
-	u64 spins = 0;
+	u32 me = this_cpu() + 1, seen = 0;
 
-	if (READ_ONCE(owner) == me || forced)
+	if (READ_ONCE(owner) == me)
 		return false;
-	for (;;) {
-		seen = 0;
+	for (u64 spins = 0; !READ_ONCE(forced) && spins < 1UL << 30; spins++) {
 		if (atomic_cas(&owner, &seen, me))
 			return true;
 		cpu_relax();
-		if (READ_ONCE(forced) || ++spins > 1UL << 30)
-			return false;
+		seen = 0;
 	}
+	return false;
 }
 
 static void console_unlock(bool locked)
@@ -73,32 +70,12 @@ void console_force_sync(void)
 void console_write(const char *s, size_t len)
 {
 	bool locked = console_lock();
-	size_t i;
 
-	for (i = 0; i < len; i++) {
-		if (!s[i])
+	for (; len; len--, s++) {
+		if (!*s)
 			continue;
-		emit(s[i]);
-		mid_line = mid_line_guest = s[i] != '\n';
-	}
-	console_unlock(locked);
-}
-
-static void write_message(const char *s)
-{
-	bool locked = console_lock();
-	const char *p;
-
-	if (mid_line && mid_line_guest) {
-		emit('\n');
-		mid_line = false;
-	}
-	for (; *s; s++) {
-		for (p = PREFIX; !mid_line && *p; p++)
-			emit(*p);
 		emit(*s);
-		mid_line = *s != '\n';
-		mid_line_guest = false;
+		mid_line = mid_line_guest = *s != '\n';
 	}
 	console_unlock(locked);
 }
@@ -106,9 +83,23 @@ static void write_message(const char *s)
 void vprintk(const char *fmt, va_list ap)
 {
 	char buf[LINE_MAX];
+	const char *s, *p;
+	bool locked;
 
 	vsnprintf(buf, sizeof(buf), fmt, ap);
-	write_message(buf);
+	locked = console_lock();
+	if (mid_line && mid_line_guest) {
+		emit('\n');
+		mid_line = false;
+	}
+	for (s = buf; *s; s++) {
+		for (p = PREFIX; !mid_line && *p; p++)
+			emit(*p);
+		emit(*s);
+		mid_line = *s != '\n';
+	}
+	mid_line_guest = false;
+	console_unlock(locked);
 }
 
 void printk(const char *fmt, ...)
@@ -131,10 +122,7 @@ void log_msg(int level, const char *fmt, ...)
 	va_end(ap);
 }
 
-/*
- * About guests' doings. A guest can cause these at will, so no more than 20 in a second (from
- * then on one line says how many were left out).
- */
+/* A guest can cause these at will: no more than 20 in a second, then a line with their number. */
 static bool guest_log_allowed(void)
 {
 	static u64 window;
@@ -179,11 +167,6 @@ void refuse_note(const char *file, int line, int err, const char *fmt, ...)
 	printk("refused (%d) at %s:%d: %s\n", err, file, line, buf);
 }
 
-/*
- * Copy up to len characters of the ring. incremental: go on at *index (which is set to where the
- * copy ends), else begin with the oldest; clear: what was written up to now is not given to
- * non-incremental readers again. Returns the number copied.
- */
 size_t console_ring_read(char *dst, size_t len, u32 *index, bool clear, bool incremental)
 {
 	bool locked = console_lock();
