@@ -58,11 +58,10 @@ struct domain *domain_get(domid_t id)
 	return d;
 }
 
-/* May be the last one from any context, under any lock: the rest is a tasklet's. */
 void domain_put(struct domain *d)
 {
 	if (!atomic_dec(&d->refs))
-		tasklet_schedule(&d->destroy);
+		tasklet_schedule(&d->destroy);	/* no lock is held there */
 }
 
 struct domain *domain_next(struct domain *prev)
@@ -200,7 +199,6 @@ int domain_create(domid_t id, bool privileged, unsigned int max_vcpus, struct do
 	d->is_privileged = privileged;
 	d->is_hardware = id == 0;
 	d->pause_count = 1;
-	d->create_time = now_ns();
 	for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdog); i++)
 		timer_init(&d->watchdog[i], watchdog_fired, d, this_cpu());
 	if (d->is_hardware)
@@ -360,7 +358,6 @@ static void __noreturn machine_down(u8 reason)
 	arch_shutdown(reason != SHUTDOWN_poweroff);
 }
 
-/* Any context with no lock of RANK_EVTCHN or higher. */
 void domain_shutdown(struct domain *d, u8 reason)
 {
 	if (d->is_hardware)
@@ -494,10 +491,6 @@ static bool kill_step(struct domain *d)
 	return true;
 }
 
-/*
- * -EINVAL: d is the caller's own domain or the hardware domain. Serialised by the caller (the
- * toolstack's lock), who holds a reference.
- */
 int domain_kill(struct domain *d)
 {
 	struct vcpu *me = current_vcpu();

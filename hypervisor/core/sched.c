@@ -627,7 +627,6 @@ void sched_init(void)
 	softirq_register(SOFTIRQ_SCHED, schedule);
 }
 
-/* Boot, for each CPU, once its idle vcpu exists: it runs that one now. */
 void sched_init_cpu(unsigned int cpu)
 {
 	rqs[cpu].curr = idle_vcpu[cpu];

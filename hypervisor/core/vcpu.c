@@ -35,7 +35,6 @@ void vcpu_unblock(struct vcpu *v)
 	}
 }
 
-/* v has a new pending event. */
 void vcpu_kick(struct vcpu *v)
 {
 	smp_mb();			/* the event is visible before the flags are read */
@@ -47,7 +46,6 @@ void vcpu_kick(struct vcpu *v)
 		send_resched_ipi(READ_ONCE(v->processor));
 }
 
-/* The lock of v's run queue is held (or nobody else knows v yet). */
 void runstate_change(struct vcpu *v, int new_state, u64 now)
 {
 	u64 spent = now - v->runstate.state_entry_time;

@@ -9,7 +9,6 @@
  *
  *   L4 slot  address             size     what                                  guest access
  *   256      ffff800000000000    512 GiB  M2P: u64 pfn per mfn                  read
- *   260      ffff820000000000    512 GiB  (unused)
  *   261      ffff82c000000000     64 GiB  ioremap: device registers
  *   261      ffff82d000200000      1 GiB  the image (LMA 2 MiB)
  *   261      ffff82d040000000     64 MiB  per-CPU areas, 1 MiB each
@@ -67,11 +66,8 @@
 
 /* Selectors. The guest has GDT entries 0-7167; ours begin at 0xe000. */
 #define HV_CS			0xe008	/* 64-bit ring 0 code */
-#define HV_DS			0x0000	/* ring 0 runs with null data selectors */
-#define HV_SS			0x0000
 #define GUEST_CS32		0xe023
 #define GUEST_SS		0xe02b
-#define GUEST_DS		0xe02b
 #define GUEST_CS64		0xe033
 #define HV_TSS_SEL		0xe040	/* 16 bytes */
 #define HV_LDT_SEL		0xe050	/* 16 bytes */
