@@ -28,44 +28,14 @@ static u32 boot_nsec;
 
 /* --- pvclock and runstates --- */
 
-static void fill_time(struct vcpu *v, struct vcpu_time_info *t)
-{
-	const struct time_scale *s = arch_time_scale();
-
-	v->time_version += 2;
-	*t = (struct vcpu_time_info){
-		.version = v->time_version,
-		.tsc_timestamp = s->tsc_base,
-		.system_time = s->ns_base,
-		.tsc_to_system_mul = s->mul,
-		.tsc_shift = s->shift,
-		.flags = arch_tsc_stable() ? XEN_PVCLOCK_TSC_STABLE_BIT : 0,
-	};
-}
-
-/* Odd version, the fields, even version: a reader that sees an even one twice has a whole record. */
-static void publish_time(struct vcpu_time_info *to, const struct vcpu_time_info *from)
-{
-	WRITE_ONCE(to->version, from->version - 1);
-	smp_wmb();
-	to->tsc_timestamp = from->tsc_timestamp;
-	to->system_time = from->system_time;
-	to->tsc_to_system_mul = from->tsc_to_system_mul;
-	to->tsc_shift = from->tsc_shift;
-	to->flags = from->flags;
-	smp_wmb();
-	WRITE_ONCE(to->version, from->version);
-}
-
-/* The second copy, at an address that the guest chose. A fault is the guest's own loss. */
+/* The second copy of a record with an odd version, at an address that the guest chose. */
 static int write_time(struct vcpu *v, struct vcpu_time_info *t)
 {
-	u32 version = t->version--;
-
 	if (copy_to_guest(v->time_area, t, sizeof(*t)))
 		return -EFAULT;
+	t->version++;
 	smp_wmb();
-	return copy_field_to_guest(v->time_area, struct vcpu_time_info, version, &version);
+	return copy_field_to_guest(v->time_area, struct vcpu_time_info, version, &t->version);
 }
 
 static int write_runstate(struct vcpu *v)
@@ -86,7 +56,10 @@ static int write_runstate(struct vcpu *v)
 	return copy_field_to_guest(v->runstate_area, struct vcpu_runstate_info, state_entry_time, &entry);
 }
 
-/* v is current. The areas are in the kernel's half: write them from there. t NULL: not the time. */
+/*
+ * v is current. The areas are in the kernel's half: write them from there. A fault is the guest's own
+ * loss. t NULL: not the time.
+ */
 static void write_areas(struct vcpu *v, struct vcpu_time_info *t)
 {
 	bool user = !v->pv.in_kernel;
@@ -107,14 +80,47 @@ void clock_publish_runstate(struct vcpu *v)
 		write_areas(v, NULL);
 }
 
+/* Odd version, the fields, even version: a reader that sees an even one twice has a whole record. */
 void clock_update_vcpu(struct vcpu *v)
 {
-	struct vcpu_time_info t;
+	const struct time_scale *s = arch_time_scale();
+	struct vcpu_time_info *to = &v->vcpu_info->time, t = {
+		.version = v->time_version + 1,
+		.tsc_timestamp = s->tsc_base,
+		.system_time = s->ns_base,
+		.tsc_to_system_mul = s->mul,
+		.tsc_shift = s->shift,
+		.flags = arch_tsc_stable() ? XEN_PVCLOCK_TSC_STABLE_BIT : 0,
+	};
 
-	fill_time(v, &t);
-	publish_time(&v->vcpu_info->time, &t);
+	v->time_version += 2;
+	WRITE_ONCE(to->version, t.version);
+	smp_wmb();
+	*to = t;
+	smp_wmb();
+	WRITE_ONCE(to->version, v->time_version);
 	if (v == current_vcpu() && (gva_x(v->time_area) | gva_x(v->runstate_area)))
 		write_areas(v, &t);
+}
+
+void runstate_change(struct vcpu *v, int new_state, u64 now)
+{
+	u64 spent = now - v->runstate.state_entry_time;
+
+	if (likely((s64)spent > 0)) {
+		v->runstate.time[v->runstate.state] += spent;
+		v->runstate.state_entry_time = now;
+	}
+	v->runstate.state = new_state;
+}
+
+u64 vcpu_cpu_time(const struct vcpu *v)
+{
+	u64 ns = READ_ONCE(v->runstate.time[RUNSTATE_running]);
+
+	if (READ_ONCE(v->runstate.state) == RUNSTATE_running)
+		ns += now_ns() - READ_ONCE(v->runstate.state_entry_time);
+	return ns;
 }
 
 void runstate_get(const struct vcpu *v, struct vcpu_runstate_info *out)

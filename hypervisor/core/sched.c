@@ -2,9 +2,9 @@
 /*
  * The scheduler: weighted fair over virtual runtime, one run queue per CPU.
  *
- * Job:    choose what each CPU runs; wake placement, preemption, stealing, affinity.
- * Enter:  schedule() as SOFTIRQ_SCHED; sched_wake()/sched_sleep() when pause flags changed; the
- *         sched_op and domctl handlers.
+ * Job:    choose what each CPU runs; block, wake, placement, preemption, stealing, affinity.
+ * Enter:  schedule() as SOFTIRQ_SCHED; sched_wake()/sched_sleep() when pause flags changed;
+ *         vcpu_kick() from core/evtchn.c; the sched_op and domctl handlers.
  * State:  rqs[cpu]; idle_cpus; v->sched; d->sched.
  * Locks:  rqs[cpu].lock (RANK_SCHED) guards the v->sched of every vcpu with sched.cpu == cpu. At
  *         most one is waited for at a time; a second one is only tried.
@@ -13,15 +13,15 @@
  *         S3  v->sched.running is true until v's state has been saved; meanwhile v may be put on
  *             the queue of the CPU that is saving it, and nobody takes it from there.
  *         S4  the slice timer runs only while somebody waits on the queue or a cap is counted.
- *         A vcpu changes its queue only under the locks of both.
- *         Virtual runtime is relative to its queue's min_vruntime: it is shifted when a vcpu
- *         moves. Comparisons are signed differences.
+ *         S5  a vcpu changes its queue only under the locks of both. Virtual runtime is relative
+ *             to its queue's min_vruntime and is shifted then; compared by signed differences.
  * Caveat: shares are exact per CPU; across CPUs they come from moving vcpus about every 30 ms.
  * Tests:  tests/host/test_sched.c
  */
 #include <hv/clock.h>
 #include <hv/debug.h>
 #include <hv/errno.h>
+#include <hv/evtchn.h>
 
 #define US(x) ((u64)(x) * 1000)
 #define SLICE		US(5000)	/* turn of a vcpu while others wait */
@@ -52,9 +52,12 @@ static cpumask_t idle_cpus;		/* a hint: they run their idle vcpu and nobody has 
 #define before(a, b) ((s64)((a) - (b)) < 0)
 #define unsaved(v) __atomic_load_n(&(v)->sched.running, __ATOMIC_ACQUIRE)	/* S3 */
 
-static u64 scaled(u64 ns, u16 weight)
+/* Virtual runtime of a running vcpu at this moment. */
+static u64 live_vruntime(const struct vcpu *v, u64 now)
 {
-	return likely(weight == 256) ? ns : ns * 256 / weight;
+	u64 ran = before(now, v->sched.since) ? 0 : now - v->sched.since;
+
+	return v->sched.vruntime + (likely(v->sched.weight == 256) ? ran : ran * 256 / v->sched.weight);
 }
 
 static u32 cpu_load(unsigned int cpu)
@@ -147,22 +150,12 @@ static void throttle(struct runqueue *rq, struct vcpu *v)
 /* Count the time since the last charge. */
 static void charge(struct vcpu *v, u64 now)
 {
-	u64 ran = now - v->sched.since;
-
 	if (unlikely(before(now, v->sched.since)))
 		return;
-	v->sched.since = now;
-	v->sched.vruntime += scaled(ran, v->sched.weight);
+	v->sched.vruntime = live_vruntime(v, now);
 	if (unlikely(v->domain->sched.cap))
-		cap_charge(v->domain, ran);
-}
-
-/* Virtual runtime of a running vcpu at this moment. */
-static u64 live_vruntime(const struct vcpu *v, u64 now)
-{
-	if (before(now, v->sched.since))
-		return v->sched.vruntime;
-	return v->sched.vruntime + scaled(now - v->sched.since, v->sched.weight);
+		cap_charge(v->domain, now - v->sched.since);
+	v->sched.since = now;
 }
 
 /* --- preemption and placement --- */
@@ -202,14 +195,13 @@ static unsigned int least_loaded(cpumask_t mask, unsigned int cpu)
 static int claim_idle(const struct vcpu *v, cpumask_t mask, unsigned int wish)
 {
 	cpumask_t idle = READ_ONCE(idle_cpus) & mask;
-	unsigned int cpu;
 
 	if (!idle)
 		return -1;
 	idle = idle & v->sched.soft_affinity ?: idle;
-	cpu = idle & BIT(wish) ? wish : (unsigned int)__builtin_ctzl(idle);
-	atomic_and(&idle_cpus, ~BIT(cpu));
-	return cpu;
+	wish = idle & BIT(wish) ? wish : (unsigned int)__builtin_ctzl(idle);
+	atomic_and(&idle_cpus, ~BIT(wish));
+	return wish;
 }
 
 /* Where a vcpu that wakes up should run: its last CPU, an idle one, or the least loaded. */
@@ -307,12 +299,10 @@ void sched_sleep(struct vcpu *v)
 	struct runqueue *rq = lock_rq_of(v);
 	u32 flags = READ_ONCE(v->pause_flags);
 
-	if (!flags) {
-		/* woken again already */
-	} else if (v->sched.on_queue || v->sched.capped) {
+	if (flags && (v->sched.on_queue || v->sched.capped)) {
 		dequeue(rq, v);
 		runstate_change(v, stopped_state(flags), now_ns());
-	} else if (rq->curr == v) {
+	} else if (flags && rq->curr == v) {
 		softirq_raise_cpu(rq_cpu(rq), SOFTIRQ_SCHED);
 	}
 	spin_unlock(&rq->lock);
@@ -342,10 +332,8 @@ void sched_yield_to(struct vcpu *v)
 	unsigned int cpu = this_cpu();
 	struct runqueue *rq = lock_rq_of(v);
 
-	if (rq->curr == v) {			/* it runs: nothing to give */
-		spin_unlock(&rq->lock);
-		return;
-	}
+	if (rq->curr == v)			/* it runs: nothing to give */
+		return spin_unlock(&rq->lock);
 	if (v->sched.on_queue && rq_cpu(rq) != cpu && !READ_ONCE(v->sched.running) &&
 	    (v->sched.hard_affinity & BIT(cpu))) {
 		dequeue(rq, v);			/* fetch it */
@@ -360,14 +348,44 @@ void sched_yield_to(struct vcpu *v)
 	sched_yield();
 }
 
-/* --- choosing --- */
+/* --- events: none is slept through, a vcpu that blocks looks for them after it has said so --- */
 
-/* May this CPU have it, and (soft) like it? */
-static bool may_take(const struct vcpu *v, u64 cpu_bit, bool soft, u64 now)
+void sched_block(void)
 {
-	return (v->sched.hard_affinity & (soft ? v->sched.soft_affinity : ~0UL) & cpu_bit) &&
-	       !unsaved(v) && cap_has_budget(v->domain, now);
+	struct vcpu *v = current_vcpu();
+
+	/* Full barrier; the sender sets pending first and looks at the flag then (vcpu_kick). */
+	atomic_or(&v->pause_flags, VPF_blocked);
+	if (vcpu_event_pending(v)) {
+		atomic_and(&v->pause_flags, ~VPF_blocked);
+		return;
+	}
+	trace(BLOCK, v->domain->id, v->id);
+	softirq_raise(SOFTIRQ_SCHED);
 }
+
+void vcpu_unblock(struct vcpu *v)
+{
+	u32 wait = VPF_blocked | VPF_polling;
+
+	if ((READ_ONCE(v->pause_flags) & wait) && (atomic_and(&v->pause_flags, ~wait) & wait)) {
+		trace(WAKE, v->domain->id, v->id);
+		sched_wake(v);
+	}
+}
+
+void vcpu_kick(struct vcpu *v)
+{
+	smp_mb();			/* the event is visible before the flags are read */
+	if (v == current_vcpu() && !READ_ONCE(v->pause_flags))
+		return;			/* sees it on its way out, or before it blocks */
+	if (READ_ONCE(v->pause_flags))
+		vcpu_unblock(v);
+	else if (READ_ONCE(v->sched.running))
+		send_resched_ipi(READ_ONCE(v->processor));
+}
+
+/* --- choosing --- */
 
 /* Take a waiting vcpu from another CPU's queue, those that like this CPU first. rq is empty. */
 static struct vcpu *steal(struct runqueue *rq, u64 now)
@@ -382,7 +400,9 @@ static struct vcpu *steal(struct runqueue *rq, u64 now)
 			if (!READ_ONCE(from->nr) || !spin_trylock(&from->lock))
 				continue;
 			list_for_each(v, &from->queue, sched.queue)
-				if (may_take(v, BIT(cpu), soft, now)) {
+				if ((v->sched.hard_affinity & BIT(cpu)) && !unsaved(v) &&
+				    (!soft || (v->sched.soft_affinity & BIT(cpu))) &&
+				    cap_has_budget(v->domain, now)) {
 					dequeue(from, v);
 					change_cpu(from, v, cpu);
 					spin_unlock(&from->lock);
@@ -496,10 +516,8 @@ void schedule(void)
 		atomic_or(&idle_cpus, BIT(cpu));
 	else
 		update_min(rq, next->sched.vruntime);
-	if (next == prev) {
-		spin_unlock(&rq->lock);
-		return;
-	}
+	if (next == prev)
+		return spin_unlock(&rq->lock);
 	if (!next->is_idle && (READ_ONCE(idle_cpus) & BIT(cpu)))
 		atomic_and(&idle_cpus, ~BIT(cpu));
 	next->sched.running = true;
@@ -582,31 +600,27 @@ int sched_set_affinity(struct vcpu *v, cpumask_t hard, cpumask_t soft)
 	return 0;
 }
 
-/* What v is ahead or behind was counted at another weight. */
-static void rescale(struct vcpu *v, u16 old, u16 new)
-{
-	struct runqueue *rq = lock_rq_of(v);
-	s64 lead = max((s64)(v->sched.vruntime - rq->min_vruntime), -(s64)MAX_LEAD);
-
-	lead = min(lead, (s64)MAX_LEAD);
-	v->sched.vruntime = rq->min_vruntime + lead * old / new;
-	if (v->sched.on_queue) {
-		dequeue(rq, v);
-		enqueue(rq, v);
-	}
-	spin_unlock(&rq->lock);
-}
-
 int sched_set_params(struct domain *d, u16 weight, u16 cap)
 {
 	u16 old = d->sched.weight;
+	struct runqueue *rq;
 	struct vcpu *v;
+	s64 lead;
 
 	if (!weight)
 		return -EINVAL;
 	d->sched.weight = weight;
-	for_each_vcpu(d, v)
-		rescale(v, old, weight);
+	for_each_vcpu(d, v) {		/* what each is ahead or behind was counted at the old weight */
+		rq = lock_rq_of(v);
+		lead = max((s64)(v->sched.vruntime - rq->min_vruntime), -(s64)MAX_LEAD);
+		lead = min(lead, (s64)MAX_LEAD);
+		v->sched.vruntime = rq->min_vruntime + lead * old / weight;
+		if (v->sched.on_queue) {
+			dequeue(rq, v);
+			enqueue(rq, v);
+		}
+		spin_unlock(&rq->lock);
+	}
 	cap_set(d, cap);
 	return 0;
 }
@@ -637,11 +651,8 @@ void sched_init_cpu(unsigned int cpu)
 void sched_init_vcpu(struct vcpu *v, unsigned int cpu)
 {
 	v->sched = (struct sched_vcpu){
-		.cpu = cpu,
-		.weight = 256,
-		.vruntime = rqs[cpu].min_vruntime,
-		.hard_affinity = v->is_idle ? BIT(cpu) : ~0UL,
-		.soft_affinity = ~0UL,
+		.cpu = cpu, .weight = 256, .vruntime = rqs[cpu].min_vruntime,
+		.hard_affinity = v->is_idle ? BIT(cpu) : ~0UL, .soft_affinity = ~0UL,
 		.running = v->is_idle,
 	};
 	list_init(&v->sched.queue);

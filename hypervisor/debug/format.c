@@ -2,8 +2,8 @@
 /*
  * Formatted text.
  *
- * Job:    vsnprintf and snprintf: %d %i %u %x %X %o %c %s %p %%, h hh l ll z t, widths and precisions
- *         (also *), flags - 0 + # and space; %pS prints an address as symbol+offset.
+ * Job:    vsnprintf and snprintf: %d %u %x %c %s %p %%, l ll z, widths and precisions (also *), flags
+ *         - 0 + #; %pS prints an address as symbol+offset.
  * Enter:  anybody, also NMI and panic: no locks, no state.
  * Holds:  FM1  never writes more than size bytes; always ends with NUL when size > 0.
  *         FM2  returns the length that the whole text has.
@@ -17,8 +17,8 @@ struct out {
 	size_t size, len;
 };
 
-static const char flag_chars[] = "-0+ #";
-enum { LEFT = 1, ZERO = 2, PLUS = 4, SPACE = 8, ALT = 16 };	/* in the order of flag_chars */
+static const char flag_chars[] = "-0+#";
+enum { LEFT = 1, ZERO = 2, PLUS = 4, ALT = 8 };		/* in the order of flag_chars */
 
 struct spec {
 	unsigned int flags;
@@ -62,42 +62,36 @@ static void put_text(struct out *o, const struct spec *s, const char *text)
 		  (int)(s->precision < 0 ? strlen(text) : strnlen(text, (size_t)s->precision)));
 }
 
-static void put_number(struct out *o, const struct spec *s, u64 val, unsigned int base, bool upper,
-		       const char *sign)
+static void put_number(struct out *o, const struct spec *s, u64 val, unsigned int base,
+		       const char *prefix)
 {
-	const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef", *prefix = sign;
-	char tmp[24], *first = tmp + sizeof(tmp);
-	int n, zeros;
+	char tmp[24], *end = tmp + sizeof(tmp), *first = end;
+	int zeros;
 
 	if ((s->flags & ALT) && base == 16 && val)
-		prefix = upper ? "0X" : "0x";
-	else if ((s->flags & ALT) && base == 8)
-		prefix = "0";
+		prefix = "0x";
 	for (; val; val /= base)
-		*--first = digits[val % base];
-	if (first == tmp + sizeof(tmp) && s->precision != 0)
+		*--first = "0123456789abcdef"[val % base];
+	if (first == end && s->precision != 0)
 		*--first = '0';
-	n = (int)(tmp + sizeof(tmp) - first);
-	zeros = s->precision - n;
+	zeros = s->precision - (int)(end - first);
 	if ((s->flags & (ZERO | LEFT)) == ZERO && s->precision < 0)
-		zeros = s->width - n - (int)strlen(prefix);
-	put_field(o, s, prefix, zeros, first, n);
+		zeros = s->width - (int)(end - first) - (int)strlen(prefix);
+	put_field(o, s, prefix, zeros, first, (int)(end - first));
 }
 
 /* %pS: what the address is called, else the number. */
 static void put_symbol(struct out *o, u64 addr)
 {
-	const struct spec plain = { .precision = -1, .flags = ALT }, all = { .precision = 16 };
+	const struct spec plain = { .precision = -1 }, all = { .precision = 16 };
 	u64 offset;
 	const char *name = symbol_lookup(addr, &offset);
 
 	if (!name)
-		return put_number(o, &all, addr, 16, false, "");
+		return put_number(o, &all, addr, 16, "");
 	put_text(o, &plain, name);
-	if (offset) {
-		put(o, '+');
-		put_number(o, &plain, offset, 16, false, "");
-	}
+	if (offset)
+		put_number(o, &plain, offset, 16, "+0x");
 }
 
 /* Digits, or '*': the next argument. Moves *f past them. */
@@ -137,30 +131,25 @@ static const char *parse_spec(const char *f, struct spec *s, va_list *ap)
 /* One conversion from after its '%'; returns where the text goes on. */
 static const char *convert(struct out *o, const char *f, va_list *ap)
 {
-	int size = 0;			/* -2 hh, -1 h, 0 int, 1 long, long long, size_t */
+	bool is_long = false;		/* long, long long, size_t */
 	struct spec s;
 	char c;
 	s64 n;
 	u64 u;
 
 	f = parse_spec(f, &s, ap);
-	for (; *f && strchr("lztjh", *f); f++)
-		size = *f == 'h' ? size - 1 : 1;
+	for (; *f == 'l' || *f == 'z'; f++)
+		is_long = true;
 	switch (*f) {
 	case 'd':
-	case 'i':
-		n = size > 0 ? va_arg(*ap, long) : va_arg(*ap, int);
-		n = size == -1 ? (s16)n : size < -1 ? (s8)n : n;
-		put_number(o, &s, n < 0 ? -(u64)n : (u64)n, 10, false,
-			   n < 0 ? "-" : s.flags & PLUS ? "+" : s.flags & SPACE ? " " : "");
+		n = is_long ? va_arg(*ap, long) : va_arg(*ap, int);
+		put_number(o, &s, n < 0 ? -(u64)n : (u64)n, 10,
+			   n < 0 ? "-" : s.flags & PLUS ? "+" : "");
 		break;
 	case 'u':
 	case 'x':
-	case 'X':
-	case 'o':
-		u = size > 0 ? va_arg(*ap, unsigned long) : va_arg(*ap, unsigned int);
-		u = size == -1 ? (u16)u : size < -1 ? (u8)u : u;
-		put_number(o, &s, u, *f == 'u' ? 10 : *f == 'o' ? 8 : 16, *f == 'X', "");
+		u = is_long ? va_arg(*ap, unsigned long) : va_arg(*ap, unsigned int);
+		put_number(o, &s, u, *f == 'u' ? 10 : 16, "");
 		break;
 	case 'p':
 		u = (u64)(uintptr_t)va_arg(*ap, void *);
@@ -170,7 +159,7 @@ static const char *convert(struct out *o, const char *f, va_list *ap)
 		}
 		s.precision = 16;
 		s.flags &= ~ALT;
-		put_number(o, &s, u, 16, false, "");
+		put_number(o, &s, u, 16, "");
 		break;
 	case 'c':
 		c = (char)va_arg(*ap, int);

@@ -3,9 +3,10 @@
  * The end: what is said when the hypervisor cannot go on.
  *
  * Job:    stop the other CPUs, say why, show registers, call chain, the guest that ran and the last
- *         trace records, then halt or reboot.
- * Enter:  panic(), BUG_ON(), ASSERT(); panic_regs() from x86/trap.c.
- * State:  which CPU panics; a second panic on it only says so and halts.
+ *         trace records, then halt or reboot. The names of code addresses.
+ * Enter:  panic(), BUG_ON(), ASSERT(); panic_regs() from x86/trap.c; %pS (format.c).
+ * State:  which CPU panics; a second panic on it only says so and halts. The table of symbols that
+ *         tests/tools/mksyms.py makes and the last link adds (empty before that): addresses ascend.
  * Locks:  none taken; console_force_sync() makes the console ignore its own.
  * Holds:  PN1  the chain of frame pointers is followed only upwards inside the CPU's own stack block.
  * Tests:  tests/guests
@@ -16,6 +17,28 @@
 
 bool opt_noreboot;
 static u32 panic_cpu;			/* CPU + 1 */
+
+extern const u32 symtab_count, symtab_addrs[], symtab_names[];
+extern const char symtab_strings[];
+
+/* The last symbol at or below addr; NULL outside of the image or without a table. */
+const char *symbol_lookup(u64 addr, u64 *offset)
+{
+	u32 lo = 0, hi = symtab_count, mid;
+	u64 off = addr - IMAGE_VIRT_START;
+
+	if (!hi || addr < IMAGE_VIRT_START || off > GiB(1) || off < symtab_addrs[0])
+		return NULL;
+	while (hi - lo > 1) {
+		mid = lo + (hi - lo) / 2;
+		if (symtab_addrs[mid] <= off)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	*offset = off - symtab_addrs[lo];
+	return *offset > MiB(1) ? NULL : symtab_strings + symtab_names[lo];	/* behind the last */
+}
 
 /* Return addresses from frame pointer fp up to the end of this CPU's stack block. */
 static void show_backtrace(u64 ip, u64 fp)

@@ -111,19 +111,8 @@ void printk(const char *fmt, ...)
 	va_end(ap);
 }
 
-void log_msg(int level, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (level > log_level)
-		return;
-	va_start(ap, fmt);
-	vprintk(fmt, ap);
-	va_end(ap);
-}
-
-/* A guest can cause these at will: no more than 20 in a second, then a line with their number. */
-static bool guest_log_allowed(void)
+/* No more than 20 in a second, then a line with the number of those left out. */
+bool guest_log_allowed(void)
 {
 	static u64 window;
 	static u32 count, dropped;
@@ -141,17 +130,6 @@ static bool guest_log_allowed(void)
 		return true;
 	atomic_inc(&dropped);
 	return false;
-}
-
-void guest_log(int level, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (level > guest_log_level || !guest_log_allowed())
-		return;
-	va_start(ap, fmt);
-	vprintk(fmt, ap);
-	va_end(ap);
 }
 
 void refuse_note(const char *file, int line, int err, const char *fmt, ...)

@@ -10,14 +10,6 @@
 #include <hv/string.h>
 #include <hv/types.h>
 
-void *memchr(const void *s, int c, size_t n)
-{
-	for (const u8 *p = s; n; n--, p++)
-		if (*p == (u8)c)
-			return (void *)p;
-	return NULL;
-}
-
 size_t strnlen(const char *s, size_t n)
 {
 	size_t len = 0;
@@ -48,14 +40,6 @@ int strcmp(const char *a, const char *b)
 char *strchr(const char *s, int c)
 {
 	for (; *s != (char)c; s++)
-		if (!*s)
-			return NULL;
-	return (char *)s;
-}
-
-char *strstr(const char *s, const char *what)
-{
-	for (size_t n = strlen(what); strncmp(s, what, n); s++)
 		if (!*s)
 			return NULL;
 	return (char *)s;

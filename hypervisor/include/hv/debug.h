@@ -21,11 +21,13 @@ extern int guest_log_level;	/* ... and about guests' doings: LOG_ERR */
 
 void printk(const char *fmt, ...) __printf(1, 2);	/* always printed */
 void vprintk(const char *fmt, va_list ap);
-void log_msg(int level, const char *fmt, ...) __printf(2, 3);
-void guest_log(int level, const char *fmt, ...) __printf(2, 3);
+#define log_msg(level, ...) do { if ((level) <= log_level) printk(__VA_ARGS__); } while (0)
 #define log_err(...) log_msg(LOG_ERR, __VA_ARGS__)
 #define log_warn(...) log_msg(LOG_WARN, __VA_ARGS__)
 #define log_info(...) log_msg(LOG_INFO, __VA_ARGS__)
+bool guest_log_allowed(void);		/* a guest can cause these at will: 20 in a second */
+#define guest_log(level, ...) \
+	do { if ((level) <= guest_log_level && guest_log_allowed()) printk(__VA_ARGS__); } while (0)
 
 /* What they know: debug/format.c. */
 int snprintf(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);

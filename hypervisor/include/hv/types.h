@@ -78,14 +78,13 @@ typedef u64 cpumask_t;			/* one bit per physical CPU */
 #define __init __section(".init.text") noinline
 #define __initdata __section(".init.data")
 
-/* Atomic helpers on plain integers: thin names over the compiler's builtins. */
 #define atomic_inc(p) __atomic_add_fetch((p), 1, __ATOMIC_SEQ_CST)
 #define atomic_dec(p) __atomic_sub_fetch((p), 1, __ATOMIC_SEQ_CST)
 #define atomic_add(p, n) __atomic_add_fetch((p), (n), __ATOMIC_SEQ_CST)
 #define atomic_or(p, n) __atomic_fetch_or((p), (n), __ATOMIC_SEQ_CST)
 #define atomic_and(p, n) __atomic_fetch_and((p), (n), __ATOMIC_SEQ_CST)
 #define atomic_xchg(p, n) __atomic_exchange_n((p), (n), __ATOMIC_SEQ_CST)
-/* atomic_cas: true on success; on failure *(oldp) holds what was found */
+/* true on success; on failure *(oldp) holds what was found */
 #define atomic_cas(p, oldp, n) \
 	__atomic_compare_exchange_n((p), (oldp), (n), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
