@@ -4,7 +4,7 @@
  *
  * Job:    struct domain and struct vcpu from creation to the last reference.
  * Enter:  control/build_dom0.c, control/domctl.c; pv/sched_op.c; domain_crash() from everywhere.
- * State:  domain_table[] and the list of domains, ascending by id.
+ * State:  domain_table[], of which the entries from ids_end on were never used.
  * Locks:  domlist_lock (RANK_DOMLIST); d->lock for the life cycle; pause flags are atomic.
  * Holds:  D1  building -> running -> dying -> dead, one way.
  *         D2  a domain found by id is held by reference until domain_put().
@@ -29,7 +29,7 @@ struct domain *domain_table[DOMID_FIRST_RESERVED];
 struct vcpu_info dummy_vcpu_info;
 extern bool opt_noreboot;
 
-static LIST_HEAD(domain_list);
+static unsigned int ids_end;
 static spinlock_t domlist_lock = SPINLOCK_INIT(RANK_DOMLIST);
 
 /* --- finding and holding --- */
@@ -66,17 +66,11 @@ void domain_put(struct domain *d)
 
 struct domain *domain_next(struct domain *prev)
 {
-	struct list_head *p;
+	unsigned int id = prev ? prev->id + 1 : 0;
 	struct domain *d = NULL;
 
-	spin_lock(&domlist_lock);
-	for (p = prev ? prev->link.next : domain_list.next; p != &domain_list; p = p->next) {
-		d = list_entry(p, struct domain, link);
-		if (try_hold(d))
-			break;
-		d = NULL;
-	}
-	spin_unlock(&domlist_lock);
+	for (; !d && id < READ_ONCE(ids_end); id++)
+		d = domain_lookup(id) ? domain_get(id) : NULL;
 	if (prev)
 		domain_put(prev);
 	return d;
@@ -117,7 +111,6 @@ static void destroy_domain(void *arg)
 	struct domain *d = arg;
 
 	spin_lock(&domlist_lock);
-	list_del(&d->link);
 	domain_table[d->id] = NULL;
 	spin_unlock(&domlist_lock);
 	free_domain(d);
@@ -136,7 +129,6 @@ static struct domain *alloc_domain(domid_t id, unsigned int max_vcpus)
 	d->sched.weight = 256;
 	d->page_list = d->cached_tables = (struct frame_list){ FRAME_NIL, FRAME_NIL, 0 };
 	d->pirq_eoi_mfn = d->shared_info_mfn = INVALID_MFN;
-	list_init(&d->link);
 	list_init(&d->pirqs);
 	spin_lock_init(&d->lock, RANK_DOMAIN);
 	spin_lock_init(&d->mmu_lock, RANK_MMU);
@@ -168,18 +160,15 @@ static void watchdog_fired(void *arg)
 	domain_shutdown(d, SHUTDOWN_watchdog);
 }
 
-/* Into the table and the list, unless the id is taken. */
+/* Into the table, unless the id is taken. */
 static int publish(struct domain *d)
 {
-	struct list_head *at = domain_list.prev;
 	int rc = -EEXIST;
 
 	spin_lock(&domlist_lock);
 	if (!domain_table[d->id]) {
-		while (at != &domain_list && list_entry(at, struct domain, link)->id > d->id)
-			at = at->prev;
-		list_add(&d->link, at);
 		domain_table[d->id] = d;
+		ids_end = max(ids_end, d->id + 1U);
 		rc = 0;
 	}
 	spin_unlock(&domlist_lock);

@@ -100,7 +100,6 @@ struct domain {
 	bool is_hardware;		/* owns the machine's devices (dom0) */
 	bool is_idle;
 	u32 refs;
-	struct list_head link;		/* on the list of domains */
 	spinlock_t lock;
 	u32 max_vcpus;
 	struct vcpu *vcpu[MAX_VCPUS];

@@ -104,14 +104,7 @@ static inline bool test_and_clear_bit(unsigned int n, void *p)
 	return (atomic_and(&((u64 *)p)[n / 64], ~BIT(n % 64)) >> (n % 64)) & 1;
 }
 
-static inline void set_bit(unsigned int n, void *p)
-{
-	(void)test_and_set_bit(n, p);
-}
-
-static inline void clear_bit(unsigned int n, void *p)
-{
-	(void)test_and_clear_bit(n, p);
-}
+#define set_bit(n, p) ((void)test_and_set_bit(n, p))
+#define clear_bit(n, p) ((void)test_and_clear_bit(n, p))
 
 #endif
