@@ -138,17 +138,15 @@ void runstate_get(const struct vcpu *v, struct vcpu_runstate_info *out)
 void clock_update_wallclock(struct domain *d)
 {
 	struct shared_info *s = d->shared_info;
-	u64 sec;
 
 	if (!s)
 		return;
 	spin_lock(&wallclock_lock);
-	sec = boot_sec + (u64)d->time_offset;
 	d->wallclock_version += 2;
 	WRITE_ONCE(s->wc_version, d->wallclock_version - 1);
 	smp_wmb();
-	s->wc_sec = (u32)sec;
-	s->wc_sec_hi = (u32)(sec >> 32);
+	s->wc_sec = (u32)boot_sec;
+	s->wc_sec_hi = (u32)(boot_sec >> 32);
 	s->wc_nsec = boot_nsec;
 	smp_wmb();
 	WRITE_ONCE(s->wc_version, d->wallclock_version);

@@ -129,7 +129,6 @@ static struct domain *alloc_domain(domid_t id, unsigned int max_vcpus)
 	d->sched.weight = 256;
 	d->page_list = d->cached_tables = (struct frame_list){ FRAME_NIL, FRAME_NIL, 0 };
 	d->pirq_eoi_mfn = d->shared_info_mfn = INVALID_MFN;
-	list_init(&d->pirqs);
 	spin_lock_init(&d->lock, RANK_DOMAIN);
 	spin_lock_init(&d->mmu_lock, RANK_MMU);
 	spin_lock_init(&d->page_list_lock, RANK_PGLIST);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers: a pairing heap of deadlines per CPU over one hardware timer.
+ * Timers: a sorted list of deadlines per CPU over one hardware timer.
  *
  * Job:    arm, disarm, move; run what is due in SOFTIRQ_TIMER of the timer's CPU.
  * Enter:  timer_interrupt() from the machine; timer_set() and friends.
- * State:  queues[cpu]: the heap, the deadline the hardware has, the timer whose fn runs now.
+ * State:  queues[cpu]: the list, the deadline the hardware has, the timer whose fn runs now.
  * Locks:  queues[cpu].lock (RANK_TIMER); callbacks run without it; two queues: lower CPU first.
- * Holds:  TM1  an active timer is in exactly one CPU's heap, that of t->cpu.
- *         TM2  programmed <= the first deadline whenever the heap is not empty (and the softirq
+ * Holds:  TM1  an active timer is in exactly one CPU's list, that of t->cpu.
+ *         TM2  programmed <= the first deadline whenever the list is not empty (and the softirq
  *              is not pending): the hardware is moved only to an earlier time, so that
  *              re-arming and stopping cost no register access.
  * Tests:  tests/host/test_timer.c
@@ -21,87 +21,52 @@
 
 static struct timer_queue {
 	spinlock_t lock;
-	struct timer *first;		/* root: the earliest deadline */
+	struct list_head timers;	/* by deadline */
 	u64 programmed;			/* NEVER_NS: nothing is programmed */
 	struct timer *running;		/* its fn is being called */
 } __aligned(64) queues[NR_CPUS];
 
-/* --- the pairing heap: a node's children are not earlier than it; a root has no siblings --- */
-
-static struct timer *meld(struct timer *a, struct timer *b)
+/* The next one that is due at `until` or earlier. */
+static struct timer *first_until(const struct timer_queue *q, u64 until)
 {
-	if (!a || !b)
-		return a ?: b;
-	if (b->deadline < a->deadline)
-		return meld(b, a);
-	b->prev = a;
-	b->next = a->child;
-	if (b->next)
-		b->next->prev = b;
-	a->child = b;
-	return a;
+	struct timer *t = list_first(&q->timers, struct timer, link);
+
+	return !list_empty(&q->timers) && t->deadline <= until ? t : NULL;
 }
-
-/* Join a list of siblings into one heap: pairs from left to right, then all from right to left. */
-static struct timer *join(struct timer *list)
-{
-	struct timer *pairs = NULL, *heap = NULL, *a, *b;
-
-	while ((a = list)) {
-		b = a->next;
-		list = b ? b->next : NULL;
-		a = meld(a, b);
-		a->next = pairs;
-		pairs = a;
-	}
-	while ((a = pairs)) {
-		pairs = a->next;
-		heap = meld(heap, a);
-	}
-	return heap;
-}
-
-static void heap_remove(struct timer_queue *q, struct timer *t)
-{
-	struct timer *sub = join(t->child);
-
-	if (q->first == t) {
-		q->first = sub;
-	} else {
-		if (t->prev->child == t)
-			t->prev->child = t->next;
-		else
-			t->prev->next = t->next;
-		if (t->next)
-			t->next->prev = t->prev;
-		q->first = meld(q->first, sub);
-	}
-	t->active = false;
-}
-
-/* --- queues --- */
 
 /* Only on the queue's own CPU, under its lock: see TM2. */
 static void program(struct timer_queue *q)
 {
-	if (q->first && q->first->deadline < q->programmed) {
-		q->programmed = q->first->deadline;
-		arch_set_timer(q->programmed);
+	const struct timer *t = first_until(q, q->programmed - 1);
+
+	if (t) {
+		q->programmed = t->deadline;
+		arch_set_timer(t->deadline);
 	}
 }
 
 /* Into the queue of this or another CPU, whose lock is held. */
 static void arm(struct timer_queue *q, struct timer *t)
 {
-	t->child = NULL;
+	struct timer *later;
+
+	list_for_each(later, &q->timers, link)
+		if (later->deadline > t->deadline)
+			break;
+	list_add_tail(&t->link, &later->link);
 	t->active = true;
-	q->first = meld(q->first, t);
-	if (q->first != t)
+	if (t->link.prev != &q->timers)
 		return;
 	if (q == &queues[this_cpu()])
 		program(q);
 	else if (t->deadline < q->programmed)
 		softirq_raise_cpu(q - queues, SOFTIRQ_TIMER);
+}
+
+static void disarm(struct timer *t)
+{
+	list_del(&t->link);
+	t->active = false;
 }
 
 /* Returns with the lock of t's queue held, in which t is no more. */
@@ -117,7 +82,7 @@ static struct timer_queue *lock_and_disarm(struct timer *t)
 		spin_unlock(&q->lock);	/* it was moved meanwhile */
 	}
 	if (t->active)
-		heap_remove(q, t);
+		disarm(t);
 	return q;
 }
 
@@ -128,15 +93,15 @@ static void run_timers(void)
 	u64 now = now_ns();
 
 	spin_lock(&q->lock);
-	while ((t = q->first) && t->deadline <= now) {
-		heap_remove(q, t);
+	while ((t = first_until(q, now))) {
+		disarm(t);
 		q->running = t;
 		trace(TIMER, now, t->deadline);
 		spin_unlock(&q->lock);
 		t->fn(t->arg);			/* may set, stop or free t */
 		spin_lock(&q->lock);
 		WRITE_ONCE(q->running, NULL);
-		if (q->first && q->first->deadline > now)
+		if (!first_until(q, now))
 			now = now_ns();
 	}
 	program(q);
@@ -146,6 +111,7 @@ static void run_timers(void)
 void timer_init(struct timer *t, void (*fn)(void *), void *arg, unsigned int cpu)
 {
 	*t = (struct timer){ .fn = fn, .arg = arg, .cpu = cpu };
+	list_init(&t->link);
 }
 
 void timer_set(struct timer *t, u64 deadline_ns)
@@ -199,7 +165,7 @@ void timer_migrate(struct timer *t, unsigned int cpu)
 	}
 	active = t->active;
 	if (active)
-		heap_remove(from, t);
+		disarm(t);
 	t->cpu = cpu;
 	if (active)
 		arm(to, t);
@@ -218,6 +184,7 @@ void timers_init(void)
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
 		queues[cpu] = (struct timer_queue){ .programmed = NEVER_NS };
 		spin_lock_init(&queues[cpu].lock, RANK_TIMER);
+		list_init(&queues[cpu].timers);
 	}
 	softirq_register(SOFTIRQ_TIMER, run_timers);
 }
@@ -235,11 +202,12 @@ int timers_init_cpu(unsigned int cpu)
 
 u64 timer_next_deadline(unsigned int cpu)
 {
-	struct timer_queue *q = &queues[cpu];
+	const struct timer *t;
 	u64 first;
 
-	spin_lock(&q->lock);
-	first = q->first ? q->first->deadline : 0;
-	spin_unlock(&q->lock);
+	spin_lock(&queues[cpu].lock);
+	t = first_until(&queues[cpu], NEVER_NS);
+	first = t ? t->deadline : 0;
+	spin_unlock(&queues[cpu].lock);
 	return first;
 }

@@ -519,7 +519,6 @@ struct domain *host_domain(domid_t id, unsigned int vcpus)
 	d->max_vcpus = vcpus;
 	d->sched.weight = 256;
 	d->max_pages = ~0U;
-	list_init(&d->pirqs);
 	spin_lock_init(&d->lock, RANK_DOMAIN);
 	spin_lock_init(&d->mmu_lock, RANK_MMU);
 	spin_lock_init(&d->page_list_lock, RANK_PGLIST);

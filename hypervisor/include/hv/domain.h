@@ -11,7 +11,6 @@
 #include <vcpu.h>
 #include <xen.h>
 #include <hv/frame.h>
-#include <hv/list.h>
 #include <hv/lock.h>
 #include <hv/sched.h>
 #include <hv/softirq.h>
@@ -121,14 +120,12 @@ struct domain {
 	struct shared_info *shared_info;
 	mfn_t shared_info_mfn;
 	u32 wallclock_version;
-	s64 time_offset;
 
 	spinlock_t evtchn_lock;
 	struct evtchn **evtchn;		/* buckets, see evtchn.h */
 	u32 nr_evtchns;			/* ports allocated */
 	u32 evtchn_hint;		/* no free port below it */
 	u64 poll_mask;			/* vcpus that may be in SCHEDOP_poll */
-	struct list_head pirqs;
 	struct pirq *pirq[256];		/* by pirq number; see hv/irq.h */
 	mfn_t pirq_eoi_mfn;		/* held, writable; INVALID_MFN when not registered */
 	bool pirq_auto_unmask;

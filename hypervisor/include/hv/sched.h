@@ -8,7 +8,6 @@
 #ifndef HV_SCHED_H
 #define HV_SCHED_H
 
-#include <hv/list.h>
 #include <hv/timer.h>
 
 struct vcpu;

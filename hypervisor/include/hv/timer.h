@@ -2,22 +2,22 @@
 /*
  * Timers: functions to call at a point of system time.
  *
- * Job:    per-CPU pairing heaps of deadlines over arch_set_timer(), linked through the timers:
- *         arming a timer cannot fail. Callbacks run in SOFTIRQ_TIMER without a lock.
+ * Job:    per-CPU lists of deadlines over arch_set_timer(), linked through the timers: arming one
+ *         cannot fail. Callbacks run in SOFTIRQ_TIMER without a lock.
  * Tests:  tests/host/test_timer.c
  */
 #ifndef HV_TIMER_H
 #define HV_TIMER_H
 
-#include <hv/types.h>
+#include <hv/list.h>
 
 struct timer {
 	u64 deadline;		/* ns */
 	void (*fn)(void *arg);
 	void *arg;
-	struct timer *child, *next, *prev;	/* prev: older sibling, or parent of the first child */
+	struct list_head link;
 	u16 cpu;
-	bool active;		/* in the heap */
+	bool active;		/* on its CPU's list */
 	bool dead;		/* killed: cannot be armed again */
 };
 
