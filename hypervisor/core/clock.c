@@ -114,15 +114,6 @@ void runstate_change(struct vcpu *v, int new_state, u64 now)
 	v->runstate.state = new_state;
 }
 
-u64 vcpu_cpu_time(const struct vcpu *v)
-{
-	u64 ns = READ_ONCE(v->runstate.time[RUNSTATE_running]);
-
-	if (READ_ONCE(v->runstate.state) == RUNSTATE_running)
-		ns += now_ns() - READ_ONCE(v->runstate.state_entry_time);
-	return ns;
-}
-
 void runstate_get(const struct vcpu *v, struct vcpu_runstate_info *out)
 {
 	s64 spent;
@@ -131,6 +122,14 @@ void runstate_get(const struct vcpu *v, struct vcpu_runstate_info *out)
 	spent = now_ns() - out->state_entry_time;
 	if (spent > 0)
 		out->time[out->state & 3] += spent;
+}
+
+u64 vcpu_cpu_time(const struct vcpu *v)
+{
+	struct vcpu_runstate_info r;
+
+	runstate_get(v, &r);
+	return r.time[RUNSTATE_running];
 }
 
 /* --- wall clock --- */

@@ -34,28 +34,18 @@ static spinlock_t domlist_lock = SPINLOCK_INIT(RANK_DOMLIST);
 
 /* --- finding and holding --- */
 
-/* False when the last reference is gone already, or the domain is dead. */
-static bool try_hold(struct domain *d)
-{
-	u32 refs = READ_ONCE(d->refs);
-
-	do {
-		if (!refs || d->state == DOM_dead)
-			return false;
-	} while (!atomic_cas(&d->refs, &refs, refs + 1));
-	return true;
-}
-
 struct domain *domain_get(domid_t id)
 {
 	struct domain *d;
+	u32 refs;
 
 	spin_lock(&domlist_lock);
 	d = domain_lookup(id);
-	if (d && !try_hold(d))
-		d = NULL;
+	refs = d && d->state != DOM_dead ? READ_ONCE(d->refs) : 0;	/* 0: being destroyed */
+	while (refs && !atomic_cas(&d->refs, &refs, refs + 1))
+		;
 	spin_unlock(&domlist_lock);
-	return d;
+	return refs ? d : NULL;
 }
 
 void domain_put(struct domain *d)
