@@ -56,28 +56,19 @@ static int write_runstate(struct vcpu *v)
 	return copy_field_to_guest(v->runstate_area, struct vcpu_runstate_info, state_entry_time, &entry);
 }
 
-/*
- * v is current. The areas are in the kernel's half: write them from there. A fault is the guest's own
- * loss. t NULL: not the time.
- */
+/* v is current. The areas are in the kernel's half: write from there. A fault is its own loss. */
 static void write_areas(struct vcpu *v, struct vcpu_time_info *t)
 {
 	bool user = !v->pv.in_kernel;
 
 	if (user)
 		arch_toggle_guest_mode(v);
-	if (t && gva_x(v->time_area))
+	if (gva_x(v->time_area))
 		write_time(v, t);
 	if (gva_x(v->runstate_area))
 		write_runstate(v);
 	if (user)
 		arch_toggle_guest_mode(v);
-}
-
-void clock_publish_runstate(struct vcpu *v)
-{
-	if (gva_x(v->runstate_area) && v == current_vcpu())
-		write_areas(v, NULL);
 }
 
 /* Odd version, the fields, even version: a reader that sees an even one twice has a whole record. */

@@ -38,7 +38,6 @@ static struct runqueue {
 	struct list_head queue;		/* runnable, by vruntime */
 	struct list_head capped;	/* runnable, but their domain's budget is used up */
 	struct vcpu *curr;		/* what this CPU has decided to run */
-	struct vcpu *favoured;		/* on the queue: goes first, by a directed yield */
 	u64 min_vruntime;		/* never goes back */
 	u64 next_balance;
 	struct timer slice, uncap;
@@ -107,8 +106,6 @@ static void dequeue(struct runqueue *rq, struct vcpu *v)
 		rq->load -= v->sched.weight;
 	}
 	v->sched.on_queue = v->sched.capped = false;
-	if (rq->favoured == v)
-		rq->favoured = NULL;
 }
 
 static void update_min(struct runqueue *rq, u64 running)
@@ -327,27 +324,6 @@ void sched_yield(void)
 	softirq_raise(SOFTIRQ_SCHED);
 }
 
-void sched_yield_to(struct vcpu *v)
-{
-	unsigned int cpu = this_cpu();
-	struct runqueue *rq = lock_rq_of(v);
-
-	if (rq->curr == v)			/* it runs: nothing to give */
-		return spin_unlock(&rq->lock);
-	if (v->sched.on_queue && rq_cpu(rq) != cpu && !READ_ONCE(v->sched.running) &&
-	    (v->sched.hard_affinity & BIT(cpu))) {
-		dequeue(rq, v);			/* fetch it */
-		change_cpu(rq, v, cpu);
-		spin_unlock(&rq->lock);
-		place(v, cpu, false);
-		rq = lock_rq_of(v);
-	}
-	if (v->sched.on_queue && rq_cpu(rq) == cpu)
-		rq->favoured = v;
-	spin_unlock(&rq->lock);
-	sched_yield();
-}
-
 /* --- events: none is slept through, a vcpu that blocks looks for them after it has said so --- */
 
 void sched_block(void)
@@ -419,7 +395,7 @@ static struct vcpu *pick(struct runqueue *rq, u64 now)
 	struct vcpu *v;
 
 	while (rq->nr) {
-		v = rq->favoured ?: first_of(rq);
+		v = first_of(rq);
 		dequeue(rq, v);
 		if (likely(!v->domain->sched.cap) || cap_has_budget(v->domain, now))
 			return v;

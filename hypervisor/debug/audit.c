@@ -87,12 +87,10 @@ static void count_all(struct audit *a)
 
 static void compare(struct audit *a, const struct domain *only)
 {
-	const struct page_info *pg;
-	u64 m, word, refs, types;
+	for (u64 m = 0; m < max_page; m++) {
+		const struct page_info *pg = &frame_table[m];
+		u64 word = pg->word, refs, types;
 
-	for (m = 0; m < max_page; m++) {
-		pg = &frame_table[m];
-		word = pg->word;
 		/* what a dead domain shared may still be mapped */
 		if (pg->owner == DOMID_INVALID && a->c[m].refs &&
 		    !((pg->flags & PGF_hv) && PG_refs(word) == a->c[m].refs))

@@ -115,21 +115,17 @@ void printk(const char *fmt, ...)
 bool guest_log_allowed(void)
 {
 	static u64 window;
-	static u32 count, dropped;
+	static u32 count;
 	u64 now = now_ns();
 	u32 n;
 
 	if (now - READ_ONCE(window) > 1000000000UL) {
 		WRITE_ONCE(window, now);
-		n = atomic_xchg(&dropped, 0);
-		WRITE_ONCE(count, 0);
-		if (n)
-			printk("%u guest messages were left out\n", n);
+		n = atomic_xchg(&count, 0);
+		if (n > 20)
+			printk("%u guest messages were left out\n", n - 20);
 	}
-	if (atomic_inc(&count) <= 20)
-		return true;
-	atomic_inc(&dropped);
-	return false;
+	return atomic_inc(&count) <= 20;
 }
 
 void refuse_note(const char *file, int line, int err, const char *fmt, ...)

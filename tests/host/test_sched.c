@@ -388,50 +388,14 @@ static void test_yield(void **state)
 		start(d->vcpu[i], 0, 0);
 	simulate(100 * MS);
 	for (int i = 0; i < 20; i++) {
-		struct vcpu *me = host_current[0], *target = d->vcpu[host_random_below(3)];
+		struct vcpu *me = host_current[0];
 
-		if (i % 2) {
-			sched_yield();
-			do_softirq();
-			assert_ptr_not_equal(host_current[0], me);
-		} else if (target != me) {
-			sched_yield_to(target);
-			do_softirq();
-			assert_ptr_equal(host_current[0], target);
-		}
+		sched_yield();
+		do_softirq();
+		assert_ptr_not_equal(host_current[0], me);
 		audit();
 		simulate(host_random_below(2) * MS);
 	}
-	/* one that waits on another CPU's queue is fetched, if it may come */
-	reset(2);
-	d = add_domain(3, 256, 0);
-	sched_set_affinity(d->vcpu[0], BIT(0), ~0UL);
-	start(d->vcpu[0], 0, 0);
-	sched_set_affinity(d->vcpu[1], BIT(1), ~0UL);
-	sched_set_affinity(d->vcpu[2], BIT(1), ~0UL);
-	start(d->vcpu[1], 0, 0);
-	start(d->vcpu[2], 0, 0);
-	simulate(1 * MS);
-	struct vcpu *waits = d->vcpu[1]->sched.on_queue ? d->vcpu[1] : d->vcpu[2];
-
-	host_set_cpu(0);
-	sched_yield_to(waits);			/* may not come: a plain yield, alone */
-	host_run_softirqs();
-	assert_ptr_equal(host_current[0], d->vcpu[0]);
-	sched_set_affinity(waits, 3, ~0UL);
-	host_set_cpu(0);
-	sched_yield_to(waits);
-	host_run_softirqs();
-	audit();
-	assert_ptr_equal(host_current[0], waits);
-	/* blocked or running targets: nothing breaks */
-	host_set_cpu(0);
-	sched_yield_to(waits);
-	d->vcpu[0]->pause_flags = VPF_blocked;
-	sched_sleep(d->vcpu[0]);
-	sched_yield_to(d->vcpu[0]);
-	host_run_softirqs();
-	audit();
 }
 
 static void run_cpu1(void)
@@ -673,10 +637,6 @@ static void test_random(void **state)
 			case 5:
 				if (!cur->is_idle)
 					sched_yield();
-				break;
-			case 6:
-				if (!cur->is_idle)
-					sched_yield_to(v);
 				break;
 			case 7:
 				if (!cur->is_idle)

@@ -105,7 +105,7 @@ static void *cpu_thread(void *arg)
 			break;
 		case 6:
 			if (!cur->is_idle)
-				sched_yield_to(all[mix(&rnd) % N]);
+				sched_yield();
 			break;
 		case 7:
 			/* pausing is counted by its users: here, one CPU's business */

@@ -51,8 +51,7 @@ void sched_sleep(struct vcpu *v);	/* after a flag was set: stop it soon (no wait
 void sched_sleep_sync(struct vcpu *v);	/* and wait until its state is saved */
 /* current: VPF_blocked unless events are pending and unmasked (the caller has unmasked them) */
 void sched_block(void);
-void sched_yield(void);
-void sched_yield_to(struct vcpu *v);	/* current gives way to v, which should run next */
+void sched_yield(void);			/* current lets those that wait go first, once */
 void vcpu_unblock(struct vcpu *v);	/* clear VPF_blocked and VPF_polling, wake */
 void vcpu_kick(struct vcpu *v);		/* it has a new event: unblock, or IPI if it runs elsewhere */
 /* Any vcpu, running or not. -EINVAL when hard has no CPU that is online. */
