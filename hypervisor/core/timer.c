@@ -179,22 +179,13 @@ void timer_interrupt(void)
 	softirq_raise(SOFTIRQ_TIMER);
 }
 
-void timers_init(void)
-{
-	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
-		queues[cpu] = (struct timer_queue){ .programmed = NEVER_NS };
-		spin_lock_init(&queues[cpu].lock, RANK_TIMER);
-		list_init(&queues[cpu].timers);
-	}
-	softirq_register(SOFTIRQ_TIMER, run_timers);
-}
-
 /* The hardware timer of a CPU that comes up is in an unknown state: program it afresh. */
 int timers_init_cpu(unsigned int cpu)
 {
-	if (!queues[cpu].lock.rank)
-		timers_init();		/* the first CPU, when boot did not call it */
-	queues[cpu].programmed = NEVER_NS;
+	queues[cpu] = (struct timer_queue){ .programmed = NEVER_NS };
+	spin_lock_init(&queues[cpu].lock, RANK_TIMER);
+	list_init(&queues[cpu].timers);
+	softirq_register(SOFTIRQ_TIMER, run_timers);
 	/* no interrupt: it may not have been started yet, and looks at its softirqs when it is */
 	atomic_or(softirq_pending(cpu), BIT(SOFTIRQ_TIMER));
 	return 0;

@@ -53,7 +53,6 @@ static void reset(unsigned int cpus)
 	nr_cpus = cpus;
 	nr_sims = switched_out = switched_in = 0;
 	memset(sims, 0, sizeof(sims));
-	timers_init();
 	sched_init();
 	host_make_idle();
 	for (unsigned int c = 0; c < cpus; c++) {

@@ -28,8 +28,7 @@ void timer_stop(struct timer *t);
 /* Disarm for good and wait until fn does not run on another CPU: the memory may be freed then. */
 void timer_kill(struct timer *t);
 void timer_migrate(struct timer *t, unsigned int cpu);
-void timers_init(void);				/* before any timer is used */
-int timers_init_cpu(unsigned int cpu);		/* on or for a CPU that comes up: 0 */
+int timers_init_cpu(unsigned int cpu);		/* before a timer is set on that CPU: 0 */
 u64 timer_next_deadline(unsigned int cpu);	/* 0: none; for tests */
 void timer_interrupt(void);			/* from the machine: the timer of this CPU fired */
 
