@@ -53,10 +53,11 @@ static int write_runstate(struct vcpu *v)
 	if (copy_to_guest(v->runstate_area, &r, sizeof(r)))
 		return -EFAULT;
 	smp_wmb();
-	return copy_field_to_guest(v->runstate_area, struct vcpu_runstate_info, state_entry_time, &entry);
+	return copy_field_to_guest(v->runstate_area, struct vcpu_runstate_info, state_entry_time,
+				   &entry);
 }
 
-/* v is current. The areas are in the kernel's half: write from there. A fault is its own loss. */
+/* v is current. The areas are in the kernel's half: write there. A fault is the guest's loss. */
 static void write_areas(struct vcpu *v, struct vcpu_time_info *t)
 {
 	bool user = !v->pv.in_kernel;
@@ -71,7 +72,7 @@ static void write_areas(struct vcpu *v, struct vcpu_time_info *t)
 		arch_toggle_guest_mode(v);
 }
 
-/* Odd version, the fields, even version: a reader that sees an even one twice has a whole record. */
+/* Odd version, fields, even version: a reader that sees an even one twice has a whole record. */
 void clock_update_vcpu(struct vcpu *v)
 {
 	const struct time_scale *s = arch_time_scale();

@@ -56,7 +56,9 @@ static u64 live_vruntime(const struct vcpu *v, u64 now)
 {
 	u64 ran = before(now, v->sched.since) ? 0 : now - v->sched.since;
 
-	return v->sched.vruntime + (likely(v->sched.weight == 256) ? ran : ran * 256 / v->sched.weight);
+	if (unlikely(v->sched.weight != 256))
+		ran = ran * 256 / v->sched.weight;
+	return v->sched.vruntime + ran;
 }
 
 static u32 cpu_load(unsigned int cpu)
@@ -286,7 +288,7 @@ void sched_wake(struct vcpu *v)
 		return place(v, -1, false);
 	rq = lock_rq_of(v);
 	flags = READ_ONCE(v->pause_flags);
-	if (v->runstate.state == RUNSTATE_blocked && flags && stopped_state(flags) == RUNSTATE_offline)
+	if (flags && v->runstate.state == RUNSTATE_blocked && stopped_state(flags) != RUNSTATE_blocked)
 		runstate_change(v, RUNSTATE_offline, now_ns());
 	spin_unlock(&rq->lock);
 }
@@ -464,8 +466,8 @@ static void start_slice(struct runqueue *rq, struct vcpu *next, u64 now)
 }
 
 /*
- * No lock held. On return the CPU runs the new current, on the same stack: the caller goes on to the
- * exit path or the idle loop.
+ * No lock held. On return the CPU runs the new current, on the same stack: the caller goes on to
+ * the exit path or the idle loop.
  */
 void schedule(void)
 {
@@ -586,7 +588,7 @@ int sched_set_params(struct domain *d, u16 weight, u16 cap)
 	if (!weight)
 		return -EINVAL;
 	d->sched.weight = weight;
-	for_each_vcpu(d, v) {		/* what each is ahead or behind was counted at the old weight */
+	for_each_vcpu(d, v) {		/* its lead was counted at the old weight */
 		rq = lock_rq_of(v);
 		lead = max((s64)(v->sched.vruntime - rq->min_vruntime), -(s64)MAX_LEAD);
 		lead = min(lead, (s64)MAX_LEAD);

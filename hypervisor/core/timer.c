@@ -119,7 +119,7 @@ void timer_set(struct timer *t, u64 deadline_ns)
 	struct timer_queue *q = lock_and_disarm(t);
 
 	if (!t->dead) {
-		t->deadline = max(deadline_ns, 1UL);	/* programmed 0 would pass for "already fires" */
+		t->deadline = max(deadline_ns, 1UL);	/* 0 would pass for "already fires" */
 		arm(q, t);
 	}
 	spin_unlock(&q->lock);

@@ -2,8 +2,8 @@
 /*
  * The audit: recount every reference and compare with what the frame table says.
  *
- * Job:    audit_domain() and audit_all(); debug key 'a', tests, the soak.
- * Enter:  debug/keys.c (as a tasklet), host tests after each test.
+ * Job:    audit_domain() and audit_all(); debug key 'A', tests.
+ * Enter:  debug/keys.c (SOFTIRQ_KEY), host tests at their end.
  * State:  two counters per frame, allocated for the time of the audit.
  * Locks:  all vcpus but the caller's are paused; nobody holds references in passing then.
  * Holds:  checks F1-F5 of hv/frame.h, P1 (every entry's target has the right type), E1-E2.
@@ -101,9 +101,8 @@ static void compare(struct audit *a, const struct domain *only)
 		types = a->c[m].types + ((pg->flags & PGF_hv) && PG_type(word) == PT_none &&
 					 PG_type_count(word));
 		if (PG_refs(word) != refs || PG_type_count(word) != types)
-			COMPLAIN(a, "mfn %lx d%d type %d%s: refs %lu (counted %lu), types %lu (counted %lu)\n",
-				 m, pg->owner, PG_type(word), word & PG_validated ? " validated" : "",
-				 PG_refs(word), refs, PG_type_count(word), types);
+			COMPLAIN(a, "mfn %lx d%d word %lx: refs %lu (counted %lu), types %lu (counted %lu)\n",
+				 m, pg->owner, word, PG_refs(word), refs, PG_type_count(word), types);
 		if ((word & PG_validated) && !(word & PG_allocated))
 			COMPLAIN(a, "mfn %lx d%d: validated, but not allocated\n", m, pg->owner);
 		if ((word & PG_validated) && !(pg->flags & PGF_cached) != !!PG_type_count(word))

@@ -7,7 +7,7 @@
  * State:  one ring of TRACE_RECORDS per CPU, allocated when the CPU comes up.
  * Locks:  none: each CPU writes its own ring with interrupts off; readers may see a torn record.
  * Holds:  TR1  a record is 32 bytes; its layout is what tests/tools/trace-decode knows.
- * Tests:  tests/tools/trace-decode
+ * Tests:  none of its own; tests/tools/trace-decode reads it
  */
 #include <hv/debug.h>
 #include <hv/domain.h>

@@ -29,8 +29,8 @@ struct cpu_user_regs;
 #include "arch_inline.h"
 
 /*
- * Guest memory: the current vcpu's address space. 0 or -EFAULT (nothing is promised about a partial
- * copy). The range must not touch the hypervisor's slots (copy_from may read the M2P's).
+ * Guest memory: the current vcpu's address space. 0 or -EFAULT (nothing is promised about a
+ * partial copy). The range must not touch the hypervisor's slots (copy_from may read the M2P's).
  */
 int __must_check copy_from_guest(void *dst, gva_t src, size_t n);
 int __must_check copy_to_guest(gva_t dst, const void *src, size_t n);

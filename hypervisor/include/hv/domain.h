@@ -190,8 +190,8 @@ void domain_unpause(struct domain *d);
 void vcpu_pause(struct vcpu *v);
 void vcpu_unpause(struct vcpu *v);
 /*
- * All vcpus stop at their next exit from the hypervisor; the hardware domain takes the machine with
- * it. Any context with no lock of RANK_EVTCHN or higher.
+ * All vcpus stop at their next exit from the hypervisor; the hardware domain takes the machine
+ * with it. Any context with no lock of RANK_EVTCHN or higher.
  */
 void domain_shutdown(struct domain *d, u8 reason);
 /* The guest did something that has no result to return: stop it, keep the first reason. */
