@@ -93,6 +93,7 @@ static long create_as(domid_t id, const struct xen_domctl_createdomain *c)
 	d->max_pages = 0;
 	d->ssidref = c->ssidref;
 	memcpy(d->handle, c->handle, sizeof(d->handle));
+	clock_update_wallclock(d);
 	return 0;
 }
 

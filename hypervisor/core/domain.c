@@ -3,28 +3,24 @@
  * Domains and vcpus: making, finding, stopping and ending them.
  *
  * Job:    struct domain and struct vcpu from creation to the last reference.
- * Enter:  control/build_dom0.c, control/domctl.c; pv/sched_op.c (shutdown); domain_crash() from
- *         everywhere.
- * State:  domain_table[] and the list of domains, ascending by id.
+ * Enter:  control/build_dom0.c, control/domctl.c; pv/sched_op.c; domain_crash() from everywhere.
+ * State:  domain_table[], of which the entries from ids_end on were never used.
  * Locks:  domlist_lock (RANK_DOMLIST); d->lock for the life cycle; pause flags are atomic.
  * Holds:  D1  building -> running -> dying -> dead, one way.
  *         D2  a domain found by id is held by reference until domain_put().
  *         D3  no new references once dead; the structure and its id stay until the last one is
  *             gone (frames of it that others map count as one).
  * Tests:  tests/host/test_domain.c
- * Next:   core/sched.c, core/frame.c, pv/vcpu_op.c
  */
 #include <sched.h>
 #include <hv/clock.h>
 #include <hv/continue.h>
 #include <hv/debug.h>
-#include <hv/domain.h>
 #include <hv/errno.h>
 #include <hv/evtchn.h>
 #include <hv/grant.h>
 #include <hv/irq.h>
 #include <hv/page_alloc.h>
-#include <hv/string.h>
 
 struct domain *hardware_domain;
 struct domain *idle_domain;
@@ -33,55 +29,38 @@ struct domain *domain_table[DOMID_FIRST_RESERVED];
 struct vcpu_info dummy_vcpu_info;
 extern bool opt_noreboot;
 
-static LIST_HEAD(domain_list);
+static unsigned int ids_end;
 static spinlock_t domlist_lock = SPINLOCK_INIT(RANK_DOMLIST);
 
 /* --- finding and holding --- */
 
-/* False when the last reference is gone already, or the domain is dead. */
-static bool try_hold(struct domain *d)
-{
-	u32 refs = READ_ONCE(d->refs);
-
-	do {
-		if (!refs || d->state == DOM_dead)
-			return false;
-	} while (!atomic_cas(&d->refs, &refs, refs + 1));
-	return true;
-}
-
 struct domain *domain_get(domid_t id)
 {
 	struct domain *d;
+	u32 refs;
 
 	spin_lock(&domlist_lock);
 	d = domain_lookup(id);
-	if (d && !try_hold(d))
-		d = NULL;
+	refs = d && d->state != DOM_dead ? READ_ONCE(d->refs) : 0;	/* 0: being destroyed */
+	while (refs && !atomic_cas(&d->refs, &refs, refs + 1))
+		;
 	spin_unlock(&domlist_lock);
-	return d;
+	return refs ? d : NULL;
 }
 
-/* May be the last one from any context, under any lock: the rest is a tasklet's. */
 void domain_put(struct domain *d)
 {
 	if (!atomic_dec(&d->refs))
-		tasklet_schedule(&d->destroy);
+		tasklet_schedule(&d->destroy);	/* no lock is held there */
 }
 
 struct domain *domain_next(struct domain *prev)
 {
-	struct list_head *p;
+	unsigned int id = prev ? prev->id + 1 : 0;
 	struct domain *d = NULL;
 
-	spin_lock(&domlist_lock);
-	for (p = prev ? prev->link.next : domain_list.next; p != &domain_list; p = p->next) {
-		d = list_entry(p, struct domain, link);
-		if (try_hold(d))
-			break;
-		d = NULL;
-	}
-	spin_unlock(&domlist_lock);
+	for (; !d && id < READ_ONCE(ids_end); id++)
+		d = domain_lookup(id) ? domain_get(id) : NULL;
 	if (prev)
 		domain_put(prev);
 	return d;
@@ -103,11 +82,10 @@ static void free_vcpu(struct vcpu *v)
 
 static void free_domain(struct domain *d)
 {
-	unsigned int i;
+	struct vcpu *v;
 
-	for (i = 0; i < d->max_vcpus; i++)
-		if (d->vcpu[i])
-			free_vcpu(d->vcpu[i]);
+	for_each_vcpu(d, v)
+		free_vcpu(v);
 	grant_destroy(d);
 	evtchn_free(d);
 	if (d->shared_info)
@@ -123,7 +101,6 @@ static void destroy_domain(void *arg)
 	struct domain *d = arg;
 
 	spin_lock(&domlist_lock);
-	list_del(&d->link);
 	domain_table[d->id] = NULL;
 	spin_unlock(&domlist_lock);
 	free_domain(d);
@@ -142,8 +119,6 @@ static struct domain *alloc_domain(domid_t id, unsigned int max_vcpus)
 	d->sched.weight = 256;
 	d->page_list = d->cached_tables = (struct frame_list){ FRAME_NIL, FRAME_NIL, 0 };
 	d->pirq_eoi_mfn = d->shared_info_mfn = INVALID_MFN;
-	list_init(&d->link);
-	list_init(&d->pirqs);
 	spin_lock_init(&d->lock, RANK_DOMAIN);
 	spin_lock_init(&d->mmu_lock, RANK_MMU);
 	spin_lock_init(&d->page_list_lock, RANK_PGLIST);
@@ -154,14 +129,12 @@ static struct domain *alloc_domain(domid_t id, unsigned int max_vcpus)
 
 static int alloc_shared_info(struct domain *d)
 {
-	unsigned int i;
-
 	d->shared_info = alloc_hv_pages(0);
 	if (!d->shared_info)
 		return -ENOMEM;
 	d->shared_info_mfn = virt_to_mfn(d->shared_info);
 	share_hv_page(d, d->shared_info, true);
-	for (i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
+	for (unsigned int i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
 		d->shared_info->vcpu_info[i].evtchn_upcall_mask = 1;
 	return 0;
 }
@@ -176,18 +149,15 @@ static void watchdog_fired(void *arg)
 	domain_shutdown(d, SHUTDOWN_watchdog);
 }
 
-/* Into the table and the list, unless the id is taken. */
+/* Into the table, unless the id is taken. */
 static int publish(struct domain *d)
 {
-	struct list_head *at = domain_list.prev;
 	int rc = -EEXIST;
 
 	spin_lock(&domlist_lock);
 	if (!domain_table[d->id]) {
-		while (at != &domain_list && list_entry(at, struct domain, link)->id > d->id)
-			at = at->prev;
-		list_add(&d->link, at);
 		domain_table[d->id] = d;
+		ids_end = max(ids_end, d->id + 1U);
 		rc = 0;
 	}
 	spin_unlock(&domlist_lock);
@@ -197,39 +167,27 @@ static int publish(struct domain *d)
 int domain_create(domid_t id, bool privileged, unsigned int max_vcpus, struct domain **out)
 {
 	struct domain *d;
-	unsigned int i;
 	int rc;
 
 	if (id >= DOMID_FIRST_RESERVED || !max_vcpus || max_vcpus > MAX_VCPUS)
 		return -EINVAL;
-	if (domain_lookup(id))
-		return -EEXIST;
 	d = alloc_domain(id, max_vcpus);
 	if (!d)
 		return -ENOMEM;
 	d->is_privileged = privileged;
 	d->is_hardware = id == 0;
 	d->pause_count = 1;
-	d->create_time = now_ns();
-	for (i = 0; i < ARRAY_SIZE(d->watchdog); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdog); i++)
 		timer_init(&d->watchdog[i], watchdog_fired, d, this_cpu());
-	rc = alloc_shared_info(d);
-	if (!rc)
-		rc = evtchn_init(d);
-	if (!rc)
-		rc = grant_init(d);
-	if (!rc && d->is_hardware) {
+	if (d->is_hardware)
 		d->ioport_denied = hv_alloc(65536 / 8);
-		rc = d->ioport_denied ? 0 : -ENOMEM;
-	}
-	if (!rc)
-		rc = publish(d);
-	if (rc) {
+	rc = d->is_hardware && !d->ioport_denied ? -ENOMEM :
+	     alloc_shared_info(d) ?: evtchn_init(d) ?: grant_init(d) ?: publish(d);
+	if (rc)
 		free_domain(d);
-		return rc;
-	}
-	*out = d;
-	return 0;
+	else
+		*out = d;
+	return rc;
 }
 
 static void poll_ended(void *arg)
@@ -242,8 +200,6 @@ static void poll_ended(void *arg)
 
 static void init_pv_state(struct vcpu *v)
 {
-	unsigned int i;
-
 	v->vcpu_info = v->domain->shared_info && v->id < XEN_LEGACY_MAX_VCPUS ?
 		&v->domain->shared_info->vcpu_info[v->id] : &dummy_vcpu_info;
 	v->vcpu_info_mfn = INVALID_MFN;
@@ -251,20 +207,17 @@ static void init_pv_state(struct vcpu *v)
 	v->pv.in_kernel = 1;
 	v->pv.dr[6] = 0xffff0ff0;
 	v->pv.dr[7] = 0x400;
-	for (i = 0; i < ARRAY_SIZE(v->pv.gdt_frames); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(v->pv.gdt_frames); i++)
 		v->pv.gdt_frames[i] = v->pv.ldt_frames[i] = INVALID_MFN;
 }
 
 /* Where a new vcpu begins: spread over the CPUs that are online. */
-static unsigned int first_cpu(const struct domain *d, unsigned int id)
+static unsigned int first_cpu(unsigned int id)
 {
-	unsigned int n = (unsigned int)__builtin_popcountl(cpu_online_map), skip;
 	cpumask_t m = cpu_online_map;
 
-	if (!n)
-		return 0;
-	for (skip = id % n; skip; skip--)
-		m &= m - 1;
+	for (; id; id--)
+		m = m & (m - 1) ?: cpu_online_map;
 	return (unsigned int)__builtin_ctzl(m);
 }
 
@@ -280,174 +233,146 @@ int vcpu_create(struct domain *d, unsigned int id, struct vcpu **out)
 		return -ENOMEM;
 	v->domain = d;
 	v->id = (u16)id;
-	v->is_idle = d->is_idle;
+	v->is_idle = v->initialised = d->is_idle;
 	init_pv_state(v);
 	if (!v->is_idle) {
 		v->pv.traps = hv_new_array(struct trap_info, 256);
-		if (!v->pv.traps)
-			goto fail;
 		v->pause_flags = VPF_down | (d->pause_count ? VPF_domain_paused : 0);
 	}
-	if (arch_vcpu_create(v))
-		goto fail;
-	cpu = v->is_idle ? id : first_cpu(d, id);
+	if ((!v->is_idle && !v->pv.traps) || arch_vcpu_create(v)) {
+		free_vcpu(v);
+		return -ENOMEM;
+	}
+	cpu = v->is_idle ? id : first_cpu(id);
 	sched_init_vcpu(v, cpu);
 	timer_init(&v->poll_timer, poll_ended, v, cpu);
 	clock_init_vcpu(v);
-	if (v->is_idle)
-		v->initialised = true;
 	WRITE_ONCE(d->vcpu[id], v);
 	*out = v;
 	return 0;
-fail:
-	hv_free(v->pv.traps);
-	hv_free(v);
-	return -ENOMEM;
 }
 
 void domains_init(void)
 {
-	unsigned int cpu;
-
 	dummy_vcpu_info.evtchn_upcall_mask = 1;
 	idle_domain = alloc_domain(DOMID_IDLE, NR_CPUS);
 	if (!idle_domain)
 		panic("No memory for the idle domain");
 	idle_domain->is_idle = true;
 	idle_domain->state = DOM_running;
-	for (cpu = 0; cpu < nr_cpus_present; cpu++)
+	for (unsigned int cpu = 0; cpu < nr_cpus_present; cpu++)
 		if (vcpu_create(idle_domain, cpu, &idle_vcpu[cpu]))
 			panic("No memory for the idle vcpu of CPU %u", cpu);
 }
 
 /* --- pausing --- */
 
-static void stop_all(struct domain *d, u32 flag, bool wait)
+static void stop_all(struct domain *d, u32 flag, void (*stop)(struct vcpu *v))
 {
-	unsigned int i;
+	struct vcpu *v;
 
-	for (i = 0; i < d->max_vcpus; i++)
-		if (d->vcpu[i])
-			atomic_or(&d->vcpu[i]->pause_flags, flag);
-	for (i = 0; i < d->max_vcpus; i++) {
-		if (!d->vcpu[i])
-			continue;
-		if (wait)
-			sched_sleep_sync(d->vcpu[i]);
-		else
-			sched_sleep(d->vcpu[i]);
-	}
+	for_each_vcpu(d, v)
+		atomic_or(&v->pause_flags, flag);
+	for_each_vcpu(d, v)
+		stop(v);
 }
 
-static void start_all(struct domain *d, u32 flag)
+static void clear_pause(struct vcpu *v, u32 flag)
 {
-	unsigned int i;
-
-	for (i = 0; i < d->max_vcpus; i++)
-		if (d->vcpu[i] && (atomic_and(&d->vcpu[i]->pause_flags, ~flag) & flag))
-			sched_wake(d->vcpu[i]);
+	if (atomic_and(&v->pause_flags, ~flag) & flag)
+		sched_wake(v);
 }
 
 void domain_pause(struct domain *d)
 {
 	atomic_inc(&d->pause_count);
-	stop_all(d, VPF_domain_paused, true);
+	stop_all(d, VPF_domain_paused, sched_sleep_sync);
 }
 
 void domain_unpause(struct domain *d)
 {
+	struct vcpu *v;
+
 	if (atomic_dec(&d->pause_count))
 		return;
 	spin_lock(&d->lock);
 	if (d->state == DOM_building)
 		d->state = DOM_running;
 	spin_unlock(&d->lock);
-	start_all(d, VPF_domain_paused);
+	for_each_vcpu(d, v)
+		clear_pause(v, VPF_domain_paused);
 }
 
 void vcpu_pause(struct vcpu *v)
 {
 	atomic_inc(&v->pause_count);
-	atomic_or(&v->pause_flags, (u32)VPF_vcpu_paused);
+	atomic_or(&v->pause_flags, VPF_vcpu_paused);
 	sched_sleep_sync(v);
 }
 
 void vcpu_unpause(struct vcpu *v)
 {
-	if (atomic_dec(&v->pause_count))
-		return;
-	if (atomic_and(&v->pause_flags, ~(u32)VPF_vcpu_paused) & VPF_vcpu_paused)
-		sched_wake(v);
+	if (!atomic_dec(&v->pause_count))
+		clear_pause(v, VPF_vcpu_paused);
 }
 
 /* --- shutdown and crash --- */
 
 static void __noreturn machine_down(u8 reason)
 {
-	bool halt = reason == SHUTDOWN_poweroff;
+	static const char *const texts[] = {
+		[SHUTDOWN_poweroff] = "has halted: the machine stops",
+		[SHUTDOWN_reboot] = "wants a reboot",
+		[SHUTDOWN_crash] = "has crashed",
+		[SHUTDOWN_watchdog] = "did not feed its watchdog",
+	};
+	const char *text = reason < ARRAY_SIZE(texts) ? texts[reason] : NULL;
 
-	switch (reason) {
-	case SHUTDOWN_poweroff:
-		printk("dom0 has halted: the machine stops\n");
-		break;
-	case SHUTDOWN_reboot:
-		printk("dom0 wants a reboot\n");
-		break;
-	case SHUTDOWN_crash:
-		printk("dom0 has crashed\n");
-		break;
-	case SHUTDOWN_watchdog:
-		printk("dom0's watchdog was not fed\n");
-		break;
-	default:
-		printk("dom0 has shut down for reason %u\n", reason);
-	}
-	if (!halt && reason != SHUTDOWN_reboot && opt_noreboot) {
+	printk("dom0 %s (reason %u)\n", text ?: "has shut down", reason);
+	if (reason != SHUTDOWN_poweroff && reason != SHUTDOWN_reboot && opt_noreboot) {
 		printk("noreboot: the machine halts\n");
 		arch_halt_all();
 	}
-	arch_shutdown(!halt);
+	arch_shutdown(reason != SHUTDOWN_poweroff);
 }
 
-/*
- * All vcpus of d stop at their next exit from the hypervisor. Any context with no lock of
- * RANK_EVTCHN or higher. The hardware domain takes the machine with it.
- */
 void domain_shutdown(struct domain *d, u8 reason)
 {
-	bool no = false;
-
 	if (d->is_hardware)
 		machine_down(reason);
-	if (!__atomic_compare_exchange_n(&d->is_shut_down, &no, true, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_SEQ_CST))
+	if (atomic_xchg(&d->shutdown_begun, true))
 		return;
 	d->shutdown_code = reason;
-	stop_all(d, VPF_shutdown, false);
+	__atomic_store_n(&d->is_shut_down, true, __ATOMIC_RELEASE);
+	stop_all(d, VPF_shutdown, sched_sleep);
 	evtchn_raise_global_virq(VIRQ_DOM_EXC);
 }
 
 void domain_resume(struct domain *d)
 {
+	struct vcpu *v;
+
 	d->shutdown_code = 0;
-	WRITE_ONCE(d->is_shut_down, false);
-	start_all(d, VPF_shutdown);
+	d->is_shut_down = false;
+	d->shutdown_begun = false;
+	for_each_vcpu(d, v)
+		clear_pause(v, VPF_shutdown);
 }
 
 void domain_crash(struct domain *d, const char *fmt, ...)
 {
 	struct vcpu *v = current_vcpu();
-	const char *none = NULL, *text = d->crash_text;
+	const char *none = NULL;
 	va_list ap;
 
-	if (!atomic_cas(&d->crash_reason, &none, text))
+	if (!atomic_cas(&d->crash_reason, &none, d->crash_text))
 		return;			/* the first reason is the one that counts */
 	va_start(ap, fmt);
 	vsnprintf(d->crash_text, sizeof(d->crash_text), fmt, ap);
 	va_end(ap);
 	printk("d%u crashed: %s\n", d->id, d->crash_text);
 	if (v && v->domain == d) {
-		atomic_or(&v->work, (u32)VW_crash);
+		atomic_or(&v->work, VW_crash);
 		v->pv.direct_ok = 0;
 		show_guest_crash(v, guest_regs());
 	}
@@ -456,10 +381,38 @@ void domain_crash(struct domain *d, const char *fmt, ...)
 
 /* --- the end --- */
 
-enum kill_stage { KILL_start, KILL_stop, KILL_vcpus, KILL_grants, KILL_unpin, KILL_tables, KILL_pages,
-		  KILL_done };
+enum kill_stage { KILL_stop, KILL_grants, KILL_unpin, KILL_tables, KILL_pages, KILL_end, KILL_done };
 
 #define KILL_STEP 64
+
+static void kill_stop(struct domain *d)
+{
+	struct vcpu *v;
+
+	spin_lock(&d->lock);
+	spin_lock(&d->page_list_lock);	/* no page is assigned from here on */
+	d->state = DOM_dying;
+	spin_unlock(&d->page_list_lock);
+	spin_unlock(&d->lock);
+	stop_all(d, VPF_shutdown | VPF_down, sched_sleep_sync);
+	for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdog); i++)
+		timer_kill(&d->watchdog[i]);
+	for_each_vcpu(d, v) {
+		ASSERT(!v->sched.on_queue && !v->sched.capped);
+		arch_sync_vcpu(v);
+		timer_kill(&v->poll_timer);
+		clock_destroy_vcpu(v);
+	}
+	evtchn_destroy(d);
+	pirqs_destroy(d);
+	for_each_vcpu(d, v)
+		pv_vcpu_release(v);
+	if (!mfn_eq(d->pirq_eoi_mfn, INVALID_MFN)) {
+		put_page_writable(mfn_to_page(d->pirq_eoi_mfn));
+		d->pirq_eoi_mfn = INVALID_MFN;
+	}
+	d->kill_left = d->page_list.count;
+}
 
 /* The next page to look at; a page that stays comes to the head so that each is seen once. */
 static struct page_info *next_page(struct domain *d)
@@ -467,15 +420,14 @@ static struct page_info *next_page(struct domain *d)
 	struct page_info *pg = NULL;
 
 	spin_lock(&d->page_list_lock);
-	if (d->kill_left && d->page_list.count) {
+	d->kill_left = min(d->kill_left, d->page_list.count);
+	if (d->kill_left) {
 		d->kill_left--;
 		pg = &frame_table[d->page_list.tail];
 		frame_list_del(&d->page_list, pg);
 		frame_list_add(&d->page_list, pg);
 		if (!get_page(pg, d))	/* its last reference has just gone: being freed */
 			pg = NULL;
-	} else {
-		d->kill_left = 0;
 	}
 	spin_unlock(&d->page_list_lock);
 	return pg;
@@ -484,11 +436,9 @@ static struct page_info *next_page(struct domain *d)
 /* One bounded step of a pass over all pages; true when the pass is complete. */
 static bool pages_step(struct domain *d, bool release)
 {
-	struct page_info *pg;
-	unsigned int n;
+	for (unsigned int n = 0; n < KILL_STEP && d->kill_left; n++) {
+		struct page_info *pg = next_page(d);
 
-	for (n = 0; n < KILL_STEP && d->kill_left; n++) {
-		pg = next_page(d);
 		if (!pg)
 			continue;
 		if (release) {
@@ -504,100 +454,46 @@ static bool pages_step(struct domain *d, bool release)
 	return !d->kill_left;
 }
 
-static void kill_stop(struct domain *d)
-{
-	unsigned int i;
-
-	stop_all(d, VPF_shutdown, true);
-	for (i = 0; i < ARRAY_SIZE(d->watchdog); i++)
-		timer_kill(&d->watchdog[i]);
-	for (i = 0; i < d->max_vcpus; i++)
-		if (d->vcpu[i]) {
-			sched_destroy_vcpu(d->vcpu[i]);
-			arch_sync_vcpu(d->vcpu[i]);
-			timer_kill(&d->vcpu[i]->poll_timer);
-			clock_destroy_vcpu(d->vcpu[i]);
-		}
-}
-
-static void kill_vcpus(struct domain *d)
-{
-	unsigned int i;
-
-	evtchn_destroy(d);
-	pirqs_destroy(d);
-	for (i = 0; i < d->max_vcpus; i++)
-		if (d->vcpu[i])
-			pv_vcpu_release(d->vcpu[i]);
-	if (!mfn_eq(d->pirq_eoi_mfn, INVALID_MFN)) {
-		put_page_writable(mfn_to_page(d->pirq_eoi_mfn));
-		d->pirq_eoi_mfn = INVALID_MFN;
-	}
-}
-
 /* True: this stage is complete. */
 static bool kill_step(struct domain *d)
 {
-	bool done = true;
+	bool done;
 
 	switch (d->kill_stage) {
 	case KILL_stop:
 		kill_stop(d);
-		break;
-	case KILL_vcpus:
-		kill_vcpus(d);
-		break;
+		return true;
 	case KILL_grants:
-		done = grant_release_all(d, KILL_STEP);
-		d->kill_left = d->page_list.count;
-		break;
+		return grant_release_all(d, KILL_STEP);
 	case KILL_unpin:
-		done = pages_step(d, false);
-		break;
+	case KILL_pages:
+		return pages_step(d, d->kill_stage == KILL_pages);
 	case KILL_tables:
 		mmu_lock(d);
 		done = demote_cached(d, KILL_STEP / 4);
 		mmu_unlock(d);
-		if (done)
-			d->kill_left = d->page_list.count;
-		break;
-	case KILL_pages:
-		done = pages_step(d, true);
-		break;
-	}
-	return done;
-}
-
-/*
- * -ERESTART: call again, nothing but time is missing; -EINVAL: d is the caller's own domain or the
- * hardware domain. Serialised by the caller (the toolstack's lock). The caller holds a reference.
- */
-int domain_kill(struct domain *d)
-{
-	struct vcpu *me = current_vcpu();
-
-	if (d->is_hardware || d->is_idle || (me && me->domain == d))
-		return -EINVAL;
-	if (d->kill_stage == KILL_done)
-		return 0;
-	if (d->kill_stage == KILL_start) {
-		spin_lock(&d->lock);
-		spin_lock(&d->page_list_lock);	/* no page is assigned from here on */
-		d->state = DOM_dying;
-		spin_unlock(&d->page_list_lock);
-		spin_unlock(&d->lock);
-		d->kill_stage = KILL_stop;
-	}
-	while (d->kill_stage != KILL_done) {
-		if (kill_step(d))
-			d->kill_stage++;
-		else if (hypercall_preempt())
-			return -ERESTART;
+		d->kill_left = d->page_list.count;
+		return done;
 	}
 	spin_lock(&d->lock);
 	d->state = DOM_dead;
 	spin_unlock(&d->lock);
 	evtchn_raise_global_virq(VIRQ_DOM_EXC);
 	domain_put(d);			/* that of the table */
+	return true;
+}
+
+int domain_kill(struct domain *d)
+{
+	struct vcpu *me = current_vcpu();
+
+	if (d->is_hardware || d->is_idle || (me && me->domain == d))
+		return -EINVAL;
+	while (d->kill_stage != KILL_done) {
+		if (kill_step(d))
+			d->kill_stage++;
+		else if (hypercall_preempt())
+			return -ERESTART;
+	}
 	return 0;
 }

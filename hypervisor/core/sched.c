@@ -2,9 +2,9 @@
 /*
  * The scheduler: weighted fair over virtual runtime, one run queue per CPU.
  *
- * Job:    choose what each CPU runs; wake placement, preemption, stealing, affinity.
- * Enter:  schedule() as SOFTIRQ_SCHED; sched_wake()/sched_sleep() when pause flags changed; the
- *         sched_op and domctl handlers.
+ * Job:    choose what each CPU runs; block, wake, placement, preemption, stealing, affinity.
+ * Enter:  schedule() as SOFTIRQ_SCHED; sched_wake()/sched_sleep() when pause flags changed;
+ *         vcpu_kick() from core/evtchn.c; the sched_op and domctl handlers.
  * State:  rqs[cpu]; idle_cpus; v->sched; d->sched.
  * Locks:  rqs[cpu].lock (RANK_SCHED) guards the v->sched of every vcpu with sched.cpu == cpu. At
  *         most one is waited for at a time; a second one is only tried.
@@ -13,21 +13,16 @@
  *         S3  v->sched.running is true until v's state has been saved; meanwhile v may be put on
  *             the queue of the CPU that is saving it, and nobody takes it from there.
  *         S4  the slice timer runs only while somebody waits on the queue or a cap is counted.
- *         A vcpu changes its queue only under the locks of both.
- *         Virtual runtime is relative to its queue's min_vruntime: it is shifted when a vcpu
- *         moves. Comparisons are signed differences.
+ *         S5  a vcpu changes its queue only under the locks of both. Virtual runtime is relative
+ *             to its queue's min_vruntime and is shifted then; compared by signed differences.
  * Caveat: shares are exact per CPU; across CPUs they come from moving vcpus about every 30 ms.
  * Tests:  tests/host/test_sched.c
- * Next:   core/vcpu.c (events, runstates), core/cap.c, core/timer.c, x86/context.c
  */
 #include <sysctl.h>
 #include <hv/clock.h>
 #include <hv/debug.h>
-#include <hv/domain.h>
 #include <hv/errno.h>
-#include <hv/lock.h>
-#include <hv/sched.h>
-#include <hv/softirq.h>
+#include <hv/evtchn.h>
 
 #define US(x) ((u64)(x) * 1000)
 #define SLICE		US(5000)	/* turn of a vcpu while others wait */
@@ -44,7 +39,6 @@ static struct runqueue {
 	struct list_head queue;		/* runnable, by vruntime */
 	struct list_head capped;	/* runnable, but their domain's budget is used up */
 	struct vcpu *curr;		/* what this CPU has decided to run */
-	struct vcpu *favoured;		/* on the queue: goes first, by a directed yield */
 	u64 min_vruntime;		/* never goes back */
 	u64 next_balance;
 	struct timer slice, uncap;
@@ -56,10 +50,16 @@ static cpumask_t idle_cpus;		/* a hint: they run their idle vcpu and nobody has 
 
 #define rq_cpu(rq) ((unsigned int)((rq) - rqs))
 #define before(a, b) ((s64)((a) - (b)) < 0)
+#define unsaved(v) __atomic_load_n(&(v)->sched.running, __ATOMIC_ACQUIRE)	/* S3 */
 
-static u64 scaled(u64 ns, u16 weight)
+/* Virtual runtime of a running vcpu at this moment. */
+static u64 live_vruntime(const struct vcpu *v, u64 now)
 {
-	return likely(weight == 256) ? ns : ns * 256 / weight;
+	u64 ran = before(now, v->sched.since) ? 0 : now - v->sched.since;
+
+	if (unlikely(v->sched.weight != 256))
+		ran = ran * 256 / v->sched.weight;
+	return v->sched.vruntime + ran;
 }
 
 static u32 cpu_load(unsigned int cpu)
@@ -79,6 +79,11 @@ static struct runqueue *lock_rq_of(struct vcpu *v)
 	}
 }
 
+static struct vcpu *first_of(const struct runqueue *rq)
+{
+	return list_first(&rq->queue, struct vcpu, sched.queue);
+}
+
 static void enqueue(struct runqueue *rq, struct vcpu *v)
 {
 	struct list_head *at = rq->queue.prev;
@@ -90,7 +95,7 @@ static void enqueue(struct runqueue *rq, struct vcpu *v)
 		at = at->prev;
 	list_add(&v->sched.queue, at);
 	v->sched.on_queue = true;
-	v->sched.weight = v->domain->sched.weight ?: 256;
+	v->sched.weight = v->domain->sched.weight;
 	rq->nr++;
 	rq->load += v->sched.weight;
 }
@@ -104,18 +109,12 @@ static void dequeue(struct runqueue *rq, struct vcpu *v)
 		rq->load -= v->sched.weight;
 	}
 	v->sched.on_queue = v->sched.capped = false;
-	if (rq->favoured == v)
-		rq->favoured = NULL;
 }
 
 static void update_min(struct runqueue *rq, u64 running)
 {
-	if (rq->nr) {
-		u64 first = list_first(&rq->queue, struct vcpu, sched.queue)->sched.vruntime;
-
-		if (before(first, running))
-			running = first;
-	}
+	if (rq->nr && before(first_of(rq)->sched.vruntime, running))
+		running = first_of(rq)->sched.vruntime;
 	if (before(rq->min_vruntime, running))
 		rq->min_vruntime = running;
 }
@@ -133,36 +132,30 @@ static int stopped_state(u32 pause_flags)
 	return pause_flags & (VPF_blocked | VPF_polling) ? RUNSTATE_blocked : RUNSTATE_offline;
 }
 
+/* Not later than at that time. */
+static void set_earlier(struct timer *t, u64 at)
+{
+	if (!t->active || t->deadline > at)
+		timer_set(t, at);
+}
+
 /* Its domain's budget is used up: wait for the end of the period. */
 static void throttle(struct runqueue *rq, struct vcpu *v)
 {
-	u64 end = READ_ONCE(v->domain->sched.period_end);
-
 	v->sched.capped = true;
 	list_add_tail(&v->sched.queue, &rq->capped);
-	if (!rq->uncap.active || rq->uncap.deadline > end)
-		timer_set(&rq->uncap, end);
+	set_earlier(&rq->uncap, READ_ONCE(v->domain->sched.period_end));
 }
 
 /* Count the time since the last charge. */
 static void charge(struct vcpu *v, u64 now)
 {
-	u64 ran = now - v->sched.since;
-
-	if (unlikely((s64)ran < 0))
+	if (unlikely(before(now, v->sched.since)))
 		return;
-	v->sched.since = now;
-	v->sched.vruntime += scaled(ran, v->sched.weight);
+	v->sched.vruntime = live_vruntime(v, now);
 	if (unlikely(v->domain->sched.cap))
-		cap_charge(v->domain, ran);
-}
-
-/* Virtual runtime of a running vcpu at this moment. */
-static u64 live_vruntime(const struct vcpu *v, u64 now)
-{
-	if (before(now, v->sched.since))
-		return v->sched.vruntime;
-	return v->sched.vruntime + scaled(now - v->sched.since, v->sched.weight);
+		cap_charge(v->domain, now - v->sched.since);
+	v->sched.since = now;
 }
 
 /* --- preemption and placement --- */
@@ -170,23 +163,16 @@ static u64 live_vruntime(const struct vcpu *v, u64 now)
 /* v was put on rq: should it run at once, after the minimum slice, or when its turn comes? */
 static void check_preempt(struct runqueue *rq, struct vcpu *v, u64 now)
 {
-	struct vcpu *curr = rq->curr;
-	u64 at;
+	const struct vcpu *curr = rq->curr;
+	u64 at = now;
 
-	if (curr->is_idle) {
+	if (!curr->is_idle)
+		at = curr->sched.since + (before(v->sched.vruntime + WAKE_GAIN,
+						 live_vruntime(curr, now)) ? min_slice : SLICE);
+	if (!before(now, at))
 		softirq_raise_cpu(rq_cpu(rq), SOFTIRQ_SCHED);
-		return;
-	}
-	at = curr->sched.since + SLICE;
-	if (before(v->sched.vruntime + WAKE_GAIN, live_vruntime(curr, now))) {
-		at = curr->sched.since + min_slice;
-		if (!before(now, at)) {
-			softirq_raise_cpu(rq_cpu(rq), SOFTIRQ_SCHED);
-			return;
-		}
-	}
-	if (!rq->slice.active || rq->slice.deadline > at)
-		timer_set(&rq->slice, at);
+	else
+		set_earlier(&rq->slice, at);
 }
 
 /* Of equals the first one after `cpu`, so that they take turns. mask is not empty. */
@@ -209,34 +195,31 @@ static unsigned int least_loaded(cpumask_t mask, unsigned int cpu)
 static int claim_idle(const struct vcpu *v, cpumask_t mask, unsigned int wish)
 {
 	cpumask_t idle = READ_ONCE(idle_cpus) & mask;
-	unsigned int cpu;
 
 	if (!idle)
 		return -1;
 	idle = idle & v->sched.soft_affinity ?: idle;
-	cpu = idle & BIT(wish) ? wish : (unsigned int)__builtin_ctzl(idle);
-	atomic_and(&idle_cpus, ~BIT(cpu));
-	return cpu;
+	wish = idle & BIT(wish) ? wish : (unsigned int)__builtin_ctzl(idle);
+	atomic_and(&idle_cpus, ~BIT(wish));
+	return wish;
 }
 
 /* Where a vcpu that wakes up should run: its last CPU, an idle one, or the least loaded. */
 static unsigned int choose_cpu(struct vcpu *v)
 {
-	cpumask_t hard = v->sched.hard_affinity & cpu_online_map, wanted;
+	cpumask_t hard = v->sched.hard_affinity & cpu_online_map;
+	cpumask_t wanted = hard & v->sched.soft_affinity ?: hard;
 	unsigned int last = v->sched.cpu, other;
 	int idle = claim_idle(v, hard, last);
 
 	if (idle >= 0)
 		return idle;
-	wanted = hard & v->sched.soft_affinity ?: hard;
-	if (unlikely(!wanted))
-		return last;
-	if (!(wanted & BIT(last)))
-		return least_loaded(wanted, last);
-	if (!READ_ONCE(rqs[last].nr))
+	if (unlikely(!wanted) || ((wanted & BIT(last)) && !READ_ONCE(rqs[last].nr)))
 		return last;
 	other = least_loaded(wanted, last);
-	return cpu_load(last) >= cpu_load(other) + v->sched.weight ? other : last;
+	if ((wanted & BIT(last)) && cpu_load(last) < cpu_load(other) + v->sched.weight)
+		return last;
+	return other;
 }
 
 /*
@@ -254,7 +237,7 @@ static void place(struct vcpu *v, int target, bool saved)
 		if (READ_ONCE(v->pause_flags) || v->sched.on_queue || v->sched.capped ||
 		    rq->curr == v)
 			goto out;
-		if (!saved && __atomic_load_n(&v->sched.running, __ATOMIC_ACQUIRE)) {
+		if (!saved && unsaved(v)) {
 			if (!(v->sched.hard_affinity & BIT(rq_cpu(rq))))
 				goto out;		/* schedule() will place it once saved */
 			break;				/* S3 */
@@ -296,19 +279,17 @@ out:
 
 /* --- waking and stopping --- */
 
-/*
- * A pause flag of v was cleared: run it if that was the last one. Any context without a lock of
- * RANK_SCHED or higher.
- */
+/* Any context without a lock of RANK_SCHED or higher. */
 void sched_wake(struct vcpu *v)
 {
 	struct runqueue *rq;
+	u32 flags;
 
 	if (likely(!READ_ONCE(v->pause_flags)))
 		return place(v, -1, false);
 	rq = lock_rq_of(v);
-	if (v->runstate.state == RUNSTATE_blocked && READ_ONCE(v->pause_flags) &&
-	    stopped_state(READ_ONCE(v->pause_flags)) == RUNSTATE_offline)
+	flags = READ_ONCE(v->pause_flags);
+	if (flags && v->runstate.state == RUNSTATE_blocked && stopped_state(flags) != RUNSTATE_blocked)
 		runstate_change(v, RUNSTATE_offline, now_ns());
 	spin_unlock(&rq->lock);
 }
@@ -318,27 +299,23 @@ void sched_sleep(struct vcpu *v)
 	struct runqueue *rq = lock_rq_of(v);
 	u32 flags = READ_ONCE(v->pause_flags);
 
-	if (!flags) {
-		/* woken again already */
-	} else if (v->sched.on_queue || v->sched.capped) {
+	if (flags && (v->sched.on_queue || v->sched.capped)) {
 		dequeue(rq, v);
 		runstate_change(v, stopped_state(flags), now_ns());
-	} else if (rq->curr == v) {
+	} else if (flags && rq->curr == v) {
 		softirq_raise_cpu(rq_cpu(rq), SOFTIRQ_SCHED);
 	}
 	spin_unlock(&rq->lock);
 }
 
 /*
- * And wait until its state is saved; returns at once for current, which stops on its way out. No
- * lock may be held. Two that wait for each other would wait for ever: callers are one at a time.
+ * No wait for current, which stops on its way out. No lock may be held. Two that wait for each
+ * other would wait for ever: callers are one at a time.
  */
 void sched_sleep_sync(struct vcpu *v)
 {
 	sched_sleep(v);
-	if (v == current_vcpu())
-		return;
-	while (__atomic_load_n(&v->sched.running, __ATOMIC_ACQUIRE)) {
+	while (v != current_vcpu() && unsaved(v)) {
 		arch_poll();
 		cpu_relax();
 	}
@@ -350,52 +327,61 @@ void sched_yield(void)
 	softirq_raise(SOFTIRQ_SCHED);
 }
 
-void sched_yield_to(struct vcpu *v)
-{
-	unsigned int cpu = this_cpu();
-	struct runqueue *rq = lock_rq_of(v);
+/* --- events: none is slept through, a vcpu that blocks looks for them after it has said so --- */
 
-	if (rq->curr == v) {			/* it runs: nothing to give */
-		spin_unlock(&rq->lock);
+void sched_block(void)
+{
+	struct vcpu *v = current_vcpu();
+
+	/* Full barrier; the sender sets pending first and looks at the flag then (vcpu_kick). */
+	atomic_or(&v->pause_flags, VPF_blocked);
+	if (vcpu_event_pending(v)) {
+		atomic_and(&v->pause_flags, ~VPF_blocked);
 		return;
 	}
-	if (v->sched.on_queue && rq_cpu(rq) != cpu && !READ_ONCE(v->sched.running) &&
-	    (v->sched.hard_affinity & BIT(cpu))) {
-		dequeue(rq, v);			/* fetch it */
-		change_cpu(rq, v, cpu);
-		spin_unlock(&rq->lock);
-		place(v, cpu, false);
-		rq = lock_rq_of(v);
+	trace(BLOCK, v->domain->id, v->id);
+	softirq_raise(SOFTIRQ_SCHED);
+}
+
+void vcpu_unblock(struct vcpu *v)
+{
+	u32 wait = VPF_blocked | VPF_polling;
+
+	if ((READ_ONCE(v->pause_flags) & wait) && (atomic_and(&v->pause_flags, ~wait) & wait)) {
+		trace(WAKE, v->domain->id, v->id);
+		sched_wake(v);
 	}
-	if (v->sched.on_queue && rq_cpu(rq) == cpu)
-		rq->favoured = v;
-	spin_unlock(&rq->lock);
-	sched_yield();
+}
+
+void vcpu_kick(struct vcpu *v)
+{
+	smp_mb();			/* the event is visible before the flags are read */
+	if (v == current_vcpu() && !READ_ONCE(v->pause_flags))
+		return;			/* sees it on its way out, or before it blocks */
+	if (READ_ONCE(v->pause_flags))
+		vcpu_unblock(v);
+	else if (READ_ONCE(v->sched.running))
+		send_resched_ipi(READ_ONCE(v->processor));
 }
 
 /* --- choosing --- */
-
-static bool may_take(const struct vcpu *v, unsigned int cpu, bool soft, u64 now)
-{
-	return (v->sched.hard_affinity & BIT(cpu)) &&
-	       (!soft || (v->sched.soft_affinity & BIT(cpu))) &&
-	       !__atomic_load_n(&v->sched.running, __ATOMIC_ACQUIRE) && cap_has_budget(v->domain, now);
-}
 
 /* Take a waiting vcpu from another CPU's queue, those that like this CPU first. rq is empty. */
 static struct vcpu *steal(struct runqueue *rq, u64 now)
 {
 	unsigned int cpu = rq_cpu(rq);
+	struct runqueue *from;
+	struct vcpu *v;
 
 	for (int soft = 1; soft >= 0; soft--)
 		for (cpumask_t m = cpu_online_map & ~BIT(cpu); m; m &= m - 1) {
-			struct runqueue *from = &rqs[__builtin_ctzl(m)];
-			struct vcpu *v;
-
+			from = &rqs[__builtin_ctzl(m)];
 			if (!READ_ONCE(from->nr) || !spin_trylock(&from->lock))
 				continue;
 			list_for_each(v, &from->queue, sched.queue)
-				if (may_take(v, cpu, soft, now)) {
+				if ((v->sched.hard_affinity & BIT(cpu)) && !unsaved(v) &&
+				    (!soft || (v->sched.soft_affinity & BIT(cpu))) &&
+				    cap_has_budget(v->domain, now)) {
 					dequeue(from, v);
 					change_cpu(from, v, cpu);
 					spin_unlock(&from->lock);
@@ -412,7 +398,7 @@ static struct vcpu *pick(struct runqueue *rq, u64 now)
 	struct vcpu *v;
 
 	while (rq->nr) {
-		v = rq->favoured ?: list_first(&rq->queue, struct vcpu, sched.queue);
+		v = first_of(rq);
 		dequeue(rq, v);
 		if (likely(!v->domain->sched.cap) || cap_has_budget(v->domain, now))
 			return v;
@@ -461,16 +447,10 @@ static void requeue(struct runqueue *rq, struct vcpu *prev, u64 now)
 	charge(prev, now);
 	if (READ_ONCE(prev->pause_flags) || !(prev->sched.hard_affinity & BIT(rq_cpu(rq))))
 		return;
-	if (prev->domain->sched.cap && !cap_has_budget(prev->domain, now)) {
-		throttle(rq, prev);
-		return;
-	}
-	if (yield && rq->nr) {
-		u64 first = list_first(&rq->queue, struct vcpu, sched.queue)->sched.vruntime;
-
-		if (before(prev->sched.vruntime, first))
-			prev->sched.vruntime = first;	/* enqueue() puts it behind its equals */
-	}
+	if (prev->domain->sched.cap && !cap_has_budget(prev->domain, now))
+		return throttle(rq, prev);
+	if (yield && rq->nr && before(prev->sched.vruntime, first_of(rq)->sched.vruntime))
+		prev->sched.vruntime = first_of(rq)->sched.vruntime;	/* behind its equals */
 	enqueue(rq, prev);
 }
 
@@ -487,8 +467,8 @@ static void start_slice(struct runqueue *rq, struct vcpu *next, u64 now)
 }
 
 /*
- * Choose and switch. No lock held. On return the CPU runs the new current, on the same stack: the
- * caller goes on to the exit path or the idle loop.
+ * No lock held. On return the CPU runs the new current, on the same stack: the caller goes on to
+ * the exit path or the idle loop.
  */
 void schedule(void)
 {
@@ -497,6 +477,7 @@ void schedule(void)
 	struct vcpu *prev = current_vcpu(), *next;
 	u64 now = now_ns();
 	bool leaves;
+	u32 flags;
 
 	spin_lock(&rq->lock);
 	if (!prev->is_idle)
@@ -514,19 +495,17 @@ void schedule(void)
 		atomic_or(&idle_cpus, BIT(cpu));
 	else
 		update_min(rq, next->sched.vruntime);
-	if (next == prev) {
-		spin_unlock(&rq->lock);
-		return;
-	}
+	if (next == prev)
+		return spin_unlock(&rq->lock);
 	if (!next->is_idle && (READ_ONCE(idle_cpus) & BIT(cpu)))
 		atomic_and(&idle_cpus, ~BIT(cpu));
 	next->sched.running = true;
 	next->processor = cpu;
+	flags = READ_ONCE(prev->pause_flags);
 	/* Not waiting here: once saved, it goes to another CPU if it is (or gets) runnable. */
 	leaves = !prev->is_idle && !prev->sched.on_queue && !prev->sched.capped &&
-		 (!READ_ONCE(prev->pause_flags) || !(prev->sched.hard_affinity & BIT(cpu)));
-	runstate_change(prev, READ_ONCE(prev->pause_flags) ?
-			stopped_state(READ_ONCE(prev->pause_flags)) : RUNSTATE_runnable, now);
+		 (!flags || !(prev->sched.hard_affinity & BIT(cpu)));
+	runstate_change(prev, flags ? stopped_state(flags) : RUNSTATE_runnable, now);
 	runstate_change(next, RUNSTATE_running, now);
 	spin_unlock(&rq->lock);
 
@@ -554,14 +533,12 @@ static void uncap(void *arg)
 {
 	struct runqueue *rq = arg;
 	struct vcpu *v, *n;
-	u64 now = now_ns(), next = 0;
+	u64 now = now_ns();
 
 	spin_lock(&rq->lock);
 	list_for_each_safe(v, n, &rq->capped, sched.queue) {
 		if (!cap_has_budget(v->domain, now)) {
-			u64 end = READ_ONCE(v->domain->sched.period_end);
-
-			next = next ? min(next, end) : end;
+			set_earlier(&rq->uncap, READ_ONCE(v->domain->sched.period_end));
 			continue;
 		}
 		dequeue(rq, v);
@@ -570,14 +547,11 @@ static void uncap(void *arg)
 		enqueue(rq, v);
 		check_preempt(rq, v, now);
 	}
-	if (next)
-		timer_set(&rq->uncap, next);
 	spin_unlock(&rq->lock);
 }
 
 /* --- settings --- */
 
-/* -EINVAL when hard has no CPU that is online. May be called for any vcpu, running or not. */
 int sched_set_affinity(struct vcpu *v, cpumask_t hard, cpumask_t soft)
 {
 	struct runqueue *rq;
@@ -593,12 +567,11 @@ int sched_set_affinity(struct vcpu *v, cpumask_t hard, cpumask_t soft)
 	v->sched.hard_affinity = hard;
 	v->sched.soft_affinity = soft;
 	if (!(hard & BIT(rq_cpu(rq)))) {
-		if (rq->curr == v) {
-			softirq_raise_cpu(rq_cpu(rq), SOFTIRQ_SCHED);
-		} else if (v->sched.on_queue || v->sched.capped) {
+		move = v->sched.on_queue || v->sched.capped;
+		if (move)
 			dequeue(rq, v);
-			move = true;
-		}
+		else if (rq->curr == v)
+			softirq_raise_cpu(rq_cpu(rq), SOFTIRQ_SCHED);
 	}
 	spin_unlock(&rq->lock);
 	if (move)
@@ -606,33 +579,27 @@ int sched_set_affinity(struct vcpu *v, cpumask_t hard, cpumask_t soft)
 	return 0;
 }
 
-/* What v is ahead or behind was counted at another weight. */
-static void rescale(struct vcpu *v, u16 old, u16 new)
-{
-	struct runqueue *rq = lock_rq_of(v);
-	s64 lead = v->sched.vruntime - rq->min_vruntime;
-
-	lead = max(lead, -(s64)MAX_LEAD);
-	lead = min(lead, (s64)MAX_LEAD);
-	v->sched.vruntime = rq->min_vruntime + lead * old / new;
-	if (v->sched.on_queue) {
-		dequeue(rq, v);
-		enqueue(rq, v);
-	}
-	spin_unlock(&rq->lock);
-}
-
-/* weight 1-65535; cap in percent of one CPU for the domain as a whole, 0 for none. -EINVAL. */
 int sched_set_params(struct domain *d, u16 weight, u16 cap)
 {
 	u16 old = d->sched.weight;
+	struct runqueue *rq;
+	struct vcpu *v;
+	s64 lead;
 
 	if (!weight)
 		return -EINVAL;
 	d->sched.weight = weight;
-	for (unsigned int i = 0; old && i < d->max_vcpus; i++)
-		if (d->vcpu[i])
-			rescale(d->vcpu[i], old, weight);
+	for_each_vcpu(d, v) {		/* its lead was counted at the old weight */
+		rq = lock_rq_of(v);
+		lead = max((s64)(v->sched.vruntime - rq->min_vruntime), -(s64)MAX_LEAD);
+		lead = min(lead, (s64)MAX_LEAD);
+		v->sched.vruntime = rq->min_vruntime + lead * old / weight;
+		if (v->sched.on_queue) {
+			dequeue(rq, v);
+			enqueue(rq, v);
+		}
+		spin_unlock(&rq->lock);
+	}
 	cap_set(d, cap);
 	return 0;
 }
@@ -666,7 +633,6 @@ void sched_init(void)
 	softirq_register(SOFTIRQ_SCHED, schedule);
 }
 
-/* Boot, for each CPU, once its idle vcpu exists: it runs that one now. */
 void sched_init_cpu(unsigned int cpu)
 {
 	rqs[cpu].curr = idle_vcpu[cpu];
@@ -676,23 +642,15 @@ void sched_init_cpu(unsigned int cpu)
 /* A new vcpu: stopped (its creator has set VPF_down), or a CPU's idle vcpu: running. */
 void sched_init_vcpu(struct vcpu *v, unsigned int cpu)
 {
+	v->sched = (struct sched_vcpu){
+		.cpu = cpu, .weight = 256, .vruntime = rqs[cpu].min_vruntime,
+		.hard_affinity = v->is_idle ? BIT(cpu) : ~0UL, .soft_affinity = ~0UL,
+		.running = v->is_idle,
+	};
 	list_init(&v->sched.queue);
-	v->sched.cpu = v->processor = cpu;
-	v->sched.weight = 256;
-	v->sched.vruntime = rqs[cpu].min_vruntime;
-	v->sched.hard_affinity = v->is_idle ? BIT(cpu) : ~0UL;
-	v->sched.soft_affinity = ~0UL;
-	v->sched.running = v->is_idle;
+	v->processor = cpu;
 	v->runstate.state = v->is_idle ? RUNSTATE_running : RUNSTATE_offline;
 	v->runstate.state_entry_time = now_ns();
-}
-
-/* v is stopped for good (VPF_down, never cleared again). No lock held. */
-void sched_destroy_vcpu(struct vcpu *v)
-{
-	atomic_or(&v->pause_flags, (u32)VPF_down);
-	sched_sleep_sync(v);
-	ASSERT(!v->sched.on_queue && !v->sched.capped);
 }
 
 void sched_dump(void)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers: a pairing heap of deadlines per CPU over one hardware timer.
+ * Timers: a sorted list of deadlines per CPU over one hardware timer.
  *
  * Job:    arm, disarm, move; run what is due in SOFTIRQ_TIMER of the timer's CPU.
  * Enter:  timer_interrupt() from the machine; timer_set() and friends.
- * State:  queues[cpu]: the heap, the deadline the hardware has, the timer whose fn runs now.
+ * State:  queues[cpu]: the list, the deadline the hardware has, the timer whose fn runs now.
  * Locks:  queues[cpu].lock (RANK_TIMER); callbacks run without it; two queues: lower CPU first.
- * Holds:  TM1  an active timer is in exactly one CPU's heap, that of t->cpu.
- *         TM2  programmed <= the first deadline whenever the heap is not empty (and the softirq
+ * Holds:  TM1  an active timer is in exactly one CPU's list, that of t->cpu.
+ *         TM2  programmed <= the first deadline whenever the list is not empty (and the softirq
  *              is not pending): the hardware is moved only to an earlier time, so that
  *              re-arming and stopping cost no register access.
  * Tests:  tests/host/test_timer.c
@@ -21,137 +21,87 @@
 
 static struct timer_queue {
 	spinlock_t lock;
-	struct timer *first;		/* root: the earliest deadline */
+	struct list_head timers;	/* by deadline */
 	u64 programmed;			/* NEVER_NS: nothing is programmed */
 	struct timer *running;		/* its fn is being called */
 } __aligned(64) queues[NR_CPUS];
 
-/* --- the pairing heap: a node's children are not earlier than it --- */
-
-static struct timer *meld(struct timer *a, struct timer *b)
+/* The next one that is due at `until` or earlier. */
+static struct timer *first_until(const struct timer_queue *q, u64 until)
 {
-	if (!a || !b)
-		return a ?: b;
-	if (b->deadline < a->deadline) {
-		struct timer *t = a;
+	struct timer *t = list_first(&q->timers, struct timer, link);
 
-		a = b;
-		b = t;
-	}
-	b->prev = a;
-	b->next = a->child;
-	if (b->next)
-		b->next->prev = b;
-	a->child = b;
-	return a;
-}
-
-/* Join a list of siblings into one heap: pairs from left to right, then all from right to left. */
-static struct timer *join(struct timer *list)
-{
-	struct timer *pairs = NULL, *heap = NULL;
-
-	while (list) {
-		struct timer *a = list, *b = a->next;
-
-		list = b ? b->next : NULL;
-		a->next = NULL;
-		if (b)
-			b->next = NULL;
-		a = meld(a, b);
-		a->next = pairs;
-		pairs = a;
-	}
-	while (pairs) {
-		struct timer *next = pairs->next;
-
-		pairs->next = NULL;
-		heap = meld(heap, pairs);
-		pairs = next;
-	}
-	return heap;
-}
-
-static void heap_insert(struct timer_queue *q, struct timer *t)
-{
-	t->child = t->next = t->prev = NULL;
-	t->active = true;
-	q->first = meld(q->first, t);
-	q->first->prev = q->first->next = NULL;
-}
-
-static void heap_remove(struct timer_queue *q, struct timer *t)
-{
-	struct timer *sub = t->child ? join(t->child) : NULL;
-
-	if (q->first == t) {
-		q->first = sub;
-	} else {
-		if (t->prev->child == t)
-			t->prev->child = t->next;
-		else
-			t->prev->next = t->next;
-		if (t->next)
-			t->next->prev = t->prev;
-		if (sub)
-			q->first = meld(q->first, sub);
-	}
-	if (q->first)
-		q->first->prev = q->first->next = NULL;
-	t->active = false;
-}
-
-/* --- queues --- */
-
-static struct timer_queue *lock_queue_of(struct timer *t)
-{
-	for (;;) {
-		struct timer_queue *q = &queues[READ_ONCE(t->cpu)];
-
-		spin_lock(&q->lock);
-		if (likely(q == &queues[READ_ONCE(t->cpu)]))
-			return q;
-		spin_unlock(&q->lock);	/* it was moved meanwhile */
-	}
+	return !list_empty(&q->timers) && t->deadline <= until ? t : NULL;
 }
 
 /* Only on the queue's own CPU, under its lock: see TM2. */
 static void program(struct timer_queue *q)
 {
-	if (q->first && q->first->deadline < q->programmed) {
-		q->programmed = q->first->deadline;
-		arch_set_timer(q->programmed);
+	const struct timer *t = first_until(q, q->programmed - 1);
+
+	if (t) {
+		q->programmed = t->deadline;
+		arch_set_timer(t->deadline);
 	}
 }
 
-/* A new first deadline on this or another CPU's queue, whose lock is held. */
-static void first_changed(struct timer_queue *q)
+/* Into the queue of this or another CPU, whose lock is held. */
+static void arm(struct timer_queue *q, struct timer *t)
 {
-	unsigned int cpu = q - queues;
+	struct timer *later;
 
-	if (cpu == this_cpu())
+	list_for_each(later, &q->timers, link)
+		if (later->deadline > t->deadline)
+			break;
+	list_add_tail(&t->link, &later->link);
+	t->active = true;
+	if (t->link.prev != &q->timers)
+		return;
+	if (q == &queues[this_cpu()])
 		program(q);
-	else if (q->first->deadline < q->programmed)
-		softirq_raise_cpu(cpu, SOFTIRQ_TIMER);
+	else if (t->deadline < q->programmed)
+		softirq_raise_cpu(q - queues, SOFTIRQ_TIMER);
+}
+
+static void disarm(struct timer *t)
+{
+	list_del(&t->link);
+	t->active = false;
+}
+
+/* Returns with the lock of t's queue held, in which t is no more. */
+static struct timer_queue *lock_and_disarm(struct timer *t)
+{
+	struct timer_queue *q;
+
+	for (;;) {
+		q = &queues[READ_ONCE(t->cpu)];
+		spin_lock(&q->lock);
+		if (likely(q == &queues[READ_ONCE(t->cpu)]))
+			break;
+		spin_unlock(&q->lock);	/* it was moved meanwhile */
+	}
+	if (t->active)
+		disarm(t);
+	return q;
 }
 
 static void run_timers(void)
 {
 	struct timer_queue *q = &queues[this_cpu()];
+	struct timer *t;
 	u64 now = now_ns();
 
 	spin_lock(&q->lock);
-	while (q->first && q->first->deadline <= now) {
-		struct timer *t = q->first;
-
-		heap_remove(q, t);
+	while ((t = first_until(q, now))) {
+		disarm(t);
 		q->running = t;
 		trace(TIMER, now, t->deadline);
 		spin_unlock(&q->lock);
 		t->fn(t->arg);			/* may set, stop or free t */
 		spin_lock(&q->lock);
 		WRITE_ONCE(q->running, NULL);
-		if (q->first && q->first->deadline > now)
+		if (!first_until(q, now))
 			now = now_ns();
 	}
 	program(q);
@@ -161,30 +111,23 @@ static void run_timers(void)
 void timer_init(struct timer *t, void (*fn)(void *), void *arg, unsigned int cpu)
 {
 	*t = (struct timer){ .fn = fn, .arg = arg, .cpu = cpu };
+	list_init(&t->link);
 }
 
 void timer_set(struct timer *t, u64 deadline_ns)
 {
-	struct timer_queue *q = lock_queue_of(t);
+	struct timer_queue *q = lock_and_disarm(t);
 
-	if (t->active)
-		heap_remove(q, t);
 	if (!t->dead) {
-		t->deadline = max(deadline_ns, 1UL);	/* programmed 0 would pass for "already fires" */
-		heap_insert(q, t);
-		if (q->first == t)
-			first_changed(q);
+		t->deadline = max(deadline_ns, 1UL);	/* 0 would pass for "already fires" */
+		arm(q, t);
 	}
 	spin_unlock(&q->lock);
 }
 
 void timer_stop(struct timer *t)
 {
-	struct timer_queue *q = lock_queue_of(t);
-
-	if (t->active)
-		heap_remove(q, t);
-	spin_unlock(&q->lock);
+	spin_unlock(&lock_and_disarm(t)->lock);
 }
 
 void timer_kill(struct timer *t)
@@ -193,14 +136,12 @@ void timer_kill(struct timer *t)
 
 	if (!t->fn)
 		return;			/* never initialised */
-	q = lock_queue_of(t);
-	if (t->active)
-		heap_remove(q, t);
+	q = lock_and_disarm(t);
 	t->dead = true;
 	spin_unlock(&q->lock);
 	/* It may have been moved while its fn runs: look everywhere. */
-	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
-		while (READ_ONCE(queues[cpu].running) == t && cpu != this_cpu()) {
+	for (q = queues; q < queues + NR_CPUS; q++)
+		while (READ_ONCE(q->running) == t && q != &queues[this_cpu()]) {
 			arch_poll();
 			cpu_relax();
 		}
@@ -209,6 +150,7 @@ void timer_kill(struct timer *t)
 void timer_migrate(struct timer *t, unsigned int cpu)
 {
 	struct timer_queue *to = &queues[cpu], *from;
+	bool active;
 
 	for (;;) {
 		from = &queues[READ_ONCE(t->cpu)];
@@ -221,15 +163,12 @@ void timer_migrate(struct timer *t, unsigned int cpu)
 		spin_unlock(&to->lock);
 		spin_unlock(&from->lock);
 	}
-	if (t->active) {
-		heap_remove(from, t);
-		t->cpu = cpu;
-		heap_insert(to, t);
-		if (to->first == t)
-			first_changed(to);
-	} else {
-		t->cpu = cpu;
-	}
+	active = t->active;
+	if (active)
+		disarm(t);
+	t->cpu = cpu;
+	if (active)
+		arm(to, t);
 	spin_unlock(&to->lock);
 	spin_unlock(&from->lock);
 }
@@ -240,21 +179,13 @@ void timer_interrupt(void)
 	softirq_raise(SOFTIRQ_TIMER);
 }
 
-void timers_init(void)
-{
-	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
-		queues[cpu] = (struct timer_queue){ .programmed = NEVER_NS };
-		spin_lock_init(&queues[cpu].lock, RANK_TIMER);
-	}
-	softirq_register(SOFTIRQ_TIMER, run_timers);
-}
-
 /* The hardware timer of a CPU that comes up is in an unknown state: program it afresh. */
 int timers_init_cpu(unsigned int cpu)
 {
-	if (!queues[cpu].lock.rank)
-		timers_init();		/* the first CPU, when boot did not call it */
-	queues[cpu].programmed = NEVER_NS;
+	queues[cpu] = (struct timer_queue){ .programmed = NEVER_NS };
+	spin_lock_init(&queues[cpu].lock, RANK_TIMER);
+	list_init(&queues[cpu].timers);
+	softirq_register(SOFTIRQ_TIMER, run_timers);
 	/* no interrupt: it may not have been started yet, and looks at its softirqs when it is */
 	atomic_or(softirq_pending(cpu), BIT(SOFTIRQ_TIMER));
 	return 0;
@@ -262,11 +193,12 @@ int timers_init_cpu(unsigned int cpu)
 
 u64 timer_next_deadline(unsigned int cpu)
 {
-	struct timer_queue *q = &queues[cpu];
+	const struct timer *t;
 	u64 first;
 
-	spin_lock(&q->lock);
-	first = q->first ? q->first->deadline : 0;
-	spin_unlock(&q->lock);
+	spin_lock(&queues[cpu].lock);
+	t = first_until(&queues[cpu], NEVER_NS);
+	first = t ? t->deadline : 0;
+	spin_unlock(&queues[cpu].lock);
 	return first;
 }

@@ -2,15 +2,14 @@
 /*
  * The audit: recount every reference and compare with what the frame table says.
  *
- * Job:    audit_domain() and audit_all(); debug key 'a', tests, the soak.
- * Enter:  debug/keys.c (as a tasklet), host tests after each test.
+ * Job:    audit_domain() and audit_all(); debug key 'A', tests.
+ * Enter:  debug/keys.c (SOFTIRQ_KEY), host tests at their end.
  * State:  two counters per frame, allocated for the time of the audit.
  * Locks:  all vcpus but the caller's are paused; nobody holds references in passing then.
  * Holds:  checks F1-F5 of hv/frame.h, P1 (every entry's target has the right type), E1-E2.
  * Tests:  tests/host/test_audit.c (finds planted errors)
  */
 #include <hv/debug.h>
-#include <hv/domain.h>
 #include <hv/evtchn.h>
 #include <hv/page_alloc.h>
 #include <hv/pte.h>
@@ -26,36 +25,30 @@ struct audit {
 
 static void count_ref(struct audit *a, mfn_t mfn, bool typed)
 {
-	if (mfn_eq(mfn, INVALID_MFN) || !mfn_is_ram(mfn))
+	if (!mfn_is_ram(mfn))
 		return;
 	a->c[mfn_x(mfn)].refs++;
 	a->c[mfn_x(mfn)].types += typed;
 }
 
-static void count_table(struct audit *a, mfn_t mfn, enum page_type type)
+static void count_table(struct audit *a, mfn_t table, enum page_type type)
 {
-	const u64 *t = mfn_to_virt(mfn);
-	const struct page_info *pg;
-	unsigned int i;
+	const u64 *t = mfn_to_virt(table);
 
-	for (i = 0; i < PTES_PER_PAGE; i++) {
+	for (unsigned int i = 0; i < PTES_PER_PAGE; i++) {
+		mfn_t mfn = pte_mfn(t[i]);
+		bool ram = mfn_is_ram(mfn), writable = t[i] & PTE_RW;
+		u64 word = ram ? mfn_to_page(mfn)->word : 0;
+
 		if (!(t[i] & PTE_P) || (type == PT_l4 && is_hv_slot(i)))
 			continue;
-		if (type == PT_l1) {
-			count_ref(a, pte_mfn(t[i]), t[i] & PTE_RW);
-			if ((t[i] & PTE_RW) && mfn_is_ram(pte_mfn(t[i])) &&
-			    PG_type(mfn_to_page(pte_mfn(t[i]))->word) != PT_writable)
-				COMPLAIN(a, "L1 %lx[%u] = %lx maps a frame of type %d writable\n",
-					 mfn_x(mfn), i, t[i],
-					 PG_type(mfn_to_page(pte_mfn(t[i]))->word));
-			continue;
-		}
-		count_ref(a, pte_mfn(t[i]), true);
-		pg = mfn_to_page(pte_mfn(t[i]));
-		if (!mfn_is_ram(pte_mfn(t[i])) || PG_type(pg->word) != type - 1 ||
-		    !(pg->word & PG_validated))
+		count_ref(a, mfn, type != PT_l1 || writable);
+		if (type == PT_l1 && writable && ram && PG_type(word) != PT_writable)
+			COMPLAIN(a, "L1 %lx[%u] = %lx maps a frame of type %d writable\n",
+				 mfn_x(table), i, t[i], PG_type(word));
+		if (type != PT_l1 && (PG_type(word) != type - 1 || !(word & PG_validated)))
 			COMPLAIN(a, "L%d %lx[%u] = %lx: child is no validated L%d\n", type,
-				 mfn_x(mfn), i, t[i], type - 1);
+				 mfn_x(table), i, t[i], type - 1);
 	}
 }
 
@@ -74,33 +67,30 @@ static void count_vcpu(struct audit *a, const struct vcpu *v)
 
 static void count_all(struct audit *a)
 {
-	struct domain *d = NULL;
-	unsigned int i;
-	u64 m, word;
+	struct domain *d;
+	struct vcpu *v;
 
-	for (m = 0; m < max_page; m++) {
-		word = frame_table[m].word;
+	for (u64 m = 0; m < max_page; m++) {
+		u64 word = frame_table[m].word;
+
 		if ((word & PG_validated) && PG_type(word) <= PT_l4)
 			count_table(a, _mfn(m), PG_type(word));
 		if (word & PG_pinned)
 			count_ref(a, _mfn(m), true);
 	}
-	while ((d = domain_next(d)) != NULL) {
-		for (i = 0; i < d->max_vcpus; i++)
-			if (d->vcpu[i])
-				count_vcpu(a, d->vcpu[i]);
+	for (d = domain_next(NULL); d; d = domain_next(d)) {
+		for_each_vcpu(d, v)
+			count_vcpu(a, v);
 		count_ref(a, d->pirq_eoi_mfn, true);
 	}
 }
 
 static void compare(struct audit *a, const struct domain *only)
 {
-	const struct page_info *pg;
-	u64 m, word, refs, types;
+	for (u64 m = 0; m < max_page; m++) {
+		const struct page_info *pg = &frame_table[m];
+		u64 word = pg->word, refs, types;
 
-	for (m = 0; m < max_page; m++) {
-		pg = &frame_table[m];
-		word = pg->word;
 		/* what a dead domain shared may still be mapped */
 		if (pg->owner == DOMID_INVALID && a->c[m].refs &&
 		    !((pg->flags & PGF_hv) && PG_refs(word) == a->c[m].refs))
@@ -111,9 +101,8 @@ static void compare(struct audit *a, const struct domain *only)
 		types = a->c[m].types + ((pg->flags & PGF_hv) && PG_type(word) == PT_none &&
 					 PG_type_count(word));
 		if (PG_refs(word) != refs || PG_type_count(word) != types)
-			COMPLAIN(a, "mfn %lx d%d type %d%s: refs %lu (counted %lu), types %lu (counted %lu)\n",
-				 m, pg->owner, PG_type(word), word & PG_validated ? " validated" : "",
-				 PG_refs(word), refs, PG_type_count(word), types);
+			COMPLAIN(a, "mfn %lx d%d word %lx: refs %lu (counted %lu), types %lu (counted %lu)\n",
+				 m, pg->owner, word, PG_refs(word), refs, PG_type_count(word), types);
 		if ((word & PG_validated) && !(word & PG_allocated))
 			COMPLAIN(a, "mfn %lx d%d: validated, but not allocated\n", m, pg->owner);
 		if ((word & PG_validated) && !(pg->flags & PGF_cached) != !!PG_type_count(word))
@@ -137,8 +126,6 @@ static void check_list(struct audit *a, const struct domain *d, const struct fra
 
 static void check_domain(struct audit *a, struct domain *d)
 {
-	if (d->is_idle)
-		return;
 	check_list(a, d, &d->page_list, 0);
 	check_list(a, d, &d->cached_tables, PGF_cached);
 	if (d->page_list.count + d->cached_tables.count != d->nr_pages)
@@ -147,10 +134,10 @@ static void check_domain(struct audit *a, struct domain *d)
 	a->bad += audit_evtchns(d);
 }
 
-static unsigned int audit(struct domain *only)
+unsigned int audit_domain(struct domain *only)
 {
 	struct audit a = { 0 };
-	struct domain *d = NULL;
+	struct domain *d;
 
 	while (PAGE_SIZE << a.order < max_page * sizeof(*a.c))
 		a.order++;
@@ -161,43 +148,30 @@ static unsigned int audit(struct domain *only)
 	}
 	count_all(&a);
 	compare(&a, only);
-	if (only)
-		check_domain(&a, only);
-	else
-		while ((d = domain_next(d)) != NULL)
+	for (d = domain_next(NULL); d; d = domain_next(d))
+		if (!only || d == only)
 			check_domain(&a, d);
 	free_hv_pages(a.c, a.order);
 	return a.bad;
 }
 
-unsigned int audit_domain(struct domain *d)
+static void for_others(void (*fn)(struct vcpu *v))
 {
-	return audit(d);
-}
+	struct domain *d;
+	struct vcpu *v;
 
-/* Pause or unpause every vcpu but the caller's. */
-static void pause_others(bool pause)
-{
-	struct domain *d = NULL;
-	unsigned int i;
-
-	while ((d = domain_next(d)) != NULL)
-		for (i = 0; !d->is_idle && i < d->max_vcpus; i++) {
-			if (!d->vcpu[i] || d->vcpu[i] == current_vcpu())
-				continue;
-			if (pause)
-				vcpu_pause(d->vcpu[i]);
-			else
-				vcpu_unpause(d->vcpu[i]);
-		}
+	for (d = domain_next(NULL); d; d = domain_next(d))
+		for_each_vcpu(d, v)
+			if (v != current_vcpu())
+				fn(v);
 }
 
 unsigned int audit_all(void)
 {
 	unsigned int bad;
 
-	pause_others(true);
-	bad = audit(NULL);
-	pause_others(false);
+	for_others(vcpu_pause);
+	bad = audit_domain(NULL);
+	for_others(vcpu_unpause);
 	return bad;
 }

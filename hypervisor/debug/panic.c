@@ -3,9 +3,10 @@
  * The end: what is said when the hypervisor cannot go on.
  *
  * Job:    stop the other CPUs, say why, show registers, call chain, the guest that ran and the last
- *         trace records, then halt or reboot.
- * Enter:  panic(), BUG_ON(), ASSERT(); panic_regs() from x86/trap.c.
- * State:  which CPU panics; a second panic on it only says so and halts.
+ *         trace records, then halt or reboot. The names of code addresses.
+ * Enter:  panic(), BUG_ON(), ASSERT(); panic_regs() from x86/trap.c; %pS (format.c).
+ * State:  which CPU panics; a second panic on it only says so and halts. The table of symbols that
+ *         tests/tools/mksyms.py makes and the last link adds (empty before that): addresses ascend.
  * Locks:  none taken; console_force_sync() makes the console ignore its own.
  * Holds:  PN1  the chain of frame pointers is followed only upwards inside the CPU's own stack block.
  * Tests:  tests/guests
@@ -17,28 +18,45 @@
 bool opt_noreboot;
 static u32 panic_cpu;			/* CPU + 1 */
 
+extern const u32 symtab_count, symtab_addrs[], symtab_names[];
+extern const char symtab_strings[];
+
+/* The last symbol at or below addr; NULL outside of the image or without a table. */
+const char *symbol_lookup(u64 addr, u64 *offset)
+{
+	u32 lo = 0, hi = symtab_count, mid;
+	u64 off = addr - IMAGE_VIRT_START;
+
+	if (!hi || addr < IMAGE_VIRT_START || off > GiB(1) || off < symtab_addrs[0])
+		return NULL;
+	while (hi - lo > 1) {
+		mid = lo + (hi - lo) / 2;
+		if (symtab_addrs[mid] <= off)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	*offset = off - symtab_addrs[lo];
+	return *offset > MiB(1) ? NULL : symtab_strings + symtab_names[lo];	/* behind the last */
+}
+
 /* Return addresses from frame pointer fp up to the end of this CPU's stack block. */
 static void show_backtrace(u64 ip, u64 fp)
 {
-	u64 here = (u64)__builtin_frame_address(0);
-	u64 top = ((here | (STACK_SIZE - 1)) + 1) - sizeof(struct cpu_info);
-	u64 bottom = ROUND_DOWN(here, STACK_SIZE);
-	const u64 *frame;
-	int depth;
+	u64 bottom = ROUND_DOWN((u64)__builtin_frame_address(0), STACK_SIZE);
+	u64 top = bottom + STACK_SIZE - sizeof(struct cpu_info), last = 0;
 
 	printk("Call chain:\n");
-	if (ip)
-		printk("  %016lx %pS\n", ip, (void *)ip);
-	for (depth = 0; depth < 32; depth++) {
-		if (fp < bottom || fp > top - 16 || fp & 7)
+	for (int depth = 0; depth < 32; depth++) {
+		if (ip)
+			printk("  %016lx %pS\n", ip, (void *)ip);
+		if (fp <= last || fp < bottom || fp > top - 16 || fp & 7)
 			break;
-		frame = (const u64 *)fp;
-		if (frame[1] < IMAGE_VIRT_START || frame[1] > IMAGE_VIRT_START + GiB(1))
+		ip = ((const u64 *)fp)[1];
+		if (ip < IMAGE_VIRT_START || ip > IMAGE_VIRT_START + GiB(1))
 			break;
-		printk("  %016lx %pS\n", frame[1], (void *)frame[1]);
-		if (frame[0] <= fp)
-			break;
-		fp = frame[0];
+		last = fp;
+		fp = *(const u64 *)fp;
 	}
 }
 
@@ -48,13 +66,12 @@ static void show_current(void)
 	const struct vcpu *v = current_vcpu();
 	const struct cpu_user_regs *g = &get_cpu_info()->guest;
 
-	if (!v || !v->domain || v->is_idle) {
+	if (!v || !v->domain || v->is_idle)
 		printk("No guest ran on CPU %u\n", this_cpu());
-		return;
-	}
-	printk("Guest: d%uv%u %s mode, rip %04x:%016lx rsp %016lx rflags %08lx rax %016lx\n",
-	       v->domain->id, v->id, v->pv.in_kernel ? "kernel" : "user", g->cs, g->rip, g->rsp,
-	       g->rflags, g->rax);
+	else
+		printk("Guest: d%uv%u %s mode, rip %04x:%016lx rsp %016lx rflags %08lx rax %016lx\n",
+		       v->domain->id, v->id, v->pv.in_kernel ? "kernel" : "user", g->cs, g->rip,
+		       g->rsp, g->rflags, g->rax);
 }
 
 /* The first to come wins; others wait to be stopped. */
@@ -73,8 +90,16 @@ static void panic_enter(void)
 	crash_stop_others();
 }
 
-static void __noreturn panic_finish(void)
+static void __noreturn vpanic(const struct cpu_user_regs *r, const char *fmt, va_list ap)
 {
+	panic_enter();
+	printk("HYPERVISOR PANIC on CPU %u: ", this_cpu());
+	vprintk(fmt, ap);
+	printk("\n");
+	if (r)
+		show_registers(r);
+	show_current();
+	show_backtrace(r ? r->rip : 0, r ? r->rbp : (u64)__builtin_frame_address(0));
 	if (trace_enabled)
 		trace_dump(32);
 	if (opt_noreboot) {
@@ -86,30 +111,12 @@ static void __noreturn panic_finish(void)
 	arch_shutdown(true);
 }
 
-static void vpanic(const struct cpu_user_regs *r, u64 ip, const char *fmt, va_list ap)
-{
-	panic_enter();
-	printk("HYPERVISOR PANIC on CPU %u: ", this_cpu());
-	vprintk(fmt, ap);
-	printk("\n");
-	if (r)
-		show_registers(r);
-	show_current();
-	if (r)
-		show_backtrace(r->rip, r->rbp);
-	else
-		show_backtrace(ip, (u64)__builtin_frame_address(0));
-	panic_finish();
-}
-
 void panic(const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vpanic(NULL, 0, fmt, ap);
-	va_end(ap);
-	__builtin_unreachable();
+	vpanic(NULL, fmt, ap);
 }
 
 void panic_regs(const struct cpu_user_regs *r, const char *fmt, ...)
@@ -117,9 +124,7 @@ void panic_regs(const struct cpu_user_regs *r, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vpanic(r, 0, fmt, ap);
-	va_end(ap);
-	__builtin_unreachable();
+	vpanic(r, fmt, ap);
 }
 
 void bug_at(const char *file, int line, const char *what)

@@ -12,7 +12,6 @@
  */
 #include <hv/arch.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 
 #define RING_SIZE KiB(64)
 #define LINE_MAX 480
@@ -31,19 +30,17 @@ static bool mid_line, mid_line_guest;	/* the last character was not a newline; w
 /* Returns false when this CPU holds it already (or a panic does not care): then do not release. */
 static bool console_lock(void)
 {
-	u32 me = this_cpu() + 1, seen;
-	u64 spins = 0;
+	u32 me = this_cpu() + 1, seen = 0;
 
-	if (READ_ONCE(owner) == me || forced)
+	if (READ_ONCE(owner) == me)
 		return false;
-	for (;;) {
-		seen = 0;
+	for (u64 spins = 0; !READ_ONCE(forced) && spins < 1UL << 30; spins++) {
 		if (atomic_cas(&owner, &seen, me))
 			return true;
 		cpu_relax();
-		if (READ_ONCE(forced) || ++spins > 1UL << 30)
-			return false;
+		seen = 0;
 	}
+	return false;
 }
 
 static void console_unlock(bool locked)
@@ -73,32 +70,12 @@ void console_force_sync(void)
 void console_write(const char *s, size_t len)
 {
 	bool locked = console_lock();
-	size_t i;
 
-	for (i = 0; i < len; i++) {
-		if (!s[i])
+	for (; len; len--, s++) {
+		if (!*s)
 			continue;
-		emit(s[i]);
-		mid_line = mid_line_guest = s[i] != '\n';
-	}
-	console_unlock(locked);
-}
-
-static void write_message(const char *s)
-{
-	bool locked = console_lock();
-	const char *p;
-
-	if (mid_line && mid_line_guest) {
-		emit('\n');
-		mid_line = false;
-	}
-	for (; *s; s++) {
-		for (p = PREFIX; !mid_line && *p; p++)
-			emit(*p);
 		emit(*s);
-		mid_line = *s != '\n';
-		mid_line_guest = false;
+		mid_line = mid_line_guest = *s != '\n';
 	}
 	console_unlock(locked);
 }
@@ -106,9 +83,23 @@ static void write_message(const char *s)
 void vprintk(const char *fmt, va_list ap)
 {
 	char buf[LINE_MAX];
+	const char *s, *p;
+	bool locked;
 
 	vsnprintf(buf, sizeof(buf), fmt, ap);
-	write_message(buf);
+	locked = console_lock();
+	if (mid_line && mid_line_guest) {
+		emit('\n');
+		mid_line = false;
+	}
+	for (s = buf; *s; s++) {
+		for (p = PREFIX; !mid_line && *p; p++)
+			emit(*p);
+		emit(*s);
+		mid_line = *s != '\n';
+	}
+	mid_line_guest = false;
+	console_unlock(locked);
 }
 
 void printk(const char *fmt, ...)
@@ -120,50 +111,21 @@ void printk(const char *fmt, ...)
 	va_end(ap);
 }
 
-void log_msg(int level, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (level > log_level)
-		return;
-	va_start(ap, fmt);
-	vprintk(fmt, ap);
-	va_end(ap);
-}
-
-/*
- * About guests' doings. A guest can cause these at will, so no more than 20 in a second (from
- * then on one line says how many were left out).
- */
-static bool guest_log_allowed(void)
+/* No more than 20 in a second, then a line with the number of those left out. */
+bool guest_log_allowed(void)
 {
 	static u64 window;
-	static u32 count, dropped;
+	static u32 count;
 	u64 now = now_ns();
 	u32 n;
 
 	if (now - READ_ONCE(window) > 1000000000UL) {
 		WRITE_ONCE(window, now);
-		n = atomic_xchg(&dropped, 0);
-		WRITE_ONCE(count, 0);
-		if (n)
-			printk("%u guest messages were left out\n", n);
+		n = atomic_xchg(&count, 0);
+		if (n > 20)
+			printk("%u guest messages were left out\n", n - 20);
 	}
-	if (atomic_inc(&count) <= 20)
-		return true;
-	atomic_inc(&dropped);
-	return false;
-}
-
-void guest_log(int level, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (level > guest_log_level || !guest_log_allowed())
-		return;
-	va_start(ap, fmt);
-	vprintk(fmt, ap);
-	va_end(ap);
+	return atomic_inc(&count) <= 20;
 }
 
 void refuse_note(const char *file, int line, int err, const char *fmt, ...)
@@ -179,29 +141,6 @@ void refuse_note(const char *file, int line, int err, const char *fmt, ...)
 	printk("refused (%d) at %s:%d: %s\n", err, file, line, buf);
 }
 
-/* What loglvl= and guest_loglvl= say; of the form LOW/HIGH only LOW is taken. */
-int log_level_parse(const char *s)
-{
-	static const struct { const char *name; int level; } names[] = {
-		{ "none", LOG_ERR - 1 }, { "error", LOG_ERR }, { "warning", LOG_WARN },
-		{ "info", LOG_INFO }, { "debug", LOG_DEBUG }, { "all", LOG_DEBUG },
-	};
-	unsigned int i, n;
-
-	for (i = 0; i < ARRAY_SIZE(names); i++) {
-		for (n = 0; names[i].name[n] && s[n] == names[i].name[n]; n++)
-			;
-		if (!names[i].name[n] && (!s[n] || s[n] == '/'))
-			return names[i].level;
-	}
-	return -EINVAL;
-}
-
-/*
- * Copy up to len characters of the ring. incremental: go on at *index (which is set to where the
- * copy ends), else begin with the oldest; clear: what was written up to now is not given to
- * non-incremental readers again. Returns the number copied.
- */
 size_t console_ring_read(char *dst, size_t len, u32 *index, bool clear, bool incremental)
 {
 	bool locked = console_lock();

@@ -7,7 +7,7 @@
  * State:  one ring of TRACE_RECORDS per CPU, allocated when the CPU comes up.
  * Locks:  none: each CPU writes its own ring with interrupts off; readers may see a torn record.
  * Holds:  TR1  a record is 32 bytes; its layout is what tests/tools/trace-decode knows.
- * Tests:  tests/host/test_format.c
+ * Tests:  none of its own; tests/tools/trace-decode reads it
  */
 #include <hv/debug.h>
 #include <hv/domain.h>
@@ -18,10 +18,7 @@
 
 struct trace_record {
 	u64 tsc;
-	u16 event;
-	u16 cpu;
-	u16 domid;
-	u16 vcpu;
+	u16 event, cpu, domid, vcpu;
 	u64 a, b;
 };
 _Static_assert(sizeof(struct trace_record) == 32, "the decoder relies on it");
@@ -42,15 +39,9 @@ static const struct { const char *name, *fmt; } events[] = {
 
 int trace_init_cpu(unsigned int cpu)
 {
-	struct trace_ring *r;
-
-	if (!trace_enabled || trace_rings[cpu])
-		return 0;
-	r = hv_new(struct trace_ring);
-	if (!r)
-		return -ENOMEM;
-	WRITE_ONCE(trace_rings[cpu], r);
-	return 0;
+	if (trace_enabled && !trace_rings[cpu])
+		WRITE_ONCE(trace_rings[cpu], hv_new(struct trace_ring));
+	return trace_enabled && !trace_rings[cpu] ? -ENOMEM : 0;
 }
 
 void trace_record(enum trace_event e, u64 a, u64 b)
@@ -69,10 +60,10 @@ void trace_record(enum trace_event e, u64 a, u64 b)
 
 static void dump_one(const struct trace_record *r)
 {
-	char text[96];
 	u64 ns = tsc_to_ns(r->tsc);
+	char text[96];
 
-	if (r->event >= NR_TRACE_EVENTS)
+	if (r->event >= NR_TRACE_EVENTS)	/* torn */
 		return;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -82,18 +73,16 @@ static void dump_one(const struct trace_record *r)
 	       r->domid, r->vcpu, events[r->event].name, text);
 }
 
-/* The last nr records of each CPU, oldest first. */
 void trace_dump(unsigned int nr)
 {
-	unsigned int cpu;
 	u64 i, end;
 
-	for (cpu = 0; cpu < NR_CPUS; cpu++) {
+	nr = min(nr, (unsigned int)TRACE_RECORDS);
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
 		if (!trace_rings[cpu])
 			continue;
 		end = READ_ONCE(trace_rings[cpu]->next);
-		i = end > min(nr, (unsigned int)TRACE_RECORDS) ?
-			end - min(nr, (unsigned int)TRACE_RECORDS) : 0;
+		i = end > nr ? end - nr : 0;
 		printk("trace of CPU %u, records %lu to %lu:\n", cpu, i, end);
 		for (; i < end; i++)
 			dump_one(&trace_rings[cpu]->rec[i % TRACE_RECORDS]);

@@ -467,23 +467,9 @@ void printk(const char *fmt, ...)
 	va_end(ap);
 }
 
-void log_msg(int level, const char *fmt, ...)
+bool guest_log_allowed(void)
 {
-	va_list ap;
-
-	va_start(ap, fmt);
-	vprintk(fmt, ap);
-	va_end(ap);
-}
-
-void guest_log(int level, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	host_log.guest_printed++;
-	message("guest", fmt, ap);
-	va_end(ap);
+	return true;
 }
 
 void refuse_note(const char *file, int line, int err, const char *fmt, ...)
@@ -497,10 +483,6 @@ void refuse_note(const char *file, int line, int err, const char *fmt, ...)
 }
 
 void trace_record(enum trace_event e, u64 a, u64 b)
-{
-}
-
-void debug_key_register(char key, const char *help, void (*fn)(char key))
 {
 }
 
@@ -557,8 +539,6 @@ struct domain *host_domain(domid_t id, unsigned int vcpus)
 	d->max_vcpus = vcpus;
 	d->sched.weight = 256;
 	d->max_pages = ~0U;
-	list_init(&d->link);
-	list_init(&d->pirqs);
 	spin_lock_init(&d->lock, RANK_DOMAIN);
 	spin_lock_init(&d->mmu_lock, RANK_MMU);
 	spin_lock_init(&d->page_list_lock, RANK_PGLIST);

@@ -73,7 +73,7 @@ struct host_log {
 	u64 polls;				/* arch_poll() calls */
 	u64 loads;				/* arch_load_root() calls */
 	u64 timer_programs;			/* arch_set_timer() calls */
-	u64 printed, guest_printed, refused;	/* lines */
+	u64 printed, refused;			/* lines */
 };
 extern struct host_log host_log;
 extern char host_last_message[256];		/* of printk, log, guest log or panic */

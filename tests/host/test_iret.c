@@ -66,7 +66,8 @@ static void to_user_mode(void **state)
 	assert_true(d->is_shut_down);
 	assert_int_equal(v->pv.in_kernel, 1);
 	assert_int_equal(r->rip, 0x1111);
-	domain_resume(d);
+	d->is_shut_down = false;
+	v->pause_flags = 0;
 	root = alloc_page(ALLOC_ZERO);
 	assert_int_equal(assign_page(d, root, true), 0);
 	assert_int_equal(set_user_root(v, page_to_mfn(root)), 0);

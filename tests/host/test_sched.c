@@ -53,7 +53,6 @@ static void reset(unsigned int cpus)
 	nr_cpus = cpus;
 	nr_sims = switched_out = switched_in = 0;
 	memset(sims, 0, sizeof(sims));
-	timers_init();
 	sched_init();
 	host_make_idle();
 	for (unsigned int c = 0; c < cpus; c++) {
@@ -388,50 +387,14 @@ static void test_yield(void **state)
 		start(d->vcpu[i], 0, 0);
 	simulate(100 * MS);
 	for (int i = 0; i < 20; i++) {
-		struct vcpu *me = host_current[0], *target = d->vcpu[host_random_below(3)];
+		struct vcpu *me = host_current[0];
 
-		if (i % 2) {
-			sched_yield();
-			do_softirq();
-			assert_ptr_not_equal(host_current[0], me);
-		} else if (target != me) {
-			sched_yield_to(target);
-			do_softirq();
-			assert_ptr_equal(host_current[0], target);
-		}
+		sched_yield();
+		do_softirq();
+		assert_ptr_not_equal(host_current[0], me);
 		audit();
 		simulate(host_random_below(2) * MS);
 	}
-	/* one that waits on another CPU's queue is fetched, if it may come */
-	reset(2);
-	d = add_domain(3, 256, 0);
-	sched_set_affinity(d->vcpu[0], BIT(0), ~0UL);
-	start(d->vcpu[0], 0, 0);
-	sched_set_affinity(d->vcpu[1], BIT(1), ~0UL);
-	sched_set_affinity(d->vcpu[2], BIT(1), ~0UL);
-	start(d->vcpu[1], 0, 0);
-	start(d->vcpu[2], 0, 0);
-	simulate(1 * MS);
-	struct vcpu *waits = d->vcpu[1]->sched.on_queue ? d->vcpu[1] : d->vcpu[2];
-
-	host_set_cpu(0);
-	sched_yield_to(waits);			/* may not come: a plain yield, alone */
-	host_run_softirqs();
-	assert_ptr_equal(host_current[0], d->vcpu[0]);
-	sched_set_affinity(waits, 3, ~0UL);
-	host_set_cpu(0);
-	sched_yield_to(waits);
-	host_run_softirqs();
-	audit();
-	assert_ptr_equal(host_current[0], waits);
-	/* blocked or running targets: nothing breaks */
-	host_set_cpu(0);
-	sched_yield_to(waits);
-	d->vcpu[0]->pause_flags = VPF_blocked;
-	sched_sleep(d->vcpu[0]);
-	sched_yield_to(d->vcpu[0]);
-	host_run_softirqs();
-	audit();
 }
 
 static void run_cpu1(void)
@@ -476,7 +439,8 @@ static void test_sleep_sync(void **state)
 	assert_ptr_equal(host_current[0], idle_vcpu[0]);
 	audit();
 	unpause(runs, VPF_vcpu_paused);
-	sched_destroy_vcpu(waits);
+	atomic_or(&waits->pause_flags, (u32)VPF_down);
+	sched_sleep_sync(waits);
 	host_run_softirqs();
 	audit();
 	assert_int_equal(switched_in, switched_out + 1);
@@ -498,10 +462,10 @@ static void test_block_and_kick(void **state)
 	v->vcpu_info->evtchn_upcall_pending = 1;
 	sched_block();					/* pending already: goes on */
 	assert_int_equal(v->pause_flags, 0);
-	assert_false(sched_need_resched());
+	assert_false(*softirq_pending(cpu));
 	v->vcpu_info->evtchn_upcall_pending = 0;
 	sched_block();
-	assert_true(sched_need_resched());
+	assert_true(*softirq_pending(cpu));
 	vcpu_kick(v);					/* between the call and schedule() */
 	host_run_softirqs();
 	assert_ptr_equal(host_current[cpu], v);
@@ -672,10 +636,6 @@ static void test_random(void **state)
 			case 5:
 				if (!cur->is_idle)
 					sched_yield();
-				break;
-			case 6:
-				if (!cur->is_idle)
-					sched_yield_to(v);
 				break;
 			case 7:
 				if (!cur->is_idle)

@@ -105,7 +105,7 @@ static void *cpu_thread(void *arg)
 			break;
 		case 6:
 			if (!cur->is_idle)
-				sched_yield_to(all[mix(&rnd) % N]);
+				sched_yield();
 			break;
 		case 7:
 			/* pausing is counted by its users: here, one CPU's business */
@@ -157,7 +157,6 @@ static void run_threads(void *(*fn)(void *), unsigned int ms)
 static void test_switching(void **state)
 {
 	host_init(64, CPUS);
-	timers_init();
 	sched_init();
 	host_make_idle();
 	for (unsigned int c = 0; c < CPUS; c++) {
@@ -238,7 +237,8 @@ static void *timer_thread(void *arg)
 static void test_timers(void **state)
 {
 	host_init(64, CPUS);
-	timers_init();
+	for (unsigned int c = 0; c < CPUS; c++)
+		timers_init_cpu(c);
 	for (int i = 0; i < 16; i++)
 		timer_init(&shared[i], fired, &shared[i], i % CPUS);
 	run_threads(timer_thread, 500);

@@ -43,7 +43,6 @@ static void fire(void *arg)
 static void reset(void)
 {
 	host_init(16, CPUS);
-	timers_init();
 	for (unsigned int c = 0; c < CPUS; c++) {
 		assert_int_equal(timers_init_cpu(c), 0);
 		last_deadline[c] = 0;

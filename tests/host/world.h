@@ -73,7 +73,6 @@ static inline void world_begin(unsigned long frames, unsigned int cpus)
 {
 	host_init(frames, cpus);
 	host_add_all_memory();
-	timers_init();
 	sched_init();
 	domains_init();
 	for (unsigned int c = 0; c < cpus; c++) {

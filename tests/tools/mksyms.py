@@ -6,7 +6,7 @@
   mksyms.py --empty > symtab.S            a table of the same shape with nothing in it
   nm -n image | mksyms.py --verify F      fail unless F is exactly the table of this image
 
-The table (section .symtab_image, hypervisor/debug/symbols.c reads it):
+The table (section .symtab_image, hypervisor/debug/panic.c reads it):
   symtab_count    .long   number of symbols
   symtab_addrs    .long[] offset from the image base, ascending
   symtab_names    .long[] offset into symtab_strings

@@ -13,10 +13,9 @@
  *   struct vcpu *current_vcpu(void);        the vcpu this CPU runs (the idle vcpu when none)
  *   void *mfn_to_virt(mfn_t);               through the direct map; the frame must be RAM
  *   mfn_t virt_to_mfn(const void *);        of a direct-map address
- *   void cpu_relax(void);
  *   u64 *softirq_pending(unsigned int cpu); that CPU's pending softirq word
- *   u64 rdtsc_now(void)
- *   page_info is at FRAMETABLE: struct page_info *frame_table (a constant on x86)
+ *   u32 tlb_clock_now(void);                see tlb_stale()
+ *   void cpu_relax(void); u64 rdtsc_now(void); struct page_info *frame_table
  */
 #ifndef HV_ARCH_H
 #define HV_ARCH_H
@@ -29,24 +28,20 @@ struct cpu_user_regs;
 
 #include "arch_inline.h"
 
-/* --- guest memory: the current vcpu's address space, with fault recovery --- */
 /*
- * Copy n bytes; returns 0 or -EFAULT (nothing is promised about a partial copy). The range must
- * not touch the hypervisor's slots (copy_from may read the M2P's slot: it is guest-readable).
+ * Guest memory: the current vcpu's address space. 0 or -EFAULT (nothing is promised about a
+ * partial copy). The range must not touch the hypervisor's slots (copy_from may read the M2P's).
  */
 int __must_check copy_from_guest(void *dst, gva_t src, size_t n);
 int __must_check copy_to_guest(gva_t dst, const void *src, size_t n);
 int __must_check clear_guest(gva_t dst, size_t n);
-/* 64-bit compare-and-exchange on a direct-map address that hardware may also write (A/D). */
 #define copy_field_to_guest(base, type, field, valp) \
 	copy_to_guest(_gva(gva_x(base) + offsetof(type, field)), (valp), sizeof(((type *)0)->field))
 
 /* --- TLB --- */
-/* Flush this CPU's TLB of all guest mappings. */
-void flush_tlb_local(void);
-/* Flush one page in this CPU's TLB, in the current vcpu's kernel and user roots. */
-void flush_va_local(u64 va);
-/* Flush on all CPUs of mask (this one included) and wait. va == FLUSH_ALL: everything. */
+void flush_tlb_local(void);		/* this CPU's, of all guest mappings */
+void flush_va_local(u64 va);		/* one page, in the current vcpu's kernel and user roots */
+/* On all CPUs of mask (this one included), and wait. va == FLUSH_ALL: everything. */
 #define FLUSH_ALL (~0UL)
 void flush_tlb_mask(cpumask_t mask, u64 va);
 /*
@@ -54,23 +49,20 @@ void flush_tlb_mask(cpumask_t mask, u64 va);
  * tlb_stale(mask, stamp) gives those CPUs of mask that have not flushed since. The clock is
  * never 0; stamp 0 means "never mapped": nobody is stale then.
  */
-/* u32 tlb_clock_now(void) is in arch_inline.h */
 cpumask_t tlb_stale(cpumask_t mask, u32 stamp);
 void flush_cache_local(void);		/* WBINVD */
 void flush_cache_all(void);		/* on every CPU */
 
 /* --- other CPUs --- */
+extern cpumask_t cpu_online_map;
+extern unsigned int nr_cpus_present;
+extern u32 cpu_apicid[NR_CPUS], cpu_acpi_id[NR_CPUS];
 void send_resched_ipi(unsigned int cpu);	/* make it leave guest mode or its halt */
 void call_on_cpus(cpumask_t mask, void (*fn)(void *), void *arg);	/* waits; not this CPU */
 void arch_poll(void);			/* answer remote requests; called while spinning */
-/*
- * Around a wait for a lock, in which no guest memory is touched: flushes of this CPU's TLB are put
- * off until arch_spin_end().
- */
+/* Around a wait for a lock, in which no guest memory is touched: flushes here are put off. */
 void arch_spin_begin(void);
 void arch_spin_end(void);
-extern cpumask_t cpu_online_map;
-extern unsigned int nr_cpus_present;
 
 /* --- time --- */
 u64 now_ns(void);			/* system time: nanoseconds since boot, monotonic per system */
@@ -95,12 +87,10 @@ void __noreturn arch_halt_all(void);
 int arch_vcpu_create(struct vcpu *v);		/* FPU area ...; -ENOMEM */
 void arch_vcpu_destroy(struct vcpu *v);
 void arch_sync_vcpu(struct vcpu *v);		/* v is not running: make its saved state current */
-/* The roots of the vcpu changed (v->pv.cr3_kernel etc.): reload if v is current. */
-void arch_load_root(struct vcpu *v);
+void arch_load_root(struct vcpu *v);		/* v->pv.cr3_* changed: reload if v is current */
 /* An entry of the guest L4 frame was changed: private copies of it (restricted roots) are stale. */
 void arch_root_changed(struct domain *d, mfn_t root);
-/* guest GDT or LDT frames of v changed: map them if v is current */
-void arch_load_gdt(struct vcpu *v);
+void arch_load_gdt(struct vcpu *v);		/* guest GDT frames changed: map them if v is current */
 void arch_load_ldt(struct vcpu *v);
 /* which: 0 FS, 1 GS user, 2 GS kernel (SEGBASE_*) ; address already checked canonical */
 void arch_set_segment_base(struct vcpu *v, unsigned int which, u64 base);
@@ -117,13 +107,12 @@ void arch_set_fpu(struct vcpu *v, const void *fxsave_image);
 void arch_get_fpu(struct vcpu *v, void *fxsave_image);	/* the same the other way */
 /* Print what is known of a guest that crashed, current or not. */
 void show_guest_crash(struct vcpu *v, const struct cpu_user_regs *r);
-/* Fill the 4 KiB hypercall page (an RAM page of the guest). */
-void arch_fill_hypercall_page(void *page);
+void arch_fill_hypercall_page(void *page);	/* 4 KiB, a RAM page of the guest */
 
 /* --- CPUID, MSRs, ports for emulation (pv/cpuid.c, msr.c, privop.c) --- */
 struct cpuid_leaf { u32 a, b, c, d; };
 void arch_cpuid(u32 leaf, u32 sub, struct cpuid_leaf *out);	/* the hardware's answer */
-int arch_rdmsr_safe(u32 msr, u64 *val);				/* -EFAULT on #GP */
+int arch_rdmsr_safe(u32 msr, u64 *val);		/* -EFAULT on #GP */
 int arch_wrmsr_safe(u32 msr, u64 val);
 u32 arch_io_read(u16 port, unsigned int size);
 void arch_io_write(u16 port, unsigned int size, u32 val);
@@ -131,12 +120,7 @@ bool arch_port_is_ours(u16 port);		/* a device of the hypervisor's own (its UART
 
 /* Sleep state 5 with the values for PM1a/PM1b control. -EOPNOTSUPP for other states, -EIO. */
 int arch_acpi_enter_sleep(u32 pm1a, u32 pm1b, unsigned int state);
-extern u32 cpu_apicid[NR_CPUS];
-extern u32 cpu_acpi_id[NR_CPUS];
-/* Machine frame that holds the n-th 2 MiB of the M2P; INVALID_MFN: a hole. */
-mfn_t arch_m2p_frame(u64 n);
-
-/* --- console devices under printk --- */
-void arch_console_putc(char c);			/* com1/vga as configured, polled */
+mfn_t arch_m2p_frame(u64 n);		/* holds the n-th 2 MiB of the M2P; INVALID_MFN: a hole */
+void arch_console_putc(char c);		/* under printk: com1/vga as configured, polled */
 
 #endif

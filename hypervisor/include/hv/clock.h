@@ -11,7 +11,7 @@
 #include <hv/domain.h>
 
 void clock_init(void);				/* wall clock from CMOS */
-void clock_update_vcpu(struct vcpu *v);		/* v is current: refresh its vcpu_time_info */
+void clock_update_vcpu(struct vcpu *v);		/* refresh its vcpu_time_info; of current also its areas */
 void clock_update_wallclock(struct domain *d);	/* publish in d's shared_info */
 void clock_set_wallclock(u64 sec, u32 nsec, u64 system_time);	/* XENPF_settime, all domains */
 void clock_init_vcpu(struct vcpu *v);		/* timers */
@@ -24,6 +24,5 @@ void clock_stop_singleshot(struct vcpu *v);
 long clock_set_periodic(struct vcpu *v, u64 period_ns);
 void clock_stop_periodic(struct vcpu *v);
 void runstate_get(const struct vcpu *v, struct vcpu_runstate_info *out);
-void clock_publish_runstate(struct vcpu *v);	/* write the registered area of current */
 
 #endif

@@ -17,47 +17,43 @@
 #define LOG_INFO 2
 #define LOG_DEBUG 3
 extern int log_level;		/* hypervisor messages: default LOG_WARN (errors, warnings) ... */
-extern int guest_log_level;	/* ... and about guests' doings */
+extern int guest_log_level;	/* ... and about guests' doings: LOG_ERR */
 
 void printk(const char *fmt, ...) __printf(1, 2);	/* always printed */
 void vprintk(const char *fmt, va_list ap);
-void log_msg(int level, const char *fmt, ...) __printf(2, 3);
-void guest_log(int level, const char *fmt, ...) __printf(2, 3);
+#define log_msg(level, ...) do { if ((level) <= log_level) printk(__VA_ARGS__); } while (0)
 #define log_err(...) log_msg(LOG_ERR, __VA_ARGS__)
 #define log_warn(...) log_msg(LOG_WARN, __VA_ARGS__)
 #define log_info(...) log_msg(LOG_INFO, __VA_ARGS__)
-#define log_debug(...) log_msg(LOG_DEBUG, __VA_ARGS__)
+bool guest_log_allowed(void);		/* a guest can cause these at will: 20 in a second */
+#define guest_log(level, ...) \
+	do { if ((level) <= guest_log_level && guest_log_allowed()) printk(__VA_ARGS__); } while (0)
 
-/* snprintf with %d %u %x %lu %lx %llx %s %c %p, widths, zero padding, %pS (symbol+offset) */
+/* What they know: debug/format.c. */
 int snprintf(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);
 int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
 
-/*
- * The console ring: what printk and guests' console_io wrote, for dmesg (sysctl readconsole).
- * console_write() is the sink under printk: ring buffer, then the enabled devices.
- */
-void console_write(const char *s, size_t len);
-int log_level_parse(const char *s);	/* loglvl= value, see printk.c; -EINVAL */
+void console_write(const char *s, size_t len);	/* guests' console_io: ring, then the devices */
 void console_force_sync(void);		/* from panic on: do not wait for the lock's holder */
+/*
+ * Copy up to len characters of the ring. incremental: go on at *index (which is set to where the
+ * copy ends), else begin with the oldest; clear: what was written up to now is not given to
+ * non-incremental readers again. Returns the number copied.
+ */
 size_t console_ring_read(char *dst, size_t len, u32 *index, bool clear, bool incremental);
+/* What was typed at the console while input goes to dom0; number of characters (console_io). */
+size_t console_input_read(char *dst, size_t len);
+void keys_init(void);
+void debug_key(char key);		/* nothing when there is no such key */
 
 void panic(const char *fmt, ...) __printf(1, 2) __noreturn;
 void bug_at(const char *file, int line, const char *what) __noreturn;
-#define BUG() bug_at(__FILE__, __LINE__, "BUG")
 #define BUG_ON(x) do { if (unlikely(x)) bug_at(__FILE__, __LINE__, #x); } while (0)
-
-#ifdef NDEBUG
-#define ASSERT(x) ((void)sizeof(x))
-#define NEVER(x) unlikely(x)
-#else
 #define ASSERT(x) do { if (unlikely(!(x))) bug_at(__FILE__, __LINE__, #x); } while (0)
-/* NEVER(x): asserts in debug builds, takes the graceful branch in release builds */
-#define NEVER(x) ({ bool _n = !!(x); if (unlikely(_n)) bug_at(__FILE__, __LINE__, #x); _n; })
-#endif
 
 /*
- * refuse(-EINVAL, "grant %u: bad domid", ref): returns the error; in debug builds the reason,
- * file and line go to the guest log at LOG_DEBUG (rate limited by the log).
+ * refuse(-EINVAL, "grant %u: bad domid", ref): returns the error; with guest_loglvl=debug the
+ * reason, file and line are printed (rate limited).
  */
 #define refuse(err, ...) ({ \
 	if (unlikely(guest_log_level >= LOG_DEBUG)) \
@@ -65,7 +61,7 @@ void bug_at(const char *file, int line, const char *what) __noreturn;
 	(err); })
 void refuse_note(const char *file, int line, int err, const char *fmt, ...) __printf(4, 5);
 
-/* trace buffer: fixed 32-byte records per CPU; the list of events is trace-events.def */
+/* trace buffer: fixed 32-byte records per CPU */
 enum trace_event {
 #define TRACE_EVENT(name, fmt) TRC_##name,
 #include <hv/trace-events.def>
@@ -75,18 +71,9 @@ enum trace_event {
 extern bool trace_enabled;
 void trace_record(enum trace_event e, u64 a, u64 b);
 #define trace(e, a, b) do { if (unlikely(trace_enabled)) trace_record(TRC_##e, a, b); } while (0)
-void trace_dump(unsigned int nr);	/* print the last nr records of each CPU */
+void trace_dump(unsigned int nr);	/* print the last nr records of each CPU, oldest first */
 int trace_init_cpu(unsigned int cpu);	/* -ENOMEM: this CPU records nothing */
 
-/* symbols: the table inside the image (debug/symbols.c) */
 const char *symbol_lookup(u64 addr, u64 *offset);	/* NULL when unknown */
-const char *symbol_by_index(u32 nr, u64 *addr);		/* NULL behind the last */
-
-/* serial debug keys (debug/keys.c) */
-void keys_init(void);
-void debug_key(char key);
-void debug_key_register(char key, const char *help, void (*fn)(char key));
-/* What was typed at the console while input goes to dom0; number of characters (console_io). */
-size_t console_input_read(char *dst, size_t len);
 
 #endif

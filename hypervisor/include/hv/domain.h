@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Domains and vcpus: the structures that everything hangs on.
+ * Domains and vcpus: the structures that everything hangs on. Invariants and locks: core/domain.c.
  *
  * Job:    define struct domain and struct vcpu; find, hold, create and destroy them.
- * Locks:  domain list: RANK_DOMLIST; d->lock: life cycle. See hv/lock.h for the order.
- * Holds:  D1  building -> running -> dying -> dead, one way.
- *         D2  a domain found by id is held by reference until domain_put().
- *         D3  no new references once dead.
  * Tests:  tests/host/test_domain.c
  */
 #ifndef HV_DOMAIN_H
@@ -15,7 +11,6 @@
 #include <vcpu.h>
 #include <xen.h>
 #include <hv/frame.h>
-#include <hv/list.h>
 #include <hv/lock.h>
 #include <hv/sched.h>
 #include <hv/softirq.h>
@@ -34,19 +29,16 @@ struct pv_vcpu {
 	u8 iopl;			/* virtual IOPL set by physdev_op, 0-3 */
 	u64 cr3_kernel, cr3_user;	/* values for CR3; cr3_user 0: no user root */
 	u64 kernel_sp, kernel_ss;	/* from stack_switch */
-	u64 syscall_entry;		/* callback addresses (0: none) */
-	u64 event_entry, failsafe_entry;
+	u64 syscall_entry, event_entry, failsafe_entry;	/* callback addresses (0: none) */
 	/* ---------------------------------------------------------------------------------- */
 	u64 syscall32_entry, sysenter_entry;
 	bool failsafe_masks_events, syscall32_masks_events, sysenter_masks_events;
 	bool ts;			/* virtual CR0.TS */
 	u64 vm_assist;
 	mfn_t root_kernel, root_user;	/* typed and held; INVALID_MFN when none */
-	mfn_t gdt_frames[16];
-	unsigned int gdt_ents;
+	mfn_t gdt_frames[16], ldt_frames[16];
+	unsigned int gdt_ents, ldt_ents;
 	u64 ldt_base;
-	unsigned int ldt_ents;
-	mfn_t ldt_frames[16];
 	u64 fs_base, gs_base_user, gs_base_kernel;	/* saved when not running */
 	u64 dr[8];
 	u64 ctrlreg0, ctrlreg4;		/* what the guest reads */
@@ -67,32 +59,25 @@ struct vcpu {
 	u16 id;
 	bool initialised;		/* VCPUOP_initialise or setvcpucontext done */
 	bool is_idle;
-	u32 pause_flags;		/* VPF_*; runnable when 0 */
-	u32 pause_count;
+	u32 pause_flags, pause_count;	/* VPF_*: runnable when 0 */
 	struct domain *domain;
 	struct sched_vcpu sched;
 	void *arch;			/* x86: FPU state and what context.c keeps */
 
 	mfn_t vcpu_info_mfn;		/* registered page (held, writable), or INVALID_MFN */
 	struct vcpu_runstate_info runstate;
-	gva_t runstate_area;		/* 0: none */
-	gva_t time_area;
+	gva_t runstate_area, time_area;	/* 0: none */
 	u32 time_version;
-	struct timer singleshot, periodic;
-	u64 periodic_period;
-	struct timer poll_timer;
+	struct timer singleshot, periodic, poll_timer;
+	u64 periodic_period, last_update_time;
 	int poll_port;			/* port that a poll waits for: 0 none/any, -1 several */
 	u32 virq_to_port[24];		/* 0: unbound */
 	bool nmi_pending;
-	bool mce_pending;
 
 	struct {			/* a multicall being run (hypercall.c) */
-		bool active;
-		bool preempted;
+		bool active, preempted;
 		u64 op, args[6];
 	} mc;
-	u32 flush_pending;		/* deferred TLB flush of the current hypercall, see pv.h */
-	u64 last_update_time;
 	bool pinned;			/* SCHEDOP_pin_override; the affinity to go back to */
 	cpumask_t pin_saved;
 };
@@ -114,7 +99,6 @@ struct domain {
 	bool is_hardware;		/* owns the machine's devices (dom0) */
 	bool is_idle;
 	u32 refs;
-	struct list_head link;		/* on the list of domains */
 	spinlock_t lock;
 	u32 max_vcpus;
 	struct vcpu *vcpu[MAX_VCPUS];
@@ -135,40 +119,36 @@ struct domain {
 
 	struct shared_info *shared_info;
 	mfn_t shared_info_mfn;
-	u64 wallclock_seen;
-	s64 time_offset;
-	u64 hypercall_page_gva;
+	u32 wallclock_version;
 
 	spinlock_t evtchn_lock;
 	struct evtchn **evtchn;		/* buckets, see evtchn.h */
 	u32 nr_evtchns;			/* ports allocated */
 	u32 evtchn_hint;		/* no free port below it */
+	s64 time_offset;		/* seconds that its wall clock is ahead */
 	u32 max_evtchn_port;		/* the toolstack's limit */
 	u64 poll_mask;			/* vcpus that may be in SCHEDOP_poll */
-	struct list_head pirqs;
 	struct pirq *pirq[256];		/* by pirq number; see hv/irq.h */
 	mfn_t pirq_eoi_mfn;		/* held, writable; INVALID_MFN when not registered */
 	bool pirq_auto_unmask;
 
 	struct grant_table *grant;
-	struct ioranges iomem;		/* machine frames it may map though not RAM */
-	struct ioranges iomem_ro;
+	struct ioranges iomem, iomem_ro; /* machine frames it may map though not RAM */
 	u8 cmos_index;			/* port 70 latch of the hardware domain */
 	u32 pci_cf8;			/* port cf8 latch */
 	u8 *ioport_denied;		/* 8 KiB bitmap for the hardware domain; NULL: no ports */
 
 	u32 pause_count;
-	bool is_shut_down;
+	bool shutdown_begun;		/* claims the right to say why ... */
+	bool is_shut_down;		/* ... which is known from here on */
 	u8 shutdown_code;
 	const char *crash_reason;
 	u8 handle[16];
 	u32 ssidref;
-	u64 create_time;
 	struct { u32 nr; struct { u64 addr, size; u32 type; } map[64]; } *e820;	/* set_memory_map */
 	u32 outstanding_pages;		/* XENMEM_claim_pages */
-	bool vga_console;
 	u32 cpuid_hidden[CPUID_WORDS];	/* feature bits that the toolstack took away */
-	struct timer watchdog[2];	/* SCHEDOP_watchdog */
+	struct timer watchdog[2];	/* SCHEDOP_watchdog; watchdog_inuse: a bit for each */
 	u32 watchdog_inuse;
 	u32 nr_pirqs;
 	u8 kill_stage;			/* how far domain_kill() is */
@@ -177,10 +157,16 @@ struct domain {
 	char crash_text[128];
 };
 
+#define for_each_vcpu(d, v) \
+	for (unsigned int _i = 0; _i < (d)->max_vcpus; _i++) \
+		if (((v) = READ_ONCE((d)->vcpu[_i])))
+
 extern struct domain *hardware_domain;	/* dom0 once it is being built */
 extern struct domain *idle_domain;
 extern struct domain domain_xen;	/* owner of what privileged domains may map read-only: the M2P */
 extern struct vcpu *idle_vcpu[NR_CPUS];
+/* vcpu_info of those that have no place in shared_info and none registered; nobody reads it */
+extern struct vcpu_info dummy_vcpu_info;
 
 /* By id, without a reference: something else (a page it owns, a lock) must keep it alive. */
 extern struct domain *domain_table[DOMID_FIRST_RESERVED];
@@ -189,30 +175,32 @@ static inline struct domain *domain_lookup(domid_t id)
 	return id < DOMID_FIRST_RESERVED ? READ_ONCE(domain_table[id]) : NULL;
 }
 
-/* Seam to pv/vcpu_op.c: the vcpu never runs again; give back all that it holds of its domain. */
-void pv_vcpu_release(struct vcpu *v);
-/* vcpu_info of those that have no place in shared_info and none registered; nobody reads it */
-extern struct vcpu_info dummy_vcpu_info;
-
 void domains_init(void);			/* idle domain and one idle vcpu per present CPU */
 /* -ENOMEM, -EEXIST, -EINVAL. The domain is paused (building) and has no vcpus yet. */
 int domain_create(domid_t id, bool privileged, unsigned int max_vcpus, struct domain **out);
 int vcpu_create(struct domain *d, unsigned int id, struct vcpu **out);	/* -ENOMEM -EINVAL */
-/* One reference, or NULL. domid DOMID_SELF is not understood here. */
-struct domain *domain_get(domid_t id);
-void domain_put(struct domain *d);
+struct domain *domain_get(domid_t id);		/* one reference, or NULL; not DOMID_SELF */
+void domain_put(struct domain *d);		/* any context, under any lock */
 struct domain *domain_next(struct domain *prev);	/* iterate: puts prev, holds the next */
-/* Stop it for good and give its memory back, a bounded part per call: -ERESTART to go on. */
+struct vcpu *domain_vcpu(const struct domain *d, u64 id);	/* NULL when there is none */
+/*
+ * Stop it for good and give its memory back, a bounded part per call: -ERESTART to go on. -EINVAL:
+ * the caller's own or the hardware domain. Serialised by the caller, who holds a reference.
+ */
 int domain_kill(struct domain *d);
+void pv_vcpu_release(struct vcpu *v);	/* pv/vcpu_op.c: give back all it holds of its domain */
 void domain_pause(struct domain *d);		/* waits until no vcpu of it runs */
 void domain_unpause(struct domain *d);
-void domain_shutdown(struct domain *d, u8 reason);
-void domain_resume(struct domain *d);
-/* The guest did something that has no result to return: stop it, keep the first reason. */
-void domain_crash(struct domain *d, const char *fmt, ...) __printf(2, 3);
-struct vcpu *domain_vcpu(const struct domain *d, u64 id);	/* NULL when there is none */
 void vcpu_pause(struct vcpu *v);
 void vcpu_unpause(struct vcpu *v);
+/*
+ * All vcpus stop at their next exit from the hypervisor; the hardware domain takes the machine
+ * with it. Any context with no lock of RANK_EVTCHN or higher.
+ */
+void domain_shutdown(struct domain *d, u8 reason);
+void domain_resume(struct domain *d);		/* from a shutdown, at the toolstack's wish */
+/* The guest did something that has no result to return: stop it, keep the first reason. */
+void domain_crash(struct domain *d, const char *fmt, ...) __printf(2, 3);
 
 #define PROMOTE_BUDGET 64
 
@@ -304,8 +292,8 @@ bool iorange_allows(const struct ioranges *r, u64 first, u64 last);
 int iorange_permit(struct ioranges *r, u64 first, u64 last);
 int iorange_deny(struct ioranges *r, u64 first, u64 last);
 
-/* Recount every invariant of d; prints what is wrong; returns the number of violations. */
+/* Recount every invariant of d (NULL: of all); prints and returns the number of violations. */
 unsigned int audit_domain(struct domain *d);
-unsigned int audit_all(void);
+unsigned int audit_all(void);		/* while everybody else is paused */
 
 #endif

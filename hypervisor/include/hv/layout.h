@@ -5,16 +5,7 @@
  * Job:    one aligned list of virtual areas; used by C, assembly and the linker script.
  * Holds:  M1  guests own every L4 slot but 256-271; slot 256 (M2P) is the only one of these
  *             that guest mode may read.
- * Tests:  tests/guests/abuse_l4slots, tests/host/test_pagetable.c
- *
- *   L4 slot  address             size     what                                  guest access
- *   256      ffff800000000000    512 GiB  M2P: u64 pfn per mfn                  read
- *   260      ffff820000000000    512 GiB  (unused)
- *   261      ffff82c000000000     64 GiB  ioremap: device registers
- *   261      ffff82d000200000      1 GiB  the image (LMA 2 MiB)
- *   261      ffff82d040000000     64 MiB  per-CPU areas, 1 MiB each
- *   261      ffff82e000000000    128 GiB  frame table
- *   262-271  ffff830000000000      5 TiB  direct map of RAM
+ * Tests:  tests/guests/abuse_l4slots.c, tests/host/test_pagetable.c
  */
 #ifndef HV_LAYOUT_H
 #define HV_LAYOUT_H
@@ -29,18 +20,18 @@
 #define HV_L4_LAST		271
 #define HV_VIRT_START		_UL(0xffff800000000000)
 #define HV_VIRT_END		_UL(0xffff880000000000)
-#define M2P_VIRT_START		_UL(0xffff800000000000)
+#define M2P_VIRT_START		HV_VIRT_START		/* slot 256: u64 pfn per mfn */
 #define M2P_VIRT_END		_UL(0xffff804000000000)
-#define IOREMAP_VIRT_START	_UL(0xffff82c000000000)
+#define IOREMAP_VIRT_START	_UL(0xffff82c000000000)	/* slot 261, 64 GiB: device registers */
 #define IOREMAP_VIRT_END	_UL(0xffff82d000000000)
-#define IMAGE_VIRT_BASE		_UL(0xffff82d000000000)	/* maps machine address 0 of the image */
-#define IMAGE_VIRT_START	_UL(0xffff82d000200000)
+#define IMAGE_VIRT_BASE		IOREMAP_VIRT_END	/* maps machine address 0 of the image */
+#define IMAGE_VIRT_START	_UL(0xffff82d000200000)	/* 1 GiB */
 #define IMAGE_PHYS_START	_UL(0x200000)
-#define PERCPU_VIRT_START	_UL(0xffff82d040000000)
+#define PERCPU_VIRT_START	_UL(0xffff82d040000000)	/* 64 areas of 1 MiB */
 #define PERCPU_AREA_SHIFT	20
-#define FRAMETABLE_VIRT_START	_UL(0xffff82e000000000)
-#define DIRECTMAP_VIRT_START	_UL(0xffff830000000000)
-#define DIRECTMAP_VIRT_END	_UL(0xffff880000000000)
+#define FRAMETABLE_VIRT_START	_UL(0xffff82e000000000)	/* 128 GiB */
+#define DIRECTMAP_VIRT_START	_UL(0xffff830000000000)	/* slots 262-271: the RAM, 5 TiB */
+#define DIRECTMAP_VIRT_END	HV_VIRT_END
 
 /* Inside one CPU's area (offsets). Restricted roots map the parts up to ENTRY and the IST stacks. */
 #define PC_GDT_OFFSET		0x00000	/* 16 pages: 14 of the guest's, 1 of ours, 1 hole */
@@ -67,14 +58,11 @@
 
 /* Selectors. The guest has GDT entries 0-7167; ours begin at 0xe000. */
 #define HV_CS			0xe008	/* 64-bit ring 0 code */
-#define HV_DS			0x0000	/* ring 0 runs with null data selectors */
-#define HV_SS			0x0000
 #define GUEST_CS32		0xe023
 #define GUEST_SS		0xe02b
-#define GUEST_DS		0xe02b
 #define GUEST_CS64		0xe033
-#define HV_TSS_SEL		0xe040	/* 16 bytes */
-#define HV_LDT_SEL		0xe050	/* 16 bytes */
+#define HV_TSS_SEL		0xe040	/* 16 bytes each */
+#define HV_LDT_SEL		0xe050
 #define FIRST_HV_GDT_PAGE	14
 #define NR_GUEST_GDT_PAGES	14
 

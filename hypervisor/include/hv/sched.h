@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler: weighted fair over virtual runtime.
+ * The scheduler: which vcpu a CPU runs. Invariants and locks: core/sched.c.
  *
- * Job:    decide which vcpu a CPU runs; block, wake, yield, caps, affinity, work stealing.
- * Locks:  one run queue lock per CPU (RANK_SCHED).
- * Holds:  S1  a vcpu is on at most one queue and runs on at most one CPU.
- *         S2  current changes only in schedule().
+ * Job:    block, wake, yield, caps, affinity; v->pause_flags.
  * Tests:  tests/host/test_sched.c
  */
 #ifndef HV_SCHED_H
 #define HV_SCHED_H
 
-#include <hv/list.h>
 #include <hv/timer.h>
 
 struct vcpu;
@@ -47,36 +43,31 @@ struct sched_domain {		/* embedded in struct domain as d->sched */
 };
 
 void sched_init(void);
-void sched_init_cpu(unsigned int cpu);
+void sched_init_cpu(unsigned int cpu);	/* boot, once its idle vcpu exists: it runs that one now */
 void sched_init_vcpu(struct vcpu *v, unsigned int cpu);
-void sched_destroy_vcpu(struct vcpu *v);
-
-void sched_wake(struct vcpu *v);	/* after a pause flag was cleared */
+void schedule(void);			/* SOFTIRQ_SCHED: choose and switch */
+void sched_wake(struct vcpu *v);	/* after a pause flag was cleared: run it if it was the last */
 void sched_sleep(struct vcpu *v);	/* after a flag was set: stop it soon (no wait) */
 void sched_sleep_sync(struct vcpu *v);	/* and wait until its state is saved */
 /* current: VPF_blocked unless events are pending and unmasked (the caller has unmasked them) */
 void sched_block(void);
-void sched_yield(void);
-void sched_yield_to(struct vcpu *v);	/* current gives way to v, which should run next */
+void sched_yield(void);			/* current lets those that wait go first, once */
 void vcpu_unblock(struct vcpu *v);	/* clear VPF_blocked and VPF_polling, wake */
 void vcpu_kick(struct vcpu *v);		/* it has a new event: unblock, or IPI if it runs elsewhere */
-int sched_set_affinity(struct vcpu *v, cpumask_t hard, cpumask_t soft);	/* -EINVAL */
-int sched_set_params(struct domain *d, u16 weight, u16 cap);
+/* Any vcpu, running or not. -EINVAL when hard has no CPU that is online. */
+int sched_set_affinity(struct vcpu *v, cpumask_t hard, cpumask_t soft);
+int sched_set_params(struct domain *d, u16 weight, u16 cap);	/* -EINVAL: weight 0 */
 u32 sched_min_slice(void);			/* us: credit2's rate limit */
 int sched_set_min_slice(u32 us);		/* 0 or 100-500000; -EINVAL */
-bool sched_need_resched(void);		/* a softirq wants this CPU */
-
-/* S2: the only place where current changes; called from exit work and idle (SOFTIRQ_SCHED). */
-void schedule(void);
 void sched_dump(void);			/* debug key */
 
-/* cap.c: for core/sched.c */
+/* core/cap.c, for core/sched.c */
 bool cap_has_budget(struct domain *d, u64 now);
 void cap_charge(struct domain *d, u64 ns);
 u64 cap_slice(const struct domain *d, u64 slice);
 void cap_set(struct domain *d, u16 cap);
 
-/* runstate (vcpu_op) */
+/* The lock of v's run queue is held (or nobody else knows v yet). */
 void runstate_change(struct vcpu *v, int new_state, u64 now);
 u64 vcpu_cpu_time(const struct vcpu *v);	/* ns spent running */
 

@@ -2,24 +2,22 @@
 /*
  * Timers: functions to call at a point of system time.
  *
- * Job:    per-CPU heaps of deadlines over arch_set_timer(); run in SOFTIRQ_TIMER. The heaps are
- *         linked through the timers (pairing heaps): arming a timer cannot fail.
- * Locks:  RANK_TIMER per CPU; callbacks run without it.
- * Holds:  TM1  an active timer is in exactly one CPU's heap, that of t->cpu.
+ * Job:    per-CPU lists of deadlines over arch_set_timer(), linked through the timers: arming one
+ *         cannot fail. Callbacks run in SOFTIRQ_TIMER without a lock.
  * Tests:  tests/host/test_timer.c
  */
 #ifndef HV_TIMER_H
 #define HV_TIMER_H
 
-#include <hv/types.h>
+#include <hv/list.h>
 
 struct timer {
 	u64 deadline;		/* ns */
 	void (*fn)(void *arg);
 	void *arg;
-	struct timer *child, *next, *prev;	/* prev: older sibling, or parent of the first child */
+	struct list_head link;
 	u16 cpu;
-	bool active;		/* in the heap */
+	bool active;		/* on its CPU's list */
 	bool dead;		/* killed: cannot be armed again */
 };
 
@@ -30,9 +28,8 @@ void timer_stop(struct timer *t);
 /* Disarm for good and wait until fn does not run on another CPU: the memory may be freed then. */
 void timer_kill(struct timer *t);
 void timer_migrate(struct timer *t, unsigned int cpu);
-void timers_init(void);					/* boot, before any timer is used */
-int timers_init_cpu(unsigned int cpu);			/* on or for a CPU that comes up: 0 */
-u64 timer_next_deadline(unsigned int cpu);		/* 0: none; for tests and dumps */
-void timer_interrupt(void);	/* from the machine: the timer of this CPU fired */
+int timers_init_cpu(unsigned int cpu);		/* before a timer is set on that CPU: 0 */
+u64 timer_next_deadline(unsigned int cpu);	/* 0: none; for tests */
+void timer_interrupt(void);			/* from the machine: the timer of this CPU fired */
 
 #endif

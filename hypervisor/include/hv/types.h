@@ -3,8 +3,8 @@
  * Basic types and helpers that every file uses.
  *
  * Job:    fixed-width names, the boxed frame and address types, small macros.
- * Holds:  mfn_t, gfn_t, pfn_t, maddr_t and gva_t are one-field structs in every build, so
- *         that the compiler refuses to mix them; GCC emits the same code as for plain longs.
+ * Holds:  mfn_t and gva_t are one-field structs, so that the compiler refuses to mix them; GCC
+ *         emits the same code as for plain longs.
  * Tests:  everything.
  */
 #ifndef HV_TYPES_H
@@ -25,28 +25,15 @@ typedef int32_t s32;
 typedef int64_t s64;
 
 typedef struct { u64 m; } mfn_t;	/* machine frame number */
-typedef struct { u64 g; } gfn_t;	/* frame as a guest names it (PV: equals the mfn) */
-typedef struct { u64 p; } pfn_t;	/* the guest's pseudo-physical frame number */
-typedef struct { u64 a; } maddr_t;	/* machine address in bytes */
 typedef struct { u64 v; } gva_t;	/* guest virtual address; only copy_*_guest may follow it */
-
 #define _mfn(x) ((mfn_t){ (x) })
 #define mfn_x(x) ((x).m)
-#define _gfn(x) ((gfn_t){ (x) })
-#define gfn_x(x) ((x).g)
-#define _pfn(x) ((pfn_t){ (x) })
-#define pfn_x(x) ((x).p)
-#define _maddr(x) ((maddr_t){ (x) })
-#define maddr_x(x) ((x).a)
 #define _gva(x) ((gva_t){ (x) })
 #define gva_x(x) ((x).v)
 #define INVALID_MFN _mfn(~0UL)
 #define mfn_eq(a, b) (mfn_x(a) == mfn_x(b))
 #define mfn_add(a, n) _mfn(mfn_x(a) + (n))
-#define mfn_to_maddr(m) _maddr(mfn_x(m) << PAGE_SHIFT)
-#define maddr_to_mfn(a) _mfn(maddr_x(a) >> PAGE_SHIFT)
 
-/* The ABI's domid_t is a uint16_t; pv-abi/xen.h has the same typedef. */
 #define NR_CPUS 64
 #define MAX_VCPUS 64
 typedef u64 cpumask_t;			/* one bit per physical CPU */
@@ -56,11 +43,9 @@ typedef u64 cpumask_t;			/* one bit per physical CPU */
 #define PAGE_MASK (~(PAGE_SIZE - 1))
 #define PFN_UP(x) (((x) + PAGE_SIZE - 1) >> PAGE_SHIFT)
 #define PFN_DOWN(x) ((x) >> PAGE_SHIFT)
-
 #define KiB(x) ((u64)(x) << 10)
 #define MiB(x) ((u64)(x) << 20)
 #define GiB(x) ((u64)(x) << 30)
-
 #define BIT(n) (1UL << (n))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define DIV_ROUND_UP(a, b) (((a) + (b) - 1) / (b))
@@ -93,14 +78,13 @@ typedef u64 cpumask_t;			/* one bit per physical CPU */
 #define __init __section(".init.text") noinline
 #define __initdata __section(".init.data")
 
-/* Atomic helpers on plain integers: thin names over the compiler's builtins. */
 #define atomic_inc(p) __atomic_add_fetch((p), 1, __ATOMIC_SEQ_CST)
 #define atomic_dec(p) __atomic_sub_fetch((p), 1, __ATOMIC_SEQ_CST)
 #define atomic_add(p, n) __atomic_add_fetch((p), (n), __ATOMIC_SEQ_CST)
 #define atomic_or(p, n) __atomic_fetch_or((p), (n), __ATOMIC_SEQ_CST)
 #define atomic_and(p, n) __atomic_fetch_and((p), (n), __ATOMIC_SEQ_CST)
 #define atomic_xchg(p, n) __atomic_exchange_n((p), (n), __ATOMIC_SEQ_CST)
-/* atomic_cas: true on success; on failure *(oldp) holds what was found */
+/* true on success; on failure *(oldp) holds what was found */
 #define atomic_cas(p, oldp, n) \
 	__atomic_compare_exchange_n((p), (oldp), (n), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
@@ -120,14 +104,7 @@ static inline bool test_and_clear_bit(unsigned int n, void *p)
 	return (atomic_and(&((u64 *)p)[n / 64], ~BIT(n % 64)) >> (n % 64)) & 1;
 }
 
-static inline void set_bit(unsigned int n, void *p)
-{
-	(void)test_and_set_bit(n, p);
-}
-
-static inline void clear_bit(unsigned int n, void *p)
-{
-	(void)test_and_clear_bit(n, p);
-}
+#define set_bit(n, p) ((void)test_and_set_bit(n, p))
+#define clear_bit(n, p) ((void)test_and_clear_bit(n, p))
 
 #endif

@@ -20,14 +20,9 @@ void guest_page_fault(struct cpu_user_regs *regs, u64 cr2);
 /* SYSCALL from guest user mode, the long way; compat = 32-bit SYSCALL; SYSENTER. */
 void guest_syscall(struct cpu_user_regs *regs, bool compat);
 void guest_sysenter(struct cpu_user_regs *regs);
-/* Before the return to guest mode when something is pending. */
-void exit_to_guest_work(struct cpu_user_regs *regs);
-/* The long way of the iret hypercall (pv/iret.c). */
-void guest_iret(struct cpu_user_regs *regs);
-/* This CPU's timer fired (core/timer.c); a guest's device interrupt (core/evtchn.c). */
-void timer_interrupt(void);
-void evtchn_raise_pirq(struct domain *d, u32 port);
-/* Characters arrived on the console UART (debug/keys.c: input ring, debug keys). */
-void console_input(char c);
+void exit_to_guest_work(struct cpu_user_regs *regs);	/* before guest mode, something is pending */
+void timer_interrupt(void);			/* this CPU's timer fired (core/timer.c) */
+void evtchn_raise_pirq(struct domain *d, u32 port);	/* a guest's device interrupt */
+void console_input(char c);			/* a character on the console UART (debug/keys.c) */
 
 #endif
