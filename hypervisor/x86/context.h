@@ -2,8 +2,8 @@
 /*
  * What x86 keeps of a vcpu, and the files that switch it.
  *
- * Job:    struct arch_vcpu (v->arch) and the per-CPU set-up of desc.c, paging.c, context.c.
- * Tests:  tests/guests/fpu.c, descriptors.c
+ * Job:    struct arch_vcpu (v->arch) and the per-CPU set-up of desc.c.
+ * Tests:  tests/guests/{fpu,descriptors}.c
  */
 #ifndef X86_CONTEXT_H
 #define X86_CONTEXT_H
@@ -12,23 +12,22 @@
 #include <hv/domain.h>
 
 struct arch_vcpu {
-	void *fpu;			/* XSAVE or FXSAVE area, 64-byte aligned */
-	u64 xcr0, xcr0_accum;
-	u16 ds, es, fs, gs;		/* saved when not running */
+	struct fpu_area *fpu;		/* a page: XSAVE or FXSAVE image */
+	u64 xcr0;
 };
+#define arch_of(v) ((struct arch_vcpu *)(v)->arch)
 
-static inline struct arch_vcpu *arch_of(const struct vcpu *v)
-{
-	return v->arch;
-}
+/* The data selectors that are loaded, into a struct cpu_user_regs. */
+#define READ_SELECTORS(r) \
+	__asm__ __volatile__("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3" \
+			     : "=m"((r)->ds), "=m"((r)->es), "=m"((r)->fs), "=m"((r)->gs))
 
 /* desc.c */
 int percpu_setup(unsigned int cpu);	/* map and fill the CPU's area; -ENOMEM */
 void cpu_load_tables(unsigned int cpu);	/* on that CPU: GDT, IDT, TSS, SYSCALL MSRs */
-void map_gdt_window(unsigned int cpu, const mfn_t *frames, unsigned int nr);
-void map_ldt_window(unsigned int cpu, const mfn_t *frames, unsigned int ents);
+void map_gdt_window(const struct vcpu *v);	/* v's GDT and LDT frames into this CPU's windows */
+void map_ldt_window(const struct vcpu *v);
 
-/* entry.S */
-void __noreturn enter_guest(void);	/* leave through the exit path with the current frame */
+void __noreturn enter_guest(void);	/* entry.S: leave through the exit path */
 
 #endif

@@ -4,7 +4,7 @@
  *
  * Job:    save and restore on every switch (never lazily: no registers of one domain are ever
  *         loaded while another runs); XCR0; the FXSAVE images of vcpu contexts.
- * Enter:  context.c, pv/privop.c (arch_set_xcr0), pv/vcpu_op.c and domctl (arch_set_fpu).
+ * Enter:  context.c, pv/privop.c (arch_set_xcr0), pv/vcpu_op.c (arch_set_fpu).
  * State:  arch_vcpu.fpu: a page with the XSAVE (standard format) or FXSAVE image; hw_xcr0[cpu].
  * Locks:  none: a vcpu's area belongs to the CPU that runs it, or to who paused it.
  * Holds:  FP1  images are written by the CPU or sanitised, so that XRSTOR cannot fault.
@@ -32,9 +32,7 @@ struct fpu_area {
 	u16 fcw, fsw, ftw, fop;
 	u64 fip, fdp;
 	u32 mxcsr, mxcsr_mask;
-	u8 st[128];
-	u8 xmm[256];
-	u8 unused[96];
+	u8 st[128], xmm[256], unused[96];
 	u64 xstate_bv, xcomp_bv, zero[6];
 };
 _Static_assert(offsetof(struct fpu_area, xstate_bv) == LEGACY_SIZE, "hardware's layout");
@@ -45,7 +43,7 @@ static u64 hw_xcr0[NR_CPUS];
 void fpu_init(void)
 {
 	static struct fpu_area probe __aligned(64);
-	u32 a, b, c, d;
+	u32 a, size, c, d;
 
 	clts();
 	__asm__ __volatile__("fxsave64 %0" : "=m"(probe));
@@ -53,10 +51,9 @@ void fpu_init(void)
 		mxcsr_mask = probe.mxcsr_mask;
 	if (!cpu_feat.xsave)
 		return;
-	cpuid(0xd, 0, &a, &b, &c, &d);	/* b: bytes for what is enabled in XCR0 now: all */
-	cpu_feat.max_xsave_size = b;
-	if (b > PAGE_SIZE)
-		panic("The vector registers need %u bytes: more than a page", b);
+	cpuid(0xd, 0, &a, &size, &c, &d);	/* for what is enabled in XCR0 now: all */
+	if (size > PAGE_SIZE)
+		panic("The vector registers need %u bytes: more than a page", size);
 }
 
 static void set_hw_xcr0(u64 val)
@@ -69,13 +66,6 @@ static void set_hw_xcr0(u64 val)
 	}
 }
 
-static void set_initial(struct fpu_area *f)
-{
-	memset(f, 0, sizeof(*f));
-	f->fcw = FCW_INIT;
-	f->mxcsr = MXCSR_INIT;
-}
-
 /* xcr0 begins as 3, not 1 as after reset: SSE is part of the base ABI. */
 int fpu_alloc(struct vcpu *v)
 {
@@ -84,16 +74,10 @@ int fpu_alloc(struct vcpu *v)
 	a->fpu = alloc_hv_pages(0);
 	if (!a->fpu)
 		return -ENOMEM;
-	set_initial(a->fpu);
-	a->xcr0 = a->xcr0_accum = cpu_feat.xsave ? XSTATE_X87 | XSTATE_SSE : 0;
+	a->fpu->fcw = FCW_INIT;
+	a->fpu->mxcsr = MXCSR_INIT;
+	a->xcr0 = cpu_feat.xsave ? XSTATE_X87 | XSTATE_SSE : 0;
 	return 0;
-}
-
-void fpu_free(struct vcpu *v)
-{
-	if (arch_of(v)->fpu)
-		free_hv_pages(arch_of(v)->fpu, 0);
-	arch_of(v)->fpu = NULL;
 }
 
 /* CR0.TS is clear. The area is the one that this CPU restored from last, as XSAVEOPT wants it. */
@@ -128,48 +112,25 @@ void fpu_restore(struct vcpu *v)
 /* XSETBV of a guest. -EINVAL: a value that the CPU would refuse or that we do not offer. */
 int arch_set_xcr0(struct vcpu *v, u64 xcr0)
 {
-	struct arch_vcpu *a = arch_of(v);
 	u64 avx512 = xcr0 & XSTATE_AVX512;
 
-	if (!cpu_feat.xsave || !(xcr0 & XSTATE_X87) || xcr0 & ~cpu_feat.xcr0_mask)
-		return -EINVAL;
-	if ((xcr0 & XSTATE_AVX && !(xcr0 & XSTATE_SSE)) ||
+	if (!cpu_feat.xsave || !(xcr0 & XSTATE_X87) || xcr0 & ~cpu_feat.xcr0_mask ||
+	    (xcr0 & XSTATE_AVX && !(xcr0 & XSTATE_SSE)) ||
 	    (avx512 && (avx512 != XSTATE_AVX512 || !(xcr0 & XSTATE_AVX))))
 		return -EINVAL;
-	a->xcr0 = xcr0;
-	a->xcr0_accum |= xcr0;
+	arch_of(v)->xcr0 = xcr0;
 	if (v == current_vcpu())
 		set_hw_xcr0(xcr0);
 	return 0;
 }
 
-/* v is not loaded: take an FXSAVE image from outside. */
 void arch_set_fpu(struct vcpu *v, const void *fxsave_image)
 {
 	struct fpu_area *f = arch_of(v)->fpu;
 
 	memset(f, 0, PAGE_SIZE);
-	memcpy(f, fxsave_image, LEGACY_SIZE);
+	memcpy(f, fxsave_image, offsetof(struct fpu_area, unused));
 	f->mxcsr &= mxcsr_mask;
-	memset(f->unused, 0, sizeof(f->unused));
 	if (cpu_feat.xsave)
 		f->xstate_bv = XSTATE_X87 | XSTATE_SSE;
-}
-
-/* v is not loaded. XSAVEOPT leaves out components in their initial state: they are filled in. */
-void arch_get_fpu(struct vcpu *v, void *fxsave_image)
-{
-	struct fpu_area tmp;
-	const struct fpu_area *f = arch_of(v)->fpu;
-
-	memcpy(&tmp, f, sizeof(tmp));
-	if (cpu_feat.xsave && !(f->xstate_bv & XSTATE_X87)) {
-		set_initial(&tmp);
-		tmp.mxcsr = f->mxcsr;
-		memcpy(tmp.xmm, f->xmm, sizeof(tmp.xmm));
-	}
-	if (cpu_feat.xsave && !(f->xstate_bv & XSTATE_SSE))
-		memset(tmp.xmm, 0, sizeof(tmp.xmm));
-	tmp.mxcsr_mask = mxcsr_mask;
-	memcpy(fxsave_image, &tmp, LEGACY_SIZE);
 }

@@ -95,12 +95,9 @@ void tlb_leave_hv_root(void);		/* ... before it goes to a guest's root again */
 /* --- FPU (fpu.c) --- */
 void fpu_init(void);			/* after cpu_setup() */
 int fpu_alloc(struct vcpu *v);		/* initial state; -ENOMEM */
-void fpu_free(struct vcpu *v);
 void fpu_save(struct vcpu *v);		/* v has this CPU's registers */
 void fpu_restore(struct vcpu *v);
-struct vcpu_guest_context;
 void arch_set_fpu(struct vcpu *v, const void *fxsave_image);	/* 512 bytes; not loaded */
-void arch_get_fpu(struct vcpu *v, void *fxsave_image);
 
 /* --- crashes (crash.c, debug/panic.c) --- */
 void show_registers(const struct cpu_user_regs *r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exceptions in the hypervisor itself, NMI, machine check, debug.
+ * Exceptions in the hypervisor itself, debug traps, refused frames.
  *
  * Job:    recover what __ex_table covers, stop with a dump for the rest; pass guests' debug traps.
  * Enter:  entry.S.
@@ -12,58 +12,47 @@
 #include <hv/debug.h>
 #include <hv/domain.h>
 #include <hv/pv.h>
-#include <hv/regs.h>
 #include <hv/upcalls.h>
 #include "context.h"
 #include "cpu.h"
 #include "machine.h"
 #include "trap.h"
 
-struct ex_entry { u64 insn, fixup; };
-extern const struct ex_entry __start___ex_table[], __stop___ex_table[];
-
-static u64 find_fixup(u64 rip)
+void fatal_exception(struct cpu_user_regs *regs)
 {
-	const struct ex_entry *e;
+	static const char *const names[] = {
+		[8] = "double fault", [14] = "page fault", [18] = "machine check",
+	};
+	unsigned int vector = regs->entry_vector;
 
-	for (e = __start___ex_table; e < __stop___ex_table; e++)
-		if (e->insn == rip)
-			return e->fixup;
-	return 0;
+	panic_regs(regs, "%s, vector %u, error %x, cr2 %lx",
+		   vector < ARRAY_SIZE(names) && names[vector] ? names[vector] : "exception",
+		   vector, regs->error_code, read_cr2());
 }
 
 /* An exception whose frame came from ring 0. */
-void hv_exception(struct cpu_user_regs *regs, unsigned int vector, u64 cr2)
+void hv_exception(struct cpu_user_regs *regs)
 {
-	u64 fixup = find_fixup(regs->rip);
+	extern const struct { u64 insn, fixup; } __start___ex_table[], __stop___ex_table[];
+	typeof(&__start___ex_table[0]) e;
 
-	if (fixup && vector != 2) {
-		regs->rip = fixup;
-		return;
-	}
-	if (vector == 3) {		/* a breakpoint of ours: say where and go on */
-		log_warn("int3 in the hypervisor at %pS\n", (void *)regs->rip);
-		return;
-	}
-	if (vector == 14)
-		panic_regs(regs, "page fault at %lx, error %x", cr2, regs->error_code);
-	panic_regs(regs, "exception %u, error %x", vector, regs->error_code);
+	for (e = __start___ex_table; e < __stop___ex_table; e++)
+		if (e->insn == regs->rip) {
+			regs->rip = e->fixup;
+			return;
+		}
+	if (regs->entry_vector != 3)
+		fatal_exception(regs);
+	log_warn("int3 in the hypervisor at %pS\n", (void *)regs->rip);
 }
 
-void do_double_fault(struct cpu_user_regs *regs)
+static u64 take_dr6(void)
 {
-	panic_regs(regs, "double fault (cr2 %lx)", read_cr2());
-}
+	u64 dr6;
 
-void do_nmi(struct cpu_user_regs *regs)
-{
-	crash_nmi(regs);
-}
-
-/* Without recovery code for banks a machine check is fatal. */
-void do_machine_check(struct cpu_user_regs *regs)
-{
-	panic_regs(regs, "machine check");
+	__asm__ __volatile__("mov %%db6, %0" : "=r"(dr6));
+	__asm__ __volatile__("mov %0, %%db6" : : "r"(0xffff0ff0UL));
+	return dr6;
 }
 
 /*
@@ -72,22 +61,14 @@ void do_machine_check(struct cpu_user_regs *regs)
  */
 void hv_debug(struct cpu_user_regs *regs)
 {
-	u64 dr6;
-
-	__asm__ __volatile__("mov %%db6, %0" : "=r"(dr6));
-	__asm__ __volatile__("mov %0, %%db6" : : "r"(0xffff0ff0UL));
+	take_dr6();
 	regs->rflags &= ~X86_RFLAGS_TF;
 }
 
 void guest_debug(struct cpu_user_regs *regs)
 {
-	struct vcpu *v = current_vcpu();
-	u64 dr6;
-
-	__asm__ __volatile__("mov %%db6, %0" : "=r"(dr6));
-	__asm__ __volatile__("mov %0, %%db6" : : "r"(0xffff0ff0UL));
 	/* bits 0-3 and BD, BS, BT accumulate until the guest clears them */
-	v->pv.dr[6] |= dr6 & 0xe00f;
+	current_vcpu()->pv.dr[6] |= take_dr6() & 0xe00f;
 	guest_exception(regs, 1);
 }
 
@@ -99,7 +80,6 @@ void guest_iret_refused(struct cpu_user_regs *regs)
 	guest_log(LOG_DEBUG, "d%dv%u: iret to %x:%lx refused\n", v->domain->id, v->id, regs->cs,
 		  regs->rip);
 	/* the selectors are loaded as they are: that tells the guest that the frame was bad */
-	__asm__ __volatile__("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
-		     : "=m"(regs->ds), "=m"(regs->es), "=m"(regs->fs), "=m"(regs->gs));
+	READ_SELECTORS(regs);
 	bounce_failsafe(v, regs);
 }
