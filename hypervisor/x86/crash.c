@@ -3,8 +3,8 @@
  * What the machine knows when something went wrong.
  *
  * Job:    print registers, page-table walks, a crashed guest's state; stop the other CPUs by NMI.
- * Enter:  debug/panic.c, trap.c (NMI), core/domain.c (guest crash), debug keys.
- * State:  crashing; who has stopped; whom a debug key asks for its registers.
+ * Enter:  debug/panic.c, entry.S (NMI), core/domain.c (guest crash), debug keys.
+ * State:  crashing; who has stopped; who is asked for an answer to an NMI.
  * Locks:  none
  * Holds:  CR1  memory of a guest is read by copy_from_guest or through RAM frames of the direct
  *              map only.
@@ -35,22 +35,22 @@ void show_registers(const struct cpu_user_regs *r)
 }
 
 /* The entries that translate va, down to where it ends. */
-void show_page_walk(u64 cr3, u64 va)
+static void show_page_walk(u64 va)
 {
-	mfn_t table = pte_mfn(cr3);
-	int level;
-	u64 e;
+	u64 e = read_cr3();
+	int shift;
 
 	printk("Page-table walk of %016lx:\n", va);
-	for (level = 4; level >= 1; level--) {
-		unsigned int idx = (va >> (12 + 9 * (level - 1))) & 511;
+	for (shift = 39; shift >= 12; shift -= 9) {
+		unsigned int idx = (va >> shift) & 511, level = shift / 9;
+		mfn_t table = pte_mfn(e);
 
 		if (mfn_x(table) >= max_page || !mfn_is_ram(table)) {
-			printk("  L%d: frame %lx is no RAM\n", level, mfn_x(table));
+			printk("  L%u: frame %lx is no RAM\n", level, mfn_x(table));
 			return;
 		}
 		e = READ_ONCE(((u64 *)mfn_to_virt(table))[idx]);
-		printk("  L%d[%03x] = %016lx", level, idx, e);
+		printk("  L%u[%03x] = %016lx", level, idx, e);
 		if (e & PTE_P && mfn_x(pte_mfn(e)) < max_page) {
 			const struct page_info *pg = mfn_to_page(pte_mfn(e));
 
@@ -60,54 +60,34 @@ void show_page_walk(u64 cr3, u64 va)
 		printk("\n");
 		if (!(e & PTE_P) || (e & PTE_PS && level > 1))
 			return;
-		table = pte_mfn(e);
-	}
-}
-
-static void show_guest_stack(u64 sp)
-{
-	u64 w[32];
-	unsigned int n, i;
-
-	for (n = 0; n < ARRAY_SIZE(w); n++)
-		if (copy_from_guest(&w[n], _gva(sp + n * 8), 8))
-			break;
-	printk("Guest stack at %016lx%s:\n", sp, n ? "" : " cannot be read");
-	for (i = 0; i < n; i += 4) {
-		unsigned int k;
-
-		printk(" ");
-		for (k = i; k < i + 4 && k < n; k++)
-			printk(" %016lx", w[k]);
-		printk("\n");
 	}
 }
 
 /* v was crashed; r is its frame. Stack and tables can be shown only if it is the current one. */
 void show_guest_crash(struct vcpu *v, const struct cpu_user_regs *r)
 {
-	u8 code[16];
-	unsigned int i, n;
+	unsigned int n;
+	u8 code;
+	u64 word;
 
 	printk("d%uv%u on CPU %u, %s mode:\n", v->domain->id, v->id, v->processor,
 	       v->pv.in_kernel ? "kernel" : "user");
 	show_registers(r);
 	printk("fs base %016lx gs base kernel %016lx user %016lx\n",
-	       arch_get_segment_base(v, 0), arch_get_segment_base(v, 2),
-	       arch_get_segment_base(v, 1));
+	       arch_get_segment_base(v, SEGBASE_FS), arch_get_segment_base(v, SEGBASE_GS_KERNEL),
+	       arch_get_segment_base(v, SEGBASE_GS_USER));
 	if (v != current_vcpu())
 		return;
-	for (n = 0; n < sizeof(code); n++)
-		if (copy_from_guest(&code[n], _gva(r->rip + n), 1))
-			break;
 	printk("Code at rip:");
-	for (i = 0; i < n; i++)
-		printk(" %02x", code[i]);
+	for (n = 0; n < 16 && !copy_from_guest(&code, _gva(r->rip + n), 1); n++)
+		printk(" %02x", code);
+	printk("%s\nGuest stack at %016lx:", n ? "" : " cannot be read", r->rsp);
+	for (n = 0; n < 32 && !copy_from_guest(&word, _gva(r->rsp + n * 8), 8); n++)
+		printk(n % 4 ? " %016lx" : "\n  %016lx", word);
 	printk("%s\n", n ? "" : " cannot be read");
-	show_guest_stack(r->rsp);
-	show_page_walk(read_cr3(), r->rip);
+	show_page_walk(r->rip);
 	if (r->entry_vector == 14)
-		show_page_walk(read_cr3(), read_cr2());
+		show_page_walk(read_cr2());
 }
 
 /* --- the other CPUs --- */
@@ -133,15 +113,13 @@ void crash_nmi(const struct cpu_user_regs *r)
 /* Stop all CPUs but this one; does not wait longer than a second. Again and again is fine. */
 void crash_stop_others(void)
 {
-	cpumask_t others = cpu_online_map & ~BIT(this_cpu());
+	cpumask_t others = cpu_online_map & ~BIT(this_cpu()) & ~READ_ONCE(stopped);
 	unsigned int ms;
 
 	WRITE_ONCE(crashing, true);
 	smp_mb();
-	others &= ~READ_ONCE(stopped);
-	if (!others)
-		return;
-	apic_send_nmi(others);
+	if (others)
+		apic_send_nmi(others);
 	for (ms = 0; ms < 1000 && others & ~READ_ONCE(stopped); ms++)
 		delay_us(1000);
 	if (others & ~READ_ONCE(stopped))
@@ -151,17 +129,18 @@ void crash_stop_others(void)
 /* Debug key d: every CPU in turn. */
 void show_all_cpus(void)
 {
-	cpumask_t m;
-	unsigned int ms;
+	unsigned int cpu, ms;
 
 	printk("CPU %u (this one), its guest:\n", this_cpu());
 	show_registers(&get_cpu_info()->guest);
-	for (m = cpu_online_map & ~BIT(this_cpu()); m; m &= m - 1) {
-		atomic_or(&asked, m & -m);
-		apic_send_nmi(m & -m);
-		for (ms = 0; ms < 1000 && READ_ONCE(asked) & m & -m; ms++)
+	for (cpu = 0; cpu < nr_cpus_present; cpu++) {
+		if (cpu == this_cpu() || !(cpu_online_map & BIT(cpu)))
+			continue;
+		atomic_or(&asked, BIT(cpu));
+		apic_send_nmi(BIT(cpu));
+		for (ms = 0; ms < 1000 && READ_ONCE(asked) & BIT(cpu); ms++)
 			delay_us(1000);
-		if (READ_ONCE(asked) & m & -m)
-			printk("CPU %u does not answer\n", (unsigned int)__builtin_ctzl(m));
+		if (READ_ONCE(asked) & BIT(cpu))
+			printk("CPU %u does not answer\n", cpu);
 	}
 }

@@ -58,9 +58,10 @@
 	.endr
 .endm
 
-/* The frame as first argument of a C function. */
+/* The frame as first argument of a C function, which wants DF clear (a guest may have set it). */
 .macro SAVE_FRAME
 	PUSH_GPRS
+	cld
 	mov	%rsp, %rdi
 .endm
 
@@ -114,7 +115,8 @@
 	testb	$3, UREGS_cs(%rsp)
 	jz	from_hv
 	call	\fn
-	jmp	exit_to_guest
+	EXIT_TESTS restore_all
+	jmp	exit_work
 .endm
 
 /* Flags that iret may load for a guest (pv/iret.c has the same list). */
@@ -173,7 +175,8 @@ syscall_long_rdx:
 syscall_long:
 	mov	AT_RSP(CI_scratch0), %rax
 	PUSH_SYSCALL GUEST_CS64
-	SAVE_FRAME
+	PUSH_GPRS
+	mov	%rsp, %rdi
 	xor	%esi, %esi
 1:	call	guest_syscall
 	jmp	exit_to_guest

@@ -27,7 +27,6 @@ void reboot_parse(const char *arg);	/* reboot=: a(cpi), p(ci), k(bd), t(riple); 
 /* --- consoles (uart.c, vga.c) --- */
 void uart_init(void);			/* before paging is final; port I/O only */
 void uart_init_irq(void);		/* after irq_init(): receive interrupts */
-bool arch_port_is_ours(u16 port);	/* dom0 must not touch it */
 void uart_putc(char c);
 void vga_init(void *text);		/* mapping of 0xb8000, or NULL: there is no text screen */
 void vga_release(void);			/* dom0 takes the screen */
@@ -36,7 +35,6 @@ bool vga_in_use(void);
 
 /* --- time (tsc.c), after ACPI --- */
 void tsc_init(void);			/* calibrate; now_ns() counts from here */
-bool arch_tsc_stable(void);		/* one constant rate and one value on all CPUs */
 u64 ns_to_tsc(u64 ns);			/* the TSC of this CPU at that system time */
 void tsc_sync_boot_cpu(unsigned int cpu);	/* both sides of the check, run at once */
 void tsc_sync_new_cpu(unsigned int cpu);
@@ -54,8 +52,6 @@ void apic_send_nmi(cpumask_t mask);
 void apic_send_init(u32 apicid);
 void apic_send_startup(u32 apicid, u8 page);
 u64 apic_msi_address(unsigned int cpu);	/* where a device writes to interrupt that CPU */
-extern u32 cpu_apicid[NR_CPUS];
-extern u32 cpu_acpi_id[NR_CPUS];
 
 /* --- interrupts (ioapic.c, irq.c, msi.c, pci.c) --- */
 void ioapic_init(void);			/* masks every pin; sets nr_gsis */
@@ -97,20 +93,13 @@ void fpu_init(void);			/* after cpu_setup() */
 int fpu_alloc(struct vcpu *v);		/* initial state; -ENOMEM */
 void fpu_save(struct vcpu *v);		/* v has this CPU's registers */
 void fpu_restore(struct vcpu *v);
-void arch_set_fpu(struct vcpu *v, const void *fxsave_image);	/* 512 bytes; not loaded */
 
 /* --- crashes (crash.c, debug/panic.c) --- */
 void show_registers(const struct cpu_user_regs *r);
-void show_guest_crash(struct vcpu *v, const struct cpu_user_regs *r);
-void show_page_walk(u64 cr3, u64 va);
 /* trap.c, for a trap in the hypervisor that nothing explains: dump and stop. */
 void panic_regs(const struct cpu_user_regs *r, const char *fmt, ...) __printf(2, 3) __noreturn;
 void crash_nmi(const struct cpu_user_regs *r);	/* first thing in the NMI handler: may not return */
 void crash_stop_others(void);
 void show_all_cpus(void);		/* debug key d */
-
-/* --- power (shutdown.c) --- */
-/* Write SLP_TYP and SLP_EN as given; only S5 is supported: -EOPNOTSUPP otherwise. */
-int arch_acpi_enter_sleep(u32 pm1a, u32 pm1b, unsigned int state);
 
 #endif
