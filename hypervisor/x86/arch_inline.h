@@ -37,21 +37,9 @@ static __always_inline struct cpu_info *get_cpu_info(void)
 	return (struct cpu_info *)((sp | (STACK_SIZE - 1)) + 1) - 1;
 }
 
-static __always_inline unsigned int this_cpu(void)
-{
-	return get_cpu_info()->cpu;
-}
-
-static __always_inline struct vcpu *current_vcpu(void)
-{
-	return get_cpu_info()->current;
-}
-
-/* The frame of the current vcpu while the hypervisor runs. */
-static __always_inline struct cpu_user_regs *guest_regs(void)
-{
-	return &get_cpu_info()->guest;
-}
+#define this_cpu() (get_cpu_info()->cpu)
+#define current_vcpu() (get_cpu_info()->current)
+#define guest_regs() (&get_cpu_info()->guest)	/* of the current vcpu while the hypervisor runs */
 
 static __always_inline u64 percpu_area(unsigned int cpu)
 {
@@ -63,10 +51,7 @@ static __always_inline struct cpu_info *cpu_info_of(unsigned int cpu)
 	return (struct cpu_info *)(percpu_area(cpu) + PC_STACK_OFFSET + STACK_SIZE) - 1;
 }
 
-static __always_inline u64 *softirq_pending(unsigned int cpu)
-{
-	return &cpu_info_of(cpu)->softirq_pending;
-}
+#define softirq_pending(cpu) (&cpu_info_of(cpu)->softirq_pending)
 
 static inline void *mfn_to_virt(mfn_t mfn)
 {

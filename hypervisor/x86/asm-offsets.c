@@ -28,5 +28,6 @@ void asm_offsets(void)
 	DEFINE(VI_pending, offsetof(struct vcpu_info, evtchn_upcall_pending));
 	DEFINE(VI_mask, offsetof(struct vcpu_info, evtchn_upcall_mask));
 	DEFINE(VI_cr2, offsetof(struct vcpu_info, arch.cr2));
+	DEFINE(SYSCALL_STUB_SIZE, SYSCALL_STUB_SIZE);
 	DEFINE(NR_HYPERCALLS_, NR_HYPERCALLS);
 }

@@ -12,11 +12,11 @@
  */
 #include <hv/debug.h>
 #include <hv/errno.h>
+#include "context.h"
 #include "cpu.h"
 #include "io.h"
 #include "machine.h"
 #include "msr.h"
-#include "restricted.h"
 
 struct cpu_features cpu_feat;
 unsigned int opt_maxcpus;

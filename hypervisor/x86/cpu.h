@@ -53,15 +53,15 @@ static inline void cpuid(u32 leaf, u32 sub, u32 *a, u32 *b, u32 *c, u32 *d)
 			     : "a"(leaf), "c"(sub));
 }
 
-static inline void irqs_disable(void)
-{
-	__asm__ __volatile__("cli" ::: "memory");
+#define PLAIN_INSN(name, insn) \
+static inline void name(void) \
+{ \
+	__asm__ __volatile__(insn ::: "memory"); \
 }
-
-static inline void clts(void)
-{
-	__asm__ __volatile__("clts" ::: "memory");
-}
+PLAIN_INSN(irqs_disable, "cli")
+PLAIN_INSN(clts, "clts")
+PLAIN_INSN(wbinvd, "wbinvd")
+#undef PLAIN_INSN
 
 static inline void stts(void)
 {
@@ -77,11 +77,6 @@ static inline void xsetbv(u32 reg, u64 val)
 {
 	__asm__ __volatile__("xsetbv" : : "c"(reg), "a"((u32)val), "d"((u32)(val >> 32))
 			     : "memory");
-}
-
-static inline void wbinvd(void)
-{
-	__asm__ __volatile__("wbinvd" ::: "memory");
 }
 
 static inline void __noreturn cpu_stop(void)

@@ -19,8 +19,6 @@
 #include "cpu.h"
 #include "msr.h"
 #include "paging.h"
-#include "restricted.h"
-#include "trap.h"
 
 struct tss {
 	u32 reserved0;
@@ -40,7 +38,6 @@ static mfn_t zero_frame;		/* what unused pages of the windows show */
 #define RO_PTE (PTE_P | PTE_A | PTE_D | PTE_NX)
 #define RW_PTE (RO_PTE | PTE_RW)
 #define HV_GDT_OFFSET (PC_GDT_OFFSET + FIRST_HV_GDT_PAGE * PAGE_SIZE)
-#define STUB_SIZE 64
 
 static void set_gate(unsigned int vec, const void *fn, unsigned int dpl, unsigned int ist)
 {
@@ -67,39 +64,17 @@ static void idt_init(void)
 }
 
 /*
- * Write an instruction with a RIP-relative operand at p, in the page of stubs that is mapped at
- * `page`; returns its end.
+ * The SYSCALL stubs address this CPU's area relative to their page, so that one template fits all;
+ * only their jumps, whose end the last byte of each tells, lead out of the area.
  */
-static u8 *emit(u8 *p, u64 page, const char *op, u64 operand)
+static void make_stubs(u8 *page, u64 va)
 {
-	size_t len = strlen(op);
-	s32 rel = (s32)(operand - (page + ((u64)p & ~PAGE_MASK) + len + 4));
+	const char *template = restricted_roots ? restricted_syscall_stubs : syscall_stubs;
+	u8 *stub;
 
-	memcpy(p, op, len);
-	memcpy(p + len, &rel, 4);
-	return p + len + 4;
-}
-
-/*
- * One SYSCALL stub: save rsp in frame.rsp, point rsp at it, go on. With restricted roots frame.rsp
- * is not mapped yet: by way of the entry page, and the full root first.
- */
-static void make_stub(u8 *p, unsigned int cpu, void (*target)(void))
-{
-	u64 page = percpu_area(cpu) + PC_STUB_OFFSET, ep = percpu_area(cpu) + PC_ENTRY_OFFSET;
-	u64 frame_rsp = (u64)&cpu_info_of(cpu)->guest.rsp;
-
-	if (restricted_roots) {
-		p = emit(p, page, "\x48\x89\x25", ep + EP_RSP);		/* mov %rsp, EP_RSP */
-		p = emit(p, page, "\x48\x89\x05", ep + EP_RAX);		/* mov %rax, EP_RAX */
-		p = emit(p, page, "\x48\x8b\x05", ep + EP_CR3_FULL);	/* mov EP_.., %rax */
-		memcpy(p, "\x0f\x22\xd8", 3);				/* mov %rax, %cr3 */
-		p = emit(p + 3, page, "\x48\x8b\x05", ep + EP_RAX);	/* mov EP_RAX, %rax */
-		p = emit(p, page, "\x48\x8b\x25", ep + EP_RSP);		/* mov EP_RSP, %rsp */
-	}
-	p = emit(p, page, "\x48\x89\x25", frame_rsp);			/* mov %rsp, frame.rsp */
-	p = emit(p, page, "\x48\x8d\x25", frame_rsp);			/* lea frame.rsp, %rsp */
-	emit(p, page, "\xe9", (u64)target);				/* jmp target */
+	memcpy(page, template, 2 * SYSCALL_STUB_SIZE);
+	for (stub = page; stub < page + 2 * SYSCALL_STUB_SIZE; stub += SYSCALL_STUB_SIZE)
+		*(s32 *)(stub + stub[SYSCALL_STUB_SIZE - 1] - 4) += (s32)((u64)template - va);
 }
 
 static void set_system_desc(u64 *gdt, unsigned int sel, u64 base, u32 limit, u8 type)
@@ -144,8 +119,7 @@ int percpu_setup(unsigned int cpu)
 	for (i = IST_DF; i <= IST_DB; i++)
 		tss->ist[i - 1] = stack_va + i * PAGE_SIZE;
 	tss->iobase = sizeof(*tss);
-	make_stub(stubs, cpu, restricted_roots ? restricted_syscall_entry : syscall_entry);
-	make_stub(stubs + STUB_SIZE, cpu, syscall_compat_entry);
+	make_stubs(stubs, base + PC_STUB_OFFSET);
 
 	/* page 4 of the stack block stays a hole below the main stack */
 	if (map_pages(base + HV_GDT_OFFSET, gdt, 1, RW_PTE) ||
@@ -226,7 +200,7 @@ void cpu_load_tables(unsigned int cpu)
 		: : "m"(gdtr), "m"(idtr), "i"(HV_CS), "r"(0), "r"(HV_TSS_SEL) : "rax", "memory");
 	wrmsr(MSR_STAR, (u64)GUEST_CS32 << 48 | (u64)HV_CS << 32);
 	wrmsr(MSR_LSTAR, base + PC_STUB_OFFSET);
-	wrmsr(MSR_CSTAR, base + PC_STUB_OFFSET + STUB_SIZE);
+	wrmsr(MSR_CSTAR, base + PC_STUB_OFFSET + SYSCALL_STUB_SIZE);
 	wrmsr(MSR_FMASK, X86_RFLAGS_TF | X86_RFLAGS_IF | X86_RFLAGS_DF | X86_RFLAGS_NT |
 			 X86_RFLAGS_AC | X86_RFLAGS_RF | X86_RFLAGS_VM | X86_RFLAGS_IOPL);
 	/* AMD has no SYSENTER in long mode; restricted roots do not offer it */

@@ -125,11 +125,41 @@
 	X86_RFLAGS_AC | X86_RFLAGS_ID)
 
 /*
- * SYSCALL in 64-bit mode. The CPU's stub has stored the guest's rsp in frame.rsp and left
- * rsp == &frame.rsp. rcx = return rip, r11 = rflags. An NMI here runs on its own stack.
+ * What MSR LSTAR and CSTAR point at is copied to each CPU's stub page (desc.c): save rsp in
+ * frame.rsp, point rsp at it, go on. With restricted roots frame.rsp is not mapped yet: the full
+ * root first, by way of the entry page.
+ */
+#define AREA(page, offset) (page + (offset) - PC_STUB_OFFSET)(%rip)
+#define FRAME_RSP (PC_STACK_OFFSET + STACK_SIZE - CI_sizeof + UREGS_rsp)
+.macro SYSCALL_STUB page, restricted, to
+1:	.if	\restricted
+	mov	%rsp, AREA(\page, PC_ENTRY_OFFSET + EP_RSP)
+	mov	%rax, AREA(\page, PC_ENTRY_OFFSET + EP_RAX)
+	mov	AREA(\page, PC_ENTRY_OFFSET + EP_CR3_FULL), %rax
+	mov	%rax, %cr3
+	mov	AREA(\page, PC_ENTRY_OFFSET + EP_RAX), %rax
+	mov	AREA(\page, PC_ENTRY_OFFSET + EP_RSP), %rsp
+	.endif
+	mov	%rsp, AREA(\page, FRAME_RSP)
+	lea	AREA(\page, FRAME_RSP), %rsp
+	jmp.d32	\to
+2:	.org	1b + SYSCALL_STUB_SIZE - 1
+	.byte	2b - 1b				/* the jump is moved by hand */
+.endm
+	.balign	64
+ENTRY(syscall_stubs):
+	SYSCALL_STUB syscall_stubs, 0, syscall_entry
+	SYSCALL_STUB syscall_stubs, 0, syscall_compat_entry
+ENTRY(restricted_syscall_stubs):
+	SYSCALL_STUB restricted_syscall_stubs, 1, restricted_syscall_entry
+	SYSCALL_STUB restricted_syscall_stubs, 1, syscall_compat_entry
+
+/*
+ * SYSCALL in 64-bit mode, from the stub: rsp == &frame.rsp, rcx = return rip, r11 = rflags. An NMI
+ * here runs on its own stack.
  */
 	.balign	64
-ENTRY(syscall_entry):
+syscall_entry:
 	mov	%rax, AT_RSP(CI_scratch0)
 	mov	AT_RSP(CI_current), %rax
 	cmpb	$0, VCPU_in_kernel(%rax)
@@ -165,11 +195,10 @@ ENTRY(syscall_entry):
 	mov	VCPU_syscall_entry(%rax), %rcx
 	ENTER_KERNEL UREGS_rsp, 56, TRAP_CLEARS|X86_RFLAGS_DF
 
-syscall_bad_stack:	/* the long way reports it; the user root comes back first */
+syscall_bad_stack:	/* the long way reports it, perhaps without rip */
 	PATCH_CLAC
 	mov	VCPU_cr3_user(%rax), %rdx
 	mov	%rdx, %cr3
-	mov	AT_RSP(UREGS_rip), %rcx		/* lost, but the domain is about to crash */
 syscall_long_rdx:
 	mov	AT_RSP(CI_scratch1), %rdx
 syscall_long:
@@ -182,7 +211,7 @@ syscall_long:
 	jmp	exit_to_guest
 
 /* 32-bit SYSCALL (CSTAR), from its own stub: always the long way. */
-ENTRY(syscall_compat_entry):
+syscall_compat_entry:
 	PUSH_SYSCALL GUEST_CS32
 	SAVE_FRAME
 	mov	$1, %esi
@@ -597,7 +626,7 @@ restricted_iretq:
 	iretq
 
 /* The SYSCALL stub has stored rsp, loaded the full root, and set rsp == &frame.rsp. */
-ENTRY(restricted_syscall_entry):
+restricted_syscall_entry:
 	mov	%rax, AT_RSP(CI_scratch0)
 	mov	AT_RSP(CI_current), %rax
 	cmpb	$0, VCPU_in_kernel(%rax)

@@ -21,7 +21,6 @@
 #include "cpu.h"
 #include "machine.h"
 #include "paging.h"
-#include "restricted.h"
 
 u8 restricted_roots;
 static u64 root_generation = 1;

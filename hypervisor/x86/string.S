@@ -2,61 +2,27 @@
 /*
  * memcpy, memmove, memset, memcmp.
  *
- * Job:    short sizes by overlapping moves, long ones by string instructions.
+ * Job:    by string instructions, word by word.
  * Enter:  C calls; the compiler emits such calls by itself. Only the general registers.
  * Tests:  every boot
  */
 	.text
 #define FUNCTION(name) .globl name; .type name, @function; name
 
-FUNCTION(memcpy):
-	/* rdi: to, rsi: from, rdx: bytes */
+FUNCTION(memcpy):				/* rdi: to, rsi: from, rdx: bytes */
 	mov	%rdi, %rax
-	cmp	$16, %rdx
-	jb	.Lcopy_short
-	mov	-8(%rsi,%rdx), %r8
+	cmp	$8, %rdx
+	jb	1f
+	mov	-8(%rsi,%rdx), %r8		/* the last eight overlap the words before */
 	lea	-8(%rdi,%rdx), %r9
-	cmp	$32, %rdx
-	ja	1f
-	mov	(%rsi), %rcx
-	mov	8(%rsi), %r10
-	mov	-16(%rsi,%rdx), %r11
-	mov	%rcx, (%rdi)
-	mov	%r10, 8(%rdi)
-	mov	%r11, -8(%r9)
-	mov	%r8, (%r9)
-	ret
-1:	mov	%rdx, %rcx
+	mov	%rdx, %rcx
 	shr	$3, %rcx
 	rep movsq
 	mov	%r8, (%r9)
 	ret
-.Lcopy_short:
-	cmp	$8, %edx
-	jb	1f
-	mov	(%rsi), %rcx
-	mov	-8(%rsi,%rdx), %r8
-	mov	%rcx, (%rdi)
-	mov	%r8, -8(%rdi,%rdx)
+1:	mov	%edx, %ecx
+	rep movsb
 	ret
-1:	cmp	$4, %edx
-	jb	1f
-	mov	(%rsi), %ecx
-	mov	-4(%rsi,%rdx), %r8d
-	mov	%ecx, (%rdi)
-	mov	%r8d, -4(%rdi,%rdx)
-	ret
-1:	test	%edx, %edx
-	jz	1f
-	movzbl	(%rsi), %ecx
-	movzbl	-1(%rsi,%rdx), %r8d
-	shr	$1, %edx
-	movzbl	(%rsi,%rdx), %r9d		/* the middle of three, the last of two */
-	mov	%r9b, (%rdi,%rdx)
-	mov	%cl, (%rdi)
-	jnc	1f				/* even: done */
-	mov	%r8b, (%rdi,%rdx,2)
-1:	ret
 
 FUNCTION(memmove):
 	mov	%rdi, %rax
@@ -83,11 +49,10 @@ FUNCTION(memset):
 	mov	%rdx, %rcx
 	shr	$3, %rcx
 	rep stosq
-	mov	%r9, %rax
-	ret
+	jmp	2f
 1:	mov	%edx, %ecx
 	rep stosb
-	mov	%r9, %rax
+2:	mov	%r9, %rax
 	ret
 
 FUNCTION(memcmp):

@@ -16,7 +16,6 @@
 #include "context.h"
 #include "cpu.h"
 #include "machine.h"
-#include "trap.h"
 
 void fatal_exception(struct cpu_user_regs *regs)
 {
