@@ -13,8 +13,6 @@
  * Tests:  tests/guests/{fpu,smp,debugregs}.c
  */
 #include <hv/debug.h>
-#include <hv/errno.h>
-#include <hv/page_alloc.h>
 #include <hv/pv.h>
 #include <hv/string.h>
 #include "context.h"
@@ -108,8 +106,8 @@ static void switch_in(struct vcpu *v)
 	atomic_or(&v->domain->dirty_cpus, BIT(this_cpu()));
 	tlb_note_flush();
 	load_guest_root(v);
-	map_gdt_window(v);
-	map_ldt_window(v);
+	arch_load_gdt(v);
+	arch_load_ldt(v);
 	bad = LOAD_SEL(ds, v->regs.ds) | LOAD_SEL(es, v->regs.es);
 	bad |= LOAD_SEL(fs, v->regs.fs) | LOAD_SEL(gs, v->regs.gs);
 	write_fs(v->pv.fs_base);
@@ -136,36 +134,13 @@ void arch_context_switch(struct vcpu *prev, struct vcpu *next)
 	else
 		switch_out(prev);
 	ci->current = next;
-	if (!next->is_idle) {
-		switch_in(next);
-	} else {
-		tlb_note_flush();
-		write_cr3(mfn_x(virt_to_mfn(hv_root)) << PAGE_SHIFT);
+	if (next->is_idle)
 		tlb_enter_hv_root();
-	}
+	else
+		switch_in(next);
 	/* the CR3 write has dropped prev's entries (guest entries are never global) */
 	if (!prev->is_idle && prev->domain != next->domain)
 		atomic_and(&prev->domain->dirty_cpus, ~BIT(ci->cpu));
-}
-
-int arch_vcpu_create(struct vcpu *v)
-{
-	if (v->is_idle)
-		return 0;
-	v->arch = hv_alloc(sizeof(struct arch_vcpu));
-	if (v->arch && !fpu_alloc(v))
-		return 0;
-	hv_free(v->arch);
-	v->arch = NULL;
-	return -ENOMEM;
-}
-
-void arch_vcpu_destroy(struct vcpu *v)
-{
-	if (v->arch)
-		free_hv_pages(arch_of(v)->fpu, 0);
-	hv_free(v->arch);
-	v->arch = NULL;
 }
 
 void arch_sync_vcpu(struct vcpu *v)
@@ -187,18 +162,6 @@ void fill_hv_slots(u64 *l4)
 {
 	memcpy(l4 + HV_L4_FIRST, hv_root + HV_L4_FIRST, (HV_L4_LAST + 1 - HV_L4_FIRST) * 8);
 	arch_root_changed(NULL, INVALID_MFN);	/* the frame may have been another root before */
-}
-
-void arch_load_gdt(struct vcpu *v)
-{
-	if (v == current_vcpu())
-		map_gdt_window(v);
-}
-
-void arch_load_ldt(struct vcpu *v)
-{
-	if (v == current_vcpu())
-		map_ldt_window(v);
 }
 
 void arch_toggle_guest_mode(struct vcpu *v)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What x86 keeps of a vcpu, and the files that switch, enter and leave it.
+ * Ways into the hypervisor and out of it.
  *
- * Job:    struct arch_vcpu (v->arch); what entry.S, desc.c, trap.c and restricted.c offer each other.
+ * Job:    what entry.S, desc.c, trap.c and restricted.c offer each other.
  * Tests:  all
  */
 #ifndef X86_CONTEXT_H
@@ -10,12 +10,6 @@
 
 #include <hv/arch.h>
 #include <hv/domain.h>
-
-struct arch_vcpu {
-	struct fpu_area *fpu;		/* a page: XSAVE or FXSAVE image */
-	u64 xcr0;
-};
-#define arch_of(v) ((struct arch_vcpu *)(v)->arch)
 
 /* The data selectors that are loaded, into a struct cpu_user_regs. */
 #define READ_SELECTORS(r) \
@@ -25,8 +19,6 @@ struct arch_vcpu {
 /* --- desc.c --- */
 int percpu_setup(unsigned int cpu);	/* map and fill the CPU's area; -ENOMEM */
 void cpu_load_tables(unsigned int cpu);	/* on that CPU: GDT, IDT, TSS, SYSCALL MSRs */
-void map_gdt_window(const struct vcpu *v);	/* v's GDT and LDT frames into this CPU's windows */
-void map_ldt_window(const struct vcpu *v);
 
 /* --- entry.S; the stubs have 16 bytes for each of the 256 vectors --- */
 extern const char entry_stubs[], restricted_stubs[];

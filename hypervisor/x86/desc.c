@@ -4,7 +4,7 @@
  *
  * Job:    each CPU's area (layout.h): GDT and LDT windows, TSS, SYSCALL stubs, stacks; the IDT;
  *         loading them; mapping a vcpu's GDT and LDT frames into the windows.
- * Enter:  boot/start.c, smp.c (percpu_setup, cpu_load_tables); context.c (windows).
+ * Enter:  boot/start.c, smp.c (percpu_setup, cpu_load_tables); context.c, pv/ (windows).
  * State:  the areas; one IDT for all CPUs.
  * Locks:  set-up runs on one CPU; the windows are touched by their own CPU only.
  * Holds:  D4  the guest's GDT frames fill pages 0-13 of the window; unused ones show a page of
@@ -160,17 +160,20 @@ static void map_window(u64 va, const mfn_t *frames, unsigned int used, unsigned 
  * The frames are mapped writable for the CPU alone (it sets accessed bits); they are PT_seg, so no
  * guest can write them.
  */
-void map_gdt_window(const struct vcpu *v)
+void arch_load_gdt(struct vcpu *v)
 {
-	map_window(percpu_area(this_cpu()) + PC_GDT_OFFSET, v->pv.gdt_frames,
-		   DIV_ROUND_UP(v->pv.gdt_ents, 512), NR_GUEST_GDT_PAGES);
+	if (v == current_vcpu())
+		map_window(percpu_area(this_cpu()) + PC_GDT_OFFSET, v->pv.gdt_frames,
+			   DIV_ROUND_UP(v->pv.gdt_ents, 512), NR_GUEST_GDT_PAGES);
 }
 
-void map_ldt_window(const struct vcpu *v)
+void arch_load_ldt(struct vcpu *v)
 {
 	u64 base = percpu_area(this_cpu()), ldt = base + PC_LDT_OFFSET;
 	unsigned int ents = v->pv.ldt_ents;
 
+	if (v != current_vcpu())
+		return;
 	map_window(ldt, v->pv.ldt_frames, DIV_ROUND_UP(ents, 512), 16);
 	if (ents)
 		set_system_desc((u64 *)(base + HV_GDT_OFFSET), HV_LDT_SEL, ldt, ents * 8 - 1, 0x82);

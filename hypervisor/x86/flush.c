@@ -19,6 +19,7 @@
 #include <hv/lock.h>
 #include "cpu.h"
 #include "machine.h"
+#include "paging.h"
 #include "vectors.h"
 
 static spinlock_t req_lock = SPINLOCK_INIT(RANK_FLUSH);
@@ -91,6 +92,8 @@ void flush_cache_all(void)
 
 void tlb_enter_hv_root(void)
 {
+	tlb_note_flush();
+	write_cr3(mfn_x(virt_to_mfn(hv_root)) << PAGE_SHIFT);
 	atomic_or(&hv_root_cpus, BIT(this_cpu()));
 }
 

@@ -5,17 +5,17 @@
  * Job:    save and restore on every switch (never lazily: no registers of one domain are ever
  *         loaded while another runs); XCR0; the FXSAVE images of vcpu contexts.
  * Enter:  context.c, pv/privop.c (arch_set_xcr0), pv/vcpu_op.c (arch_set_fpu).
- * State:  arch_vcpu.fpu: a page with the XSAVE (standard format) or FXSAVE image; hw_xcr0[cpu].
+ * State:  v->arch: a page with the XSAVE (standard format) or FXSAVE image; hw_xcr0[cpu].
  * Locks:  none: a vcpu's area belongs to the CPU that runs it, or to who paused it.
  * Holds:  FP1  images are written by the CPU or sanitised, so that XRSTOR cannot fault.
  *         FP2  saving and restoring covers every component that any guest may enable.
  * Tests:  tests/guests/fpu.c
  */
 #include <hv/debug.h>
+#include <hv/domain.h>
 #include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
-#include "context.h"
 #include "cpu.h"
 #include "machine.h"
 
@@ -27,15 +27,19 @@
 #define FCW_INIT 0x37f
 #define MXCSR_INIT 0x1f80
 
-/* The legacy area and the XSAVE header behind it (Intel SDM vol. 1, 13.4). */
 struct fpu_area {
+	/* the legacy area and the XSAVE header behind it (Intel SDM vol. 1, 13.4) */
 	u16 fcw, fsw, ftw, fop;
 	u64 fip, fdp;
 	u32 mxcsr, mxcsr_mask;
 	u8 st[128], xmm[256], unused[96];
 	u64 xstate_bv, xcomp_bv, zero[6];
+	u8 components[PAGE_SIZE - 576 - 64];
+	/* ours */
+	u64 xcr0, pad[7];
 };
 _Static_assert(offsetof(struct fpu_area, xstate_bv) == LEGACY_SIZE, "hardware's layout");
+_Static_assert(sizeof(struct fpu_area) == PAGE_SIZE, "one page");
 
 static u32 mxcsr_mask = 0xffbf;
 static u64 hw_xcr0[NR_CPUS];
@@ -52,8 +56,8 @@ void fpu_init(void)
 	if (!cpu_feat.xsave)
 		return;
 	cpuid(0xd, 0, &a, &size, &c, &d);	/* for what is enabled in XCR0 now: all */
-	if (size > PAGE_SIZE)
-		panic("The vector registers need %u bytes: more than a page", size);
+	if (size > offsetof(struct fpu_area, xcr0))
+		panic("The vector registers need %u bytes: too many", size);
 }
 
 static void set_hw_xcr0(u64 val)
@@ -67,23 +71,29 @@ static void set_hw_xcr0(u64 val)
 }
 
 /* xcr0 begins as 3, not 1 as after reset: SSE is part of the base ABI. */
-int fpu_alloc(struct vcpu *v)
+int arch_vcpu_create(struct vcpu *v)
 {
-	struct arch_vcpu *a = arch_of(v);
+	struct fpu_area *f = v->is_idle ? NULL : alloc_hv_pages(0);
 
-	a->fpu = alloc_hv_pages(0);
-	if (!a->fpu)
-		return -ENOMEM;
-	a->fpu->fcw = FCW_INIT;
-	a->fpu->mxcsr = MXCSR_INIT;
-	a->xcr0 = cpu_feat.xsave ? XSTATE_X87 | XSTATE_SSE : 0;
+	v->arch = f;
+	if (!f)
+		return v->is_idle ? 0 : -ENOMEM;
+	f->fcw = FCW_INIT;
+	f->mxcsr = MXCSR_INIT;
+	f->xcr0 = cpu_feat.xsave ? XSTATE_X87 | XSTATE_SSE : 0;
 	return 0;
+}
+
+void arch_vcpu_destroy(struct vcpu *v)
+{
+	free_hv_pages(v->arch, 0);
+	v->arch = NULL;
 }
 
 /* CR0.TS is clear. The area is the one that this CPU restored from last, as XSAVEOPT wants it. */
 void fpu_save(struct vcpu *v)
 {
-	struct fpu_area *f = arch_of(v)->fpu;
+	struct fpu_area *f = v->arch;
 
 	if (!cpu_feat.xsave) {
 		__asm__ __volatile__("fxsave64 %0" : "=m"(*f));
@@ -98,7 +108,7 @@ void fpu_save(struct vcpu *v)
 
 void fpu_restore(struct vcpu *v)
 {
-	const struct fpu_area *f = arch_of(v)->fpu;
+	const struct fpu_area *f = v->arch;
 
 	if (!cpu_feat.xsave) {
 		__asm__ __volatile__("fxrstor64 %0" : : "m"(*f));
@@ -106,19 +116,20 @@ void fpu_restore(struct vcpu *v)
 	}
 	set_hw_xcr0(cpu_feat.xcr0_mask);
 	__asm__ __volatile__("xrstor64 %0" : : "m"(*f), "a"(~0U), "d"(~0U) : "memory");
-	set_hw_xcr0(arch_of(v)->xcr0);
+	set_hw_xcr0(f->xcr0);
 }
 
 /* XSETBV of a guest. -EINVAL: a value that the CPU would refuse or that we do not offer. */
 int arch_set_xcr0(struct vcpu *v, u64 xcr0)
 {
+	struct fpu_area *f = v->arch;
 	u64 avx512 = xcr0 & XSTATE_AVX512;
 
 	if (!cpu_feat.xsave || !(xcr0 & XSTATE_X87) || xcr0 & ~cpu_feat.xcr0_mask ||
 	    (xcr0 & XSTATE_AVX && !(xcr0 & XSTATE_SSE)) ||
 	    (avx512 && (avx512 != XSTATE_AVX512 || !(xcr0 & XSTATE_AVX))))
 		return -EINVAL;
-	arch_of(v)->xcr0 = xcr0;
+	f->xcr0 = xcr0;
 	if (v == current_vcpu())
 		set_hw_xcr0(xcr0);
 	return 0;
@@ -126,9 +137,9 @@ int arch_set_xcr0(struct vcpu *v, u64 xcr0)
 
 void arch_set_fpu(struct vcpu *v, const void *fxsave_image)
 {
-	struct fpu_area *f = arch_of(v)->fpu;
+	struct fpu_area *f = v->arch;
 
-	memset(f, 0, PAGE_SIZE);
+	memset(f, 0, offsetof(struct fpu_area, xcr0));
 	memcpy(f, fxsave_image, offsetof(struct fpu_area, unused));
 	f->mxcsr &= mxcsr_mask;
 	if (cpu_feat.xsave)

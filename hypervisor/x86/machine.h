@@ -85,12 +85,11 @@ int start_prepare_cpu(unsigned int cpu);
 void __noreturn start_secondary(unsigned int cpu);	/* boot/start.c: the idle loop */
 void __noreturn smp_start_secondary(void);	/* where the trampoline leads */
 void tlb_note_flush(void);		/* right before a CR3 write that drops all guest entries */
-void tlb_enter_hv_root(void);		/* after CR3 went to hv_root (idle) ... */
+void tlb_enter_hv_root(void);		/* CR3 to hv_root (idle) ... */
 void tlb_leave_hv_root(void);		/* ... before it goes to a guest's root again */
 
 /* --- FPU (fpu.c) --- */
 void fpu_init(void);			/* after cpu_setup() */
-int fpu_alloc(struct vcpu *v);		/* initial state; -ENOMEM */
 void fpu_save(struct vcpu *v);		/* v has this CPU's registers */
 void fpu_restore(struct vcpu *v);
 

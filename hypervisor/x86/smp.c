@@ -149,7 +149,6 @@ void smp_start_secondary(void)
 		cpu_stop();
 	tsc_sync_new_cpu(cpu);
 	tlb_enter_hv_root();
-	flush_tlb_local();
 	atomic_or(&cpu_online_map, BIT(cpu));
 	start_secondary(cpu);
 }
