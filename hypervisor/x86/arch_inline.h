@@ -26,7 +26,7 @@ struct cpu_info {
 	u32 cpu, pad;
 };
 
-/* Hardware aligns RSP0 down to 16 bytes before it pushes: guest.es must lie on such an address. */
+/* Hardware aligns RSP0 down to 16 bytes before it pushes. */
 _Static_assert((sizeof(struct cpu_info) - offsetof(struct cpu_info, guest.es)) % 16 == 0, "RSP0");
 
 static __always_inline struct cpu_info *get_cpu_info(void)
@@ -53,20 +53,13 @@ static __always_inline struct cpu_info *cpu_info_of(unsigned int cpu)
 
 #define softirq_pending(cpu) (&cpu_info_of(cpu)->softirq_pending)
 
-static inline void *mfn_to_virt(mfn_t mfn)
-{
-	return (void *)(DIRECTMAP_VIRT_START + (mfn_x(mfn) << PAGE_SHIFT));
-}
-
 static inline mfn_t virt_to_mfn(const void *p)
 {
 	return _mfn(((u64)p - DIRECTMAP_VIRT_START) >> PAGE_SHIFT);
 }
 
-static inline void *maddr_to_virt(u64 maddr)
-{
-	return (void *)(DIRECTMAP_VIRT_START + maddr);
-}
+#define maddr_to_virt(maddr) ((void *)(DIRECTMAP_VIRT_START + (maddr)))
+#define mfn_to_virt(mfn) maddr_to_virt(mfn_x(mfn) << PAGE_SHIFT)
 
 static inline void cpu_relax(void)
 {

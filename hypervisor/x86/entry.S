@@ -154,22 +154,17 @@ ENTRY(restricted_syscall_stubs):
 	SYSCALL_STUB restricted_syscall_stubs, 1, restricted_syscall_entry
 	SYSCALL_STUB restricted_syscall_stubs, 1, syscall_compat_entry
 
-/*
- * SYSCALL in 64-bit mode, from the stub: rsp == &frame.rsp, rcx = return rip, r11 = rflags. An NMI
- * here runs on its own stack.
- */
+/* SYSCALL in 64-bit mode, from the stub: rsp == &frame.rsp, rcx = return rip, r11 = rflags. */
 	.balign	64
 syscall_entry:
 	mov	%rax, AT_RSP(CI_scratch0)
 	mov	AT_RSP(CI_current), %rax
 	cmpb	$0, VCPU_in_kernel(%rax)
 	jne	hypercall_entry
-
 	/*
-	 * From guest user mode. Direct switch when direct_ok says that the kernel root, stack and
-	 * callback are sound and the callback masks events (pv_update_direct()), and events are
-	 * not masked now. Writes this frame below kernel_sp:
-	 *	rcx r11 | rip cs rflags rsp ss
+	 * From guest user mode. Direct switch when direct_ok has bit 0 (kernel root, stack and
+	 * callback are sound, the callback masks events: pv_update_direct()) and events are not
+	 * masked. Writes this below kernel_sp: rcx r11 | rip cs rflags rsp ss
 	 */
 	testb	$1, VCPU_direct_ok(%rax)
 	jz	syscall_long
@@ -217,10 +212,7 @@ syscall_compat_entry:
 	mov	$1, %esi
 	jmp	1b
 
-/*
- * SYSCALL from guest kernel mode: a hypercall. rax (saved in scratch0) is its number, arguments
- * in rdi rsi rdx r10 r8 r9. rsp == &frame.rsp; rax = current.
- */
+/* A hypercall: its number in scratch0, arguments in rdi rsi rdx r10 r8 r9; rax == current. */
 hypercall_entry:
 	cmpl	$__HYPERVISOR_iret, AT_RSP(CI_scratch0)
 	je	iret_direct
@@ -280,11 +272,10 @@ exit_sysret:
 .endm
 
 /*
- * iret without the long way. The frame at the guest's rsp:
- *	rax r11 rcx flags | rip cs rflags rsp ss
- * rsp == &frame.rsp, rax = current; rcx (the hypercall's return address) is kept in scratch2 for
- * the long way, r11 is free. frame.rsp stays until everything of the guest's has been read, then
- * the root changes. What is not the plain case goes to the hypercall's handler.
+ * iret without the long way. The frame at the guest's rsp: rax r11 rcx flags | rip cs rflags rsp ss
+ * rcx (the hypercall's return address) is kept in scratch2 for the long way, r11 is free. frame.rsp
+ * stays until everything of the guest's has been read, then the root changes. What is not the
+ * plain case goes to the hypercall's handler.
  */
 iret_direct:
 	mov	%rcx, AT_RSP(CI_scratch2)
@@ -392,10 +383,8 @@ ENTRY(sysenter_entry):
 
 /*
  * Page faults of guest user mode go straight to the guest kernel when direct_ok has bit 1 (as
- * for SYSCALL, and its #PF handler is sound and masks events). The stack, from rsp == the error
- * code, which hardware pushed into frame.error_code when the fault came from ring 3:
- *	error | rip cs rflags rsp ss
- * and what the guest gets: rcx r11 error | rip cs rflags rsp ss
+ * for SYSCALL, and its #PF handler is sound and masks events). Hardware has pushed into the frame,
+ * from rsp == &frame.error_code on, error | rip cs rflags rsp ss; the guest gets rcx r11 before it.
  */
 	.balign	64
 ENTRY(exc_page_fault):
@@ -510,8 +499,8 @@ ENTRY(entry_stubs):
 #define EP_FROM_BLOCK_END(f) (PC_ENTRY_OFFSET + (f) - (PC_STACK_OFFSET + STACK_SIZE))
 
 /*
- * NMI, machine check, debug and double fault: own stacks, mapped in restricted roots too. They run
- * on the full root and go back on the one found. rbx: the last byte of the stack block.
+ * NMI, machine check, debug and double fault have own stacks, mapped in restricted roots too; they
+ * run on the full root and go back on the one found. rbx: the last byte of the stack block.
  */
 .macro IST_EXC name, vector, has_error=0
 ENTRY(exc_\name):
@@ -567,6 +556,7 @@ ENTRY(restricted_stubs):
 	mov	EP_FRAME_TOP(%rax), %rcx
 .endm
 restricted_common:
+	PATCH_CLAC
 	push	%rax
 	push	%rcx
 	testb	$3, 32(%rsp)
@@ -599,13 +589,11 @@ restricted_from_hv:
 	pop	%rax
 	jmp	restricted_dispatch
 1:	TO_FULL_ROOT				/* IRETQ to the guest was refused: to the real frame */
-	.irp	i, 8, 0
-	mov	\i(%rsp), %rax
-	mov	%rax, -56 + \i(%rcx)
-	.endr
-	lea	-56(%rcx), %rsp
+	mov	(%rsp), %rax
+	mov	%rax, -48(%rcx)
+	mov	8(%rsp), %rax
+	lea	-48(%rcx), %rsp
 	pop	%rcx
-	pop	%rax
 	jmp	iret_refused
 
 /* Leave: rsp == &frame. The hardware frame goes to the entry page, then the root changes. */

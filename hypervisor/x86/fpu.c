@@ -90,32 +90,35 @@ void arch_vcpu_destroy(struct vcpu *v)
 	v->arch = NULL;
 }
 
+/* On all components that XCR0 enables. */
+#define XSTATE_INSN(insn, f) \
+	__asm__ __volatile__(insn " %0" : "+m"(*(f)) : "a"(~0U), "d"(~0U) : "memory")
+
 /* CR0.TS is clear. The area is the one that this CPU restored from last, as XSAVEOPT wants it. */
 void fpu_save(struct vcpu *v)
 {
 	struct fpu_area *f = v->arch;
 
-	if (!cpu_feat.xsave) {
-		__asm__ __volatile__("fxsave64 %0" : "=m"(*f));
-		return;
-	}
-	set_hw_xcr0(cpu_feat.xcr0_mask);
+	if (cpu_feat.xsave)
+		set_hw_xcr0(cpu_feat.xcr0_mask);
 	if (cpu_feat.xsaveopt)
-		__asm__ __volatile__("xsaveopt64 %0" : "+m"(*f) : "a"(~0U), "d"(~0U) : "memory");
+		XSTATE_INSN("xsaveopt64", f);
+	else if (cpu_feat.xsave)
+		XSTATE_INSN("xsave64", f);
 	else
-		__asm__ __volatile__("xsave64 %0" : "+m"(*f) : "a"(~0U), "d"(~0U) : "memory");
+		XSTATE_INSN("fxsave64", f);
 }
 
 void fpu_restore(struct vcpu *v)
 {
-	const struct fpu_area *f = v->arch;
+	struct fpu_area *f = v->arch;
 
 	if (!cpu_feat.xsave) {
-		__asm__ __volatile__("fxrstor64 %0" : : "m"(*f));
+		XSTATE_INSN("fxrstor64", f);
 		return;
 	}
 	set_hw_xcr0(cpu_feat.xcr0_mask);
-	__asm__ __volatile__("xrstor64 %0" : : "m"(*f), "a"(~0U), "d"(~0U) : "memory");
+	XSTATE_INSN("xrstor64", f);
 	set_hw_xcr0(f->xcr0);
 }
 

@@ -22,6 +22,8 @@
 #include "machine.h"
 #include "paging.h"
 
+#define TABLE_PTE (PTE_P | PTE_RW | PTE_A | PTE_D)
+
 u8 restricted_roots;
 static u64 root_generation = 1;
 
@@ -36,17 +38,16 @@ static struct restricted {
 /* The L1 table for va below the private L3 of slot 261; new tables come from the allocator. */
 static u64 *private_l1(u64 *l3, u64 va)
 {
-	u64 *t = l3, *n;
-	unsigned int i, idx[2] = { L3_INDEX(va), L2_INDEX(va) };
+	u64 *t = l3, *n, *pte;
+	unsigned int shift;
 
-	for (i = 0; i < 2; i++) {
-		if (!(t[idx[i]] & PTE_P)) {
-			n = alloc_hv_pages(0);
-			if (!n)
-				return NULL;
-			t[idx[i]] = make_pte(virt_to_mfn(n), PTE_P | PTE_RW | PTE_A | PTE_D);
-		}
-		t = mfn_to_virt(pte_mfn(t[idx[i]]));
+	for (shift = 30; shift > 12; shift -= 9) {
+		pte = &t[(va >> shift) & 511];
+		n = *pte & PTE_P ? mfn_to_virt(pte_mfn(*pte)) : alloc_hv_pages(0);
+		if (!n)
+			return NULL;
+		*pte = make_pte(virt_to_mfn(n), TABLE_PTE);
+		t = n;
 	}
 	return t;
 }
@@ -85,8 +86,7 @@ int restricted_setup(unsigned int cpu, const void *idt, void *entry_page)
 		if (!r->root[i])
 			return -ENOMEM;
 		r->root[i][L4_INDEX(M2P_VIRT_START)] = hv_root[L4_INDEX(M2P_VIRT_START)];
-		r->root[i][L4_INDEX(IMAGE_VIRT_START)] =
-			make_pte(virt_to_mfn(l3), PTE_P | PTE_RW | PTE_A | PTE_D);
+		r->root[i][L4_INDEX(IMAGE_VIRT_START)] = make_pte(virt_to_mfn(l3), TABLE_PTE);
 		r->copies[i] = INVALID_MFN;
 	}
 	return 0;
