@@ -14,8 +14,7 @@
 #define CI(m) DEFINE(CI_##m, offsetof(struct cpu_info, m))
 #define VCPU(m) DEFINE(VCPU_##m, offsetof(struct vcpu, pv.m))
 
-void asm_offsets(void);
-void asm_offsets(void)
+static void __used asm_offsets(void)
 {
 	REG(rax); REG(error_code); REG(entry_vector);
 	REG(rip); REG(cs); REG(rflags); REG(rsp); REG(ss); REG(es); REG(ds);

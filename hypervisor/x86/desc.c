@@ -191,15 +191,10 @@ void cpu_load_tables(unsigned int cpu)
 	set_system_desc((u64 *)(base + HV_GDT_OFFSET), HV_TSS_SEL, base + PC_TSS_OFFSET,
 			sizeof(struct tss) - 1, 0x89);
 	__asm__ __volatile__(
-		"lgdt %0\n"
-		"lidt %1\n"
-		"push %2\n"
-		"lea 1f(%%rip), %%rax\n"
-		"push %%rax\n"
-		"lretq\n"
+		"lgdt %0; lidt %1\n"
+		"push %2; lea 1f(%%rip), %%rax; push %%rax; lretq\n"
 		"1: mov %3, %%ds; mov %3, %%es; mov %3, %%ss; mov %3, %%fs; mov %3, %%gs\n"
-		"ltr %w4\n"
-		"lldt %w3\n"
+		"ltr %w4; lldt %w3\n"
 		: : "m"(gdtr), "m"(idtr), "i"(HV_CS), "r"(0), "r"(HV_TSS_SEL) : "rax", "memory");
 	wrmsr(MSR_STAR, (u64)GUEST_CS32 << 48 | (u64)HV_CS << 32);
 	wrmsr(MSR_LSTAR, base + PC_STUB_OFFSET);

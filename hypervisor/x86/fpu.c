@@ -26,6 +26,7 @@
 #define XSTATE_AVX512 0xe0UL
 #define FCW_INIT 0x37f
 #define MXCSR_INIT 0x1f80
+#define MXCSR_MASK 0xffff		/* what every 64-bit CPU has: other bits may fault */
 
 struct fpu_area {
 	/* the legacy area and the XSAVE header behind it (Intel SDM vol. 1, 13.4) */
@@ -41,23 +42,18 @@ struct fpu_area {
 _Static_assert(offsetof(struct fpu_area, xstate_bv) == LEGACY_SIZE, "hardware's layout");
 _Static_assert(sizeof(struct fpu_area) == PAGE_SIZE, "one page");
 
-static u32 mxcsr_mask = 0xffbf;
 static u64 hw_xcr0[NR_CPUS];
 
 void fpu_init(void)
 {
-	static struct fpu_area probe __aligned(64);
-	u32 a, size, c, d;
+	struct cpuid_leaf l;
 
 	clts();
-	__asm__ __volatile__("fxsave64 %0" : "=m"(probe));
-	if (probe.mxcsr_mask)
-		mxcsr_mask = probe.mxcsr_mask;
 	if (!cpu_feat.xsave)
 		return;
-	cpuid(0xd, 0, &a, &size, &c, &d);	/* for what is enabled in XCR0 now: all */
-	if (size > offsetof(struct fpu_area, xcr0))
-		panic("The vector registers need %u bytes: too many", size);
+	arch_cpuid(0xd, 0, &l);		/* b: bytes for what is enabled in XCR0 now: all */
+	if (l.b > offsetof(struct fpu_area, xcr0))
+		panic("The vector registers need %u bytes: too many", l.b);
 }
 
 static void set_hw_xcr0(u64 val)
@@ -144,7 +140,7 @@ void arch_set_fpu(struct vcpu *v, const void *fxsave_image)
 
 	memset(f, 0, offsetof(struct fpu_area, xcr0));
 	memcpy(f, fxsave_image, offsetof(struct fpu_area, unused));
-	f->mxcsr &= mxcsr_mask;
+	f->mxcsr &= MXCSR_MASK;
 	if (cpu_feat.xsave)
 		f->xstate_bv = XSTATE_X87 | XSTATE_SSE;
 }

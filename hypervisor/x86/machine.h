@@ -3,7 +3,7 @@
  * What the files of x86/ offer each other and boot/start.c.
  *
  * Job:    declarations of uart.c vga.c apic.c tsc.c ioapic.c irq.c msi.c pci.c smp.c flush.c fpu.c
- *         crash.c shutdown.c; the order in which start.c calls the *_init() functions is the order
+ *         trap.c shutdown.c; the order in which start.c calls the *_init() functions is the order
  *         in which they stand here, cpu_identify() and cpu_setup() of cpu.h first.
  * Locks:  none to call an init function: one CPU runs.
  * Tests:  all
@@ -93,11 +93,11 @@ void fpu_init(void);			/* after cpu_setup() */
 void fpu_save(struct vcpu *v);		/* v has this CPU's registers */
 void fpu_restore(struct vcpu *v);
 
-/* --- crashes (crash.c, debug/panic.c) --- */
+/* --- crashes (trap.c, debug/panic.c) --- */
 void show_registers(const struct cpu_user_regs *r);
-/* trap.c, for a trap in the hypervisor that nothing explains: dump and stop. */
+/* for a trap in the hypervisor that nothing explains: dump and stop */
 void panic_regs(const struct cpu_user_regs *r, const char *fmt, ...) __printf(2, 3) __noreturn;
-void crash_nmi(const struct cpu_user_regs *r);	/* first thing in the NMI handler: may not return */
+void crash_nmi(const struct cpu_user_regs *r);	/* the NMI handler: may not return */
 void crash_stop_others(void);
 void show_all_cpus(void);		/* debug key d */
 
