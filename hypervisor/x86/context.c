@@ -224,27 +224,19 @@ void arch_set_tsc_aux(struct vcpu *v, u32 val)
 
 void arch_set_debugreg(struct vcpu *v, unsigned int reg, u64 val)
 {
-	bool had = has_breakpoints(v);
-
 	v->pv.dr[reg] = val;
-	if (v != current_vcpu())
-		return;
-	if (has_breakpoints(v))
+	if (v == current_vcpu())
 		load_debugregs(v);
-	else if (had)
-		WRITE_DR(7, 0x400);
 }
 
 void arch_set_ts(struct vcpu *v, bool set)
 {
-	bool changed = v->pv.ts != set;
-
-	v->pv.ts = set;
-	if (!changed || v != current_vcpu())
+	if (v->pv.ts == set)
 		return;
-	if (set)
+	v->pv.ts = set;
+	if (v == current_vcpu() && set)
 		stts();
-	else
+	else if (v == current_vcpu())
 		clts();
 }
 

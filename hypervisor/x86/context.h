@@ -39,7 +39,7 @@ void guest_iret_refused(struct cpu_user_regs *regs);
 /* --- restricted.c: restricted roots for CPUs with Meltdown --- */
 extern u8 restricted_roots;		/* 1: guest mode runs on them */
 /* The CPU's private tables, after its area is mapped; -ENOMEM. */
-int restricted_setup(unsigned int cpu, const void *idt, void *entry_page);
+int restricted_setup(unsigned int cpu, const void *idt);
 void restricted_window(unsigned int cpu, u64 va, u64 pte);	/* a page of the GDT or LDT changed */
 void restricted_prepare(void);
 

@@ -12,6 +12,7 @@
  */
 #include <hv/debug.h>
 #include <hv/errno.h>
+#include <hv/string.h>
 #include "context.h"
 #include "cpu.h"
 #include "io.h"
@@ -66,12 +67,10 @@ static void identify(struct cpu_features *f)
 	f->tsc_invariant = query(0x80000007, 0).d & BIT(8);
 	f->phys_bits = (u8)query(0x80000008, 0).a ?: 36;
 	/* components that need supervisor state or more than XSAVE are never enabled */
-	f->xcr0_mask = f->xsave ? query(0xd, 0).a & 0xe7 : 0;	/* x87 SSE AVX AVX-512 */
-	f->xsave = (f->xcr0_mask & 3) == 3;
-	if (!f->xsave)
-		f->xcr0_mask = 0;
-	if ((f->xcr0_mask & 0xe0) != 0xe0)
-		f->xcr0_mask &= ~0xe0UL;
+	l = query(0xd, 0);
+	f->xsave = f->xsave && (l.a & 3) == 3;
+	if (f->xsave)				/* x87 SSE AVX, AVX-512 if it is whole */
+		f->xcr0_mask = l.a & ((l.a & 0xe0) == 0xe0 ? 0xe7 : 7);
 	f->xsaveopt = f->xsave && query(0xd, 1).a & BIT(0);
 }
 
@@ -83,13 +82,10 @@ static bool has_meltdown(const struct cpu_features *f)
 {
 	static const u8 in_order_atoms[] = { 0x1c, 0x26, 0x27, 0x35, 0x36 };
 	u32 id = query(1, 0).a, family = id >> 8 & 15, model = (id >> 4 & 15) | (id >> 12 & 0xf0);
-	unsigned int i;
 
-	if (f->vendor == VENDOR_amd || (f->vendor == VENDOR_intel && family < 6))
+	if (f->vendor == VENDOR_amd || (f->vendor == VENDOR_intel && family < 6) ||
+	    (family == 6 && memchr(in_order_atoms, model, sizeof(in_order_atoms))))
 		return false;
-	for (i = 0; family == 6 && i < sizeof(in_order_atoms); i++)
-		if (model == in_order_atoms[i])
-			return false;
 	return !(query(7, 0).d & BIT(29) && rdmsr(MSR_ARCH_CAPS) & ARCH_CAPS_RDCL_NO);
 }
 

@@ -103,7 +103,7 @@ int percpu_setup(unsigned int cpu)
 		[(GUEST_SS - 0xe000) >> 3] = 0x00cff3000000ffff,
 		[(GUEST_CS64 - 0xe000) >> 3] = 0x00affb000000ffff,
 	};
-	struct cpu_info *ci = cpu_info_of(cpu);
+	struct cpu_info *ci = cpu_info_of(cpu);		/* mapped below */
 	u8 *zero = mfn_x(zero_frame) ? mfn_to_virt(zero_frame) : alloc_hv_pages(0);
 	u8 *gdt = alloc_hv_pages(0), *stubs = alloc_hv_pages(0), *entry = alloc_hv_pages(0);
 	u8 *tss_page = alloc_hv_pages(0), *stack = alloc_hv_pages(STACK_SHIFT - PAGE_SHIFT);
@@ -134,7 +134,7 @@ int percpu_setup(unsigned int cpu)
 		if (i != FIRST_HV_GDT_PAGE && map_pages(base + i * PAGE_SIZE, zero, 1, RO_PTE))
 			return -ENOMEM;
 	ci->cpu = cpu;
-	return restricted_roots ? restricted_setup(cpu, idt, entry) : 0;
+	return restricted_roots ? restricted_setup(cpu, idt) : 0;
 }
 
 static void map_window(u64 va, const mfn_t *frames, unsigned int used, unsigned int all)

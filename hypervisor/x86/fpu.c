@@ -24,8 +24,6 @@
 #define XSTATE_SSE 2UL
 #define XSTATE_AVX 4UL
 #define XSTATE_AVX512 0xe0UL
-#define FCW_INIT 0x37f
-#define MXCSR_INIT 0x1f80
 #define MXCSR_MASK 0xffff		/* what every 64-bit CPU has: other bits may fault */
 
 struct fpu_area {
@@ -66,7 +64,7 @@ static void set_hw_xcr0(u64 val)
 	}
 }
 
-/* xcr0 begins as 3, not 1 as after reset: SSE is part of the base ABI. */
+/* As after reset, but xcr0 begins as 3: SSE is part of the base ABI. */
 int arch_vcpu_create(struct vcpu *v)
 {
 	struct fpu_area *f = v->is_idle ? NULL : alloc_hv_pages(0);
@@ -74,8 +72,8 @@ int arch_vcpu_create(struct vcpu *v)
 	v->arch = f;
 	if (!f)
 		return v->is_idle ? 0 : -ENOMEM;
-	f->fcw = FCW_INIT;
-	f->mxcsr = MXCSR_INIT;
+	f->fcw = 0x37f;
+	f->mxcsr = 0x1f80;
 	f->xcr0 = cpu_feat.xsave ? XSTATE_X87 | XSTATE_SSE : 0;
 	return 0;
 }

@@ -2,9 +2,8 @@
 /*
  * What the files of x86/ offer each other and boot/start.c.
  *
- * Job:    declarations of uart.c vga.c apic.c tsc.c ioapic.c irq.c msi.c pci.c smp.c flush.c fpu.c
- *         trap.c shutdown.c; the order in which start.c calls the *_init() functions is the order
- *         in which they stand here, cpu_identify() and cpu_setup() of cpu.h first.
+ * Job:    declare it, the *_init() functions in the order in which start.c calls them,
+ *         cpu_identify() and cpu_setup() of cpu.h first.
  * Locks:  none to call an init function: one CPU runs.
  * Tests:  all
  */
@@ -77,7 +76,7 @@ int irq_reserve_msis(unsigned int nvec);	/* first slot: contiguous aligned vecto
 void irq_release_msis(unsigned int slot, unsigned int nvec);
 #define NR_MSIS 192
 
-/* --- other CPUs (smp.c, flush.c) --- */
+/* --- other CPUs, TLB, FPU (smp.c, flush.c, fpu.c) --- */
 void smp_init(void);			/* numbers the CPUs; before anything uses nr_cpus_present */
 void smp_boot_others(void);
 /* boot/start.c: what core/ needs before a CPU starts (idle vcpu, timers, scheduler); -ENOMEM */
@@ -87,8 +86,6 @@ void __noreturn smp_start_secondary(void);	/* where the trampoline leads */
 void tlb_note_flush(void);		/* right before a CR3 write that drops all guest entries */
 void tlb_enter_hv_root(void);		/* CR3 to hv_root (idle) ... */
 void tlb_leave_hv_root(void);		/* ... before it goes to a guest's root again */
-
-/* --- FPU (fpu.c) --- */
 void fpu_init(void);			/* after cpu_setup() */
 void fpu_save(struct vcpu *v);		/* v has this CPU's registers */
 void fpu_restore(struct vcpu *v);

@@ -32,8 +32,9 @@ static struct restricted {
 	mfn_t copies[2];		/* root that it is a copy of */
 	u64 gen[2];
 	u64 *area_l1;			/* private table over this CPU's area */
-	u8 *entry_page;
 } restricted[NR_CPUS];
+
+#define entry_page(cpu, member) ((u64 *)(percpu_area(cpu) + PC_ENTRY_OFFSET + (member)))
 
 /* The L1 table for va below the private L3 of slot 261; new tables come from the allocator. */
 static u64 *private_l1(u64 *l3, u64 va)
@@ -66,7 +67,7 @@ static int map_private(u64 *l3, u64 va, u64 end)
 	return 0;
 }
 
-int restricted_setup(unsigned int cpu, const void *idt, void *entry_page)
+int restricted_setup(unsigned int cpu, const void *idt)
 {
 	extern char _sentry_text[], _eentry_text[];
 	struct restricted *r = &restricted[cpu];
@@ -78,8 +79,7 @@ int restricted_setup(unsigned int cpu, const void *idt, void *entry_page)
 	    map_private(l3, base, base + PC_ENTRY_OFFSET + PAGE_SIZE) ||
 	    map_private(l3, base + PC_STACK_OFFSET, base + PC_STACK_OFFSET + 4 * PAGE_SIZE))
 		return -ENOMEM;
-	r->entry_page = entry_page;
-	*(u64 *)(r->entry_page + EP_FRAME_TOP) = (u64)&cpu_info_of(cpu)->guest.es;
+	*entry_page(cpu, EP_FRAME_TOP) = (u64)&cpu_info_of(cpu)->guest.es;
 	r->area_l1 = private_l1(l3, base);
 	for (i = 0; i < 2; i++) {
 		r->root[i] = alloc_hv_pages(0);
@@ -119,6 +119,6 @@ void restricted_prepare(void)
 		r->copies[k] = root;
 		r->gen[k] = gen;
 	}
-	*(u64 *)(r->entry_page + EP_CR3_FULL) = k ? v->pv.cr3_kernel : v->pv.cr3_user;
-	*(u64 *)(r->entry_page + EP_CR3_OUT) = mfn_x(virt_to_mfn(to)) << PAGE_SHIFT;
+	*entry_page(this_cpu(), EP_CR3_FULL) = k ? v->pv.cr3_kernel : v->pv.cr3_user;
+	*entry_page(this_cpu(), EP_CR3_OUT) = mfn_x(virt_to_mfn(to)) << PAGE_SHIFT;
 }
