@@ -36,20 +36,14 @@ static __always_inline struct cpu_info *get_cpu_info(void)
 	return (struct cpu_info *)((sp | (STACK_SIZE - 1)) + 1) - 1;
 }
 
+/* This CPU: its number, the vcpu that it runs, that one's frame while the hypervisor runs. */
 #define this_cpu() (get_cpu_info()->cpu)
 #define current_vcpu() (get_cpu_info()->current)
-#define guest_regs() (&get_cpu_info()->guest)	/* of the current vcpu while the hypervisor runs */
+#define guest_regs() (&get_cpu_info()->guest)
 
-static __always_inline u64 percpu_area(unsigned int cpu)
-{
-	return PERCPU_VIRT_START + ((u64)cpu << PERCPU_AREA_SHIFT);
-}
-
-static __always_inline struct cpu_info *cpu_info_of(unsigned int cpu)
-{
-	return (struct cpu_info *)(percpu_area(cpu) + PC_STACK_OFFSET + STACK_SIZE) - 1;
-}
-
+/* Any CPU's area (layout.h) and the cpu_info in it. */
+#define percpu_area(cpu) (PERCPU_VIRT_START + ((u64)(cpu) << PERCPU_AREA_SHIFT))
+#define cpu_info_of(cpu) ((struct cpu_info *)(percpu_area(cpu) + PC_STACK_OFFSET + STACK_SIZE) - 1)
 #define softirq_pending(cpu) (&cpu_info_of(cpu)->softirq_pending)
 
 static inline mfn_t virt_to_mfn(const void *p)
@@ -86,15 +80,8 @@ static inline u64 rdtsc_now(void)
 	__asm__ __volatile__("8: nopl (%%rax)\n.pushsection .smap_patch, \"a\"\n" \
 			     ".quad 8b, " #stac "\n.popsection" : : : "memory")
 
-static __always_inline void open_guest(void)
-{
-	SMAP_PATCH(1);
-}
-
-static __always_inline void close_guest(void)
-{
-	SMAP_PATCH(0);
-}
+#define open_guest() SMAP_PATCH(1)
+#define close_guest() SMAP_PATCH(0)
 
 /* copy_from_guest() for a small constant number of whole words, unrolled. 0 or -EFAULT (-14). */
 static __always_inline int copy_words_from_guest(void *dst, gva_t src, const unsigned int words)

@@ -53,20 +53,10 @@ static inline void cpuid(u32 leaf, u32 sub, u32 *a, u32 *b, u32 *c, u32 *d)
 			     : "a"(leaf), "c"(sub));
 }
 
-#define PLAIN_INSN(name, insn) \
-static inline void name(void) \
-{ \
-	__asm__ __volatile__(insn ::: "memory"); \
-}
-PLAIN_INSN(irqs_disable, "cli")
-PLAIN_INSN(clts, "clts")
-PLAIN_INSN(wbinvd, "wbinvd")
-#undef PLAIN_INSN
-
-static inline void stts(void)
-{
-	write_cr0(read_cr0() | X86_CR0_TS);
-}
+#define irqs_disable() __asm__ __volatile__("cli" ::: "memory")
+#define clts() __asm__ __volatile__("clts" ::: "memory")
+#define stts() write_cr0(read_cr0() | X86_CR0_TS)
+#define wbinvd() __asm__ __volatile__("wbinvd" ::: "memory")
 
 static inline void invlpg(u64 va)
 {

@@ -22,10 +22,7 @@
 
 struct tss {
 	u32 reserved0;
-	u64 rsp[3];
-	u64 reserved1;
-	u64 ist[7];
-	u64 reserved2;
+	u64 rsp[3], reserved1, ist[7], reserved2;
 	u16 reserved3, iobase;
 } __packed;
 

@@ -252,7 +252,7 @@ exit_sysret:
 	movq	$-38, UREGS_rax(%rsp)		/* -ENOSYS */
 	jmp	exit_hypercall
 
-/* rcx == the guest's rsp, r11 == its flags; afterwards nothing can fail any more. */
+/* rcx == the guest's rsp, r11 == its flags; afterwards nothing can fail. */
 .macro READ_IRET_FRAME
 	and	$GUEST_FLAGS, %r11d
 	or	$(X86_RFLAGS_IF | X86_RFLAGS_MBS), %r11d
@@ -358,9 +358,8 @@ restore_all:
 
 /* From boot: forget this stack, go to what the scheduler picks. */
 ENTRY(enter_guest):
-	mov	%rsp, %rax
-	or	$(STACK_SIZE - 1), %rax
-	lea	(1 - CI_sizeof)(%rax), %rsp
+	or	$(STACK_SIZE - 1), %rsp
+	lea	(1 - CI_sizeof)(%rsp), %rsp
 	xor	%ebp, %ebp
 	jmp	exit_work
 
@@ -497,7 +496,6 @@ ENTRY(entry_stubs):
  * first; nothing else may be touched before. RSP0 is the top of the entry page's stack.
  */
 #define EP_FROM_BLOCK_END(f) (PC_ENTRY_OFFSET + (f) - (PC_STACK_OFFSET + STACK_SIZE))
-
 /*
  * NMI, machine check, debug and double fault have own stacks, mapped in restricted roots too; they
  * run on the full root and go back on the one found. rbx: the last byte of the stack block.

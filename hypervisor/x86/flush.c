@@ -116,8 +116,6 @@ cpumask_t tlb_stale(cpumask_t mask, u32 stamp)
 	return stale;
 }
 
-/* --- requests --- */
-
 /* Answer what others ask of this CPU. Called while spinning and from VEC_CALL; takes no lock. */
 void arch_poll(void)
 {

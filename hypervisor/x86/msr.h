@@ -2,8 +2,7 @@
 /*
  * Model-specific registers: numbers, bits, and the instructions.
  *
- * Job:    names for the MSRs that the machine layer touches; rdmsr and wrmsr that must not fault.
- *         What may fault goes through arch_rdmsr_safe() and arch_wrmsr_safe() (cpu.c).
+ * Job:    those that x86/ touches; what may fault goes through arch_rdmsr_safe() and its like.
  * Tests:  all
  */
 #ifndef X86_MSR_H

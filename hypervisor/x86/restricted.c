@@ -12,14 +12,11 @@
  *              GDT, LDT, TSS, stubs, entry page and IST stacks; nothing of other CPUs.
  * Tests:  tests/linux and tests/guests with --cpu Haswell
  */
-#include <hv/debug.h>
 #include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include <hv/pv.h>
 #include <hv/string.h>
 #include "context.h"
-#include "cpu.h"
-#include "machine.h"
 #include "paging.h"
 
 #define TABLE_PTE (PTE_P | PTE_RW | PTE_A | PTE_D)

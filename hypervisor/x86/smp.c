@@ -133,7 +133,7 @@ void smp_boot_others(void)
 	log_info("CPUs: %u of %u are up\n", __builtin_popcountl(cpu_online_map), nr_cpus_present);
 }
 
-/* On the new CPU, its own stack, paging on with the hypervisor's tables. */
+/* On the new CPU: its own stack, the hypervisor's tables. Refused before it may lack a CR4 bit. */
 void smp_start_secondary(void)
 {
 	unsigned int cpu = this_cpu();

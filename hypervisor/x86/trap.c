@@ -168,9 +168,8 @@ void crash_nmi(const struct cpu_user_regs *r)
 		cpu_stop();
 	}
 	if (READ_ONCE(asked) & me) {
-		const struct vcpu *v = current_vcpu();
-
-		printk("CPU %u, d%uv%u:\n", this_cpu(), v->domain->id, v->id);
+		printk("CPU %u, d%uv%u:\n", this_cpu(), current_vcpu()->domain->id,
+		       current_vcpu()->id);
 		show_registers(r);
 		atomic_and(&asked, ~me);
 	}
