@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What x86 keeps of a vcpu, and the files that switch it.
+ * Ways into the hypervisor and out of it.
  *
- * Job:    struct arch_vcpu (v->arch) and the per-CPU set-up of desc.c, paging.c, context.c.
- * Tests:  tests/guests/fpu.c, descriptors.c
+ * Job:    what entry.S, desc.c, trap.c and restricted.c offer each other.
+ * Tests:  all
  */
 #ifndef X86_CONTEXT_H
 #define X86_CONTEXT_H
@@ -11,24 +11,36 @@
 #include <hv/arch.h>
 #include <hv/domain.h>
 
-struct arch_vcpu {
-	void *fpu;			/* XSAVE or FXSAVE area, 64-byte aligned */
-	u64 xcr0, xcr0_accum;
-	u16 ds, es, fs, gs;		/* saved when not running */
-};
+/* The data selectors that are loaded, into a struct cpu_user_regs. */
+#define READ_SELECTORS(r) \
+	__asm__ __volatile__("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3" \
+			     : "=m"((r)->ds), "=m"((r)->es), "=m"((r)->fs), "=m"((r)->gs))
 
-static inline struct arch_vcpu *arch_of(const struct vcpu *v)
-{
-	return v->arch;
-}
-
-/* desc.c */
+/* --- desc.c --- */
 int percpu_setup(unsigned int cpu);	/* map and fill the CPU's area; -ENOMEM */
 void cpu_load_tables(unsigned int cpu);	/* on that CPU: GDT, IDT, TSS, SYSCALL MSRs */
-void map_gdt_window(unsigned int cpu, const mfn_t *frames, unsigned int nr);
-void map_ldt_window(unsigned int cpu, const mfn_t *frames, unsigned int ents);
 
-/* entry.S */
-void __noreturn enter_guest(void);	/* leave through the exit path with the current frame */
+/* --- entry.S; the stubs have 16 bytes for each of the 256 vectors --- */
+extern const char entry_stubs[], restricted_stubs[];
+extern const char syscall_stubs[], restricted_syscall_stubs[];	/* templates, see desc.c */
+#define SYSCALL_STUB_SIZE 64
+void exc_page_fault(void);		/* tries the direct path first */
+void exc_double_fault(void), exc_nmi(void), exc_machine_check(void), exc_debug(void);
+void sysenter_entry(void);
+void __noreturn enter_guest(void);	/* leave through the exit path */
+
+/* --- trap.c, called by entry.S --- */
+void hv_exception(struct cpu_user_regs *regs);
+void fatal_exception(struct cpu_user_regs *regs) __noreturn;
+void hv_debug(struct cpu_user_regs *regs);
+void guest_debug(struct cpu_user_regs *regs);
+void guest_iret_refused(struct cpu_user_regs *regs);
+
+/* --- restricted.c: restricted roots for CPUs with Meltdown --- */
+extern u8 restricted_roots;		/* 1: guest mode runs on them */
+/* The CPU's private tables, after its area is mapped; -ENOMEM. */
+int restricted_setup(unsigned int cpu, const void *idt);
+void restricted_window(unsigned int cpu, u64 va, u64 pte);	/* a page of the GDT or LDT changed */
+void restricted_prepare(void);
 
 #endif

@@ -9,33 +9,26 @@
 #ifndef X86_CPU_H
 #define X86_CPU_H
 
-#include <hv/regs.h>
-
-#ifndef __ASSEMBLY__
 #include <hv/arch.h>
+#include <hv/regs.h>
 
 enum cpu_vendor { VENDOR_other, VENDOR_intel, VENDOR_amd };	/* Hygon counts as AMD */
 
 struct cpu_features {
 	u8 vendor;			/* enum cpu_vendor */
-	u8 family, model, stepping;	/* as displayed: extended fields added */
-	u8 phys_bits, virt_bits;
-	u32 max_leaf, max_ext_leaf;
-	u32 max_xsave_size;		/* bytes for every component of xcr0_mask */
+	u8 phys_bits;
+	u32 max_leaf;
 	u64 xcr0_mask;			/* components that may be enabled; 0: no XSAVE */
-	bool nx, page1g, smep, smap, umip, fsgsbase, pcid, invpcid, pge, rdtscp, mce;
-	bool xsave, xsaveopt, x2apic, tsc_deadline, tsc_invariant, syscall32, hypervisor;
+	bool nx, smep, smap, umip, fsgsbase, pge, rdtscp, mce, xsave, xsaveopt;
+	bool x2apic, tsc_deadline, tsc_invariant, hypervisor;
 	bool meltdown;			/* user mode can read supervisor mappings */
-	bool l1tf;			/* and not-present entries' frames in the L1 cache */
 };
 extern struct cpu_features cpu_feat;
 #define cpu_has_meltdown cpu_feat.meltdown
 
 void cpu_identify(void);	/* boot CPU, before any other function of cpu.c */
 void cpu_setup(void);		/* each CPU: CR0, CR4, EFER, PAT, XCR0 */
-void cpu_patch_smap(void);	/* once, before the first guest: CLAC and STAC in entry.S */
 bool cpu_check_same(void);	/* on a secondary CPU: has it all that the boot CPU has? */
-u64 cpu_cr4(void);		/* the CR4 that cpu_setup() loads */
 
 #define CR_ACCESS(n) \
 static inline u64 read_cr##n(void) \
@@ -60,41 +53,10 @@ static inline void cpuid(u32 leaf, u32 sub, u32 *a, u32 *b, u32 *c, u32 *d)
 			     : "a"(leaf), "c"(sub));
 }
 
-/* Code that was just written is fetched anew. */
-static inline void cpuid_serialise(void)
-{
-	u32 a, b, c, d;
-
-	cpuid(0, 0, &a, &b, &c, &d);
-}
-
-static inline u64 read_flags(void)
-{
-	u64 v;
-
-	__asm__ __volatile__("pushfq; popq %0" : "=r"(v));
-	return v;
-}
-
-static inline bool irqs_on(void)
-{
-	return read_flags() & X86_RFLAGS_IF;
-}
-
-static inline void irqs_disable(void)
-{
-	__asm__ __volatile__("cli" ::: "memory");
-}
-
-static inline void clts(void)
-{
-	__asm__ __volatile__("clts" ::: "memory");
-}
-
-static inline void stts(void)
-{
-	write_cr0(read_cr0() | X86_CR0_TS);
-}
+#define irqs_disable() __asm__ __volatile__("cli" ::: "memory")
+#define clts() __asm__ __volatile__("clts" ::: "memory")
+#define stts() write_cr0(read_cr0() | X86_CR0_TS)
+#define wbinvd() __asm__ __volatile__("wbinvd" ::: "memory")
 
 static inline void invlpg(u64 va)
 {
@@ -114,16 +76,9 @@ static inline void xsetbv(u32 reg, u64 val)
 			     : "memory");
 }
 
-static inline void wbinvd(void)
-{
-	__asm__ __volatile__("wbinvd" ::: "memory");
-}
-
 static inline void __noreturn cpu_stop(void)
 {
 	for (;;)
 		__asm__ __volatile__("cli; hlt" ::: "memory");
 }
-#endif
-
 #endif

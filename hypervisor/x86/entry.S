@@ -2,28 +2,26 @@
 /*
  * Entering and leaving the hypervisor.
  *
- * Job:    SYSCALL, exceptions, interrupts; the direct paths (guest syscall, guest iret, guest-only
- *         page faults); the way out.
+ * Job:    SYSCALL, exceptions, interrupts; the direct paths (guest syscall, guest iret, page faults
+ *         of guest user mode); the way out.
  * Enter:  the per-CPU stub page (SYSCALL), the IDT (desc.c), enter_guest().
  * State:  cpu_info at the top of this CPU's stack: the guest's frame, current, scratch words.
  * Locks:  none; interrupts are off throughout (gates and FMASK clear IF).
  * Holds:  X1  no guest register value survives into C except through the frame.
  *         X2  every guest return passes the exit tests (the direct paths make the same tests).
- *         X3  the hypervisor's stack is right before the first push; GS is never used; all
- *             guest roots map the hypervisor, so CR3 needs no switch (see docs/memory.md for CPUs
- *             with Meltdown).
+ *         X3  the stack is right before the first push; GS is never used; all guest roots map the
+ *             hypervisor, so CR3 needs no switch (but for restricted roots, see below).
  *         X5  what a direct path reads or writes of the guest can fault: each such instruction
  *             has an entry in __ex_table and nothing is half done when it faults.
- * Tests:  tests/guests/{syscall,iret,traps,abuse_iret}.c; Bochs runs the same tests
+ * Tests:  tests/guests/{syscall,iret,traps,abuse_iret}.c, also with --cpu Haswell
  * Next:   x86/trap.c, pv/bounce.c, pv/hypercall.c
  */
 #include <xen.h>
-#include <hv/layout.h>
 #include <hv/regs.h>
 #include "asm-offsets.h"
-#include "vectors.h"
 
 	.section .text.entry, "ax", @progbits
+#define ENTRY(name) .globl name; name
 
 /* If the instruction faults, go on at `to` with the registers as they were. */
 #define EX(to, ...)					\
@@ -34,22 +32,37 @@
 	.popsection
 
 /* SMAP: patched to CLAC / STAC on CPUs that have it (cpu.c walks the section). */
-#define PATCH_CLAC					\
+#define SMAP_PATCH(stac)				\
 8:	nopl (%rax);					\
 	.pushsection .smap_patch, "a";			\
-	.quad 8b, 0;					\
+	.quad 8b, stac;					\
 	.popsection
-#define PATCH_STAC					\
-8:	nopl (%rax);					\
-	.pushsection .smap_patch, "a";			\
-	.quad 8b, 1;					\
-	.popsection
+#define PATCH_CLAC SMAP_PATCH(0)
+#define PATCH_STAC SMAP_PATCH(1)
 
-/* rsp: just below error_code/entry_vector, which are pushed. */
+/* Members of cpu_info when rsp == &frame.rsp (so the stubs leave it) or == &frame.error_code. */
+#define AT_RSP(member) (member - UREGS_rsp)(%rsp)
+#define AT_ERR(member) (member - UREGS_error_code)(%rsp)
+
+/* What belongs above the registers; hardware has pushed some exceptions' error code. */
+.macro PUSH_VECTOR nr, has_error=0
+	.if !(\has_error)
+	push	$0
+	.endif
+	movl	$\nr, 4(%rsp)
+.endm
+
 .macro PUSH_GPRS
 	.irp	r, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
 	push	%\r
 	.endr
+.endm
+
+/* The frame as first argument of a C function, which wants DF clear (a guest may have set it). */
+.macro SAVE_FRAME
+	PUSH_GPRS
+	cld
+	mov	%rsp, %rdi
 .endm
 
 .macro POP_GPRS
@@ -58,30 +71,100 @@
 	.endr
 .endm
 
+/* After SYSCALL, rsp == &frame.rsp: the rest of the hardware's frame. */
+.macro PUSH_SYSCALL cs
+	movq	$GUEST_SS, AT_RSP(UREGS_ss)
+	push	%r11
+	push	$\cs
+	push	%rcx
+	PUSH_VECTOR 0x100
+.endm
+
+/* The tests of X2; rsp == &frame. */
+.macro EXIT_TESTS nothing_to_do
+	mov	CI_current(%rsp), %rbx
+	mov	VCPU_info(%rbx), %rdx
+	mov	VCPU_work(%rbx), %eax
+	or	CI_softirq_pending(%rsp), %rax
+	jnz	exit_work
+	cmpb	$0, VI_pending(%rdx)
+	je	\nothing_to_do
+	cmpb	$0, VI_mask(%rdx)
+	jne	\nothing_to_do
+.endm
+
+/*
+ * The end of a direct entry, where nothing can fail any more. rax == current, rcx == the handler,
+ * rdx == kernel_sp, below which `bytes` are stored, r11 == the flags of the interrupted code.
+ */
+.macro ENTER_KERNEL rsp_at, bytes, flags_cleared
+	swapgs
+	movb	$1, VCPU_in_kernel(%rax)
+	sub	$\bytes, %rdx
+	and	$~(\flags_cleared), %r11
+	mov	%rdx, (CI_scratch2 - \rsp_at)(%rsp)
+	mov	(CI_scratch1 - \rsp_at)(%rsp), %rdx
+	mov	(CI_scratch0 - \rsp_at)(%rsp), %rax
+	mov	(CI_scratch2 - \rsp_at)(%rsp), %rsp
+	sysretq
+.endm
+#define TRAP_CLEARS (X86_RFLAGS_TF|X86_RFLAGS_NT|X86_RFLAGS_RF|X86_RFLAGS_VM|X86_RFLAGS_AC)
+
+/* To fn when the frame is a guest's. */
+.macro GUEST_EXCEPTION fn
+	testb	$3, UREGS_cs(%rsp)
+	jz	from_hv
+	call	\fn
+	EXIT_TESTS restore_all
+	jmp	exit_work
+.endm
+
 /* Flags that iret may load for a guest (pv/iret.c has the same list). */
 #define GUEST_FLAGS (X86_RFLAGS_CF | X86_RFLAGS_PF | X86_RFLAGS_AF | X86_RFLAGS_ZF | \
 	X86_RFLAGS_SF | X86_RFLAGS_TF | X86_RFLAGS_DF | X86_RFLAGS_OF | X86_RFLAGS_RF | \
 	X86_RFLAGS_AC | X86_RFLAGS_ID)
 
-/* Offsets from rsp == &frame.rsp, where the stubs leave us, to members of cpu_info. */
-#define AT_RSP(member) (member - UREGS_rsp)(%rsp)
-
 /*
- * SYSCALL in 64-bit mode. The CPU's stub has stored the guest's rsp in frame.rsp and left
- * rsp == &frame.rsp. rcx = return rip, r11 = rflags. An NMI here runs on its own stack.
+ * What MSR LSTAR and CSTAR point at is copied to each CPU's stub page (desc.c): save rsp in
+ * frame.rsp, point rsp at it, go on. With restricted roots frame.rsp is not mapped yet: the full
+ * root first, by way of the entry page.
  */
-	.globl syscall_entry; .balign 64
+#define AREA(page, offset) (page + (offset) - PC_STUB_OFFSET)(%rip)
+#define FRAME_RSP (PC_STACK_OFFSET + STACK_SIZE - CI_sizeof + UREGS_rsp)
+.macro SYSCALL_STUB page, restricted, to
+1:	.if	\restricted
+	mov	%rsp, AREA(\page, PC_ENTRY_OFFSET + EP_RSP)
+	mov	%rax, AREA(\page, PC_ENTRY_OFFSET + EP_RAX)
+	mov	AREA(\page, PC_ENTRY_OFFSET + EP_CR3_FULL), %rax
+	mov	%rax, %cr3
+	mov	AREA(\page, PC_ENTRY_OFFSET + EP_RAX), %rax
+	mov	AREA(\page, PC_ENTRY_OFFSET + EP_RSP), %rsp
+	.endif
+	mov	%rsp, AREA(\page, FRAME_RSP)
+	lea	AREA(\page, FRAME_RSP), %rsp
+	jmp.d32	\to
+2:	.org	1b + SYSCALL_STUB_SIZE - 1
+	.byte	2b - 1b				/* the jump is moved by hand */
+.endm
+	.balign	64
+ENTRY(syscall_stubs):
+	SYSCALL_STUB syscall_stubs, 0, syscall_entry
+	SYSCALL_STUB syscall_stubs, 0, syscall_compat_entry
+ENTRY(restricted_syscall_stubs):
+	SYSCALL_STUB restricted_syscall_stubs, 1, restricted_syscall_entry
+	SYSCALL_STUB restricted_syscall_stubs, 1, syscall_compat_entry
+
+/* SYSCALL in 64-bit mode, from the stub: rsp == &frame.rsp, rcx = return rip, r11 = rflags. */
+	.balign	64
 syscall_entry:
 	mov	%rax, AT_RSP(CI_scratch0)
 	mov	AT_RSP(CI_current), %rax
 	cmpb	$0, VCPU_in_kernel(%rax)
 	jne	hypercall_entry
-
 	/*
-	 * From guest user mode. Direct switch when direct_ok says that the kernel root, stack and
-	 * callback are sound and the callback masks events (pv_update_direct()), and events are
-	 * not masked now. Writes this frame below kernel_sp:
-	 *	rcx r11 | rip cs rflags rsp ss
+	 * From guest user mode. Direct switch when direct_ok has bit 0 (kernel root, stack and
+	 * callback are sound, the callback masks events: pv_update_direct()) and events are not
+	 * masked. Writes this below kernel_sp: rcx r11 | rip cs rflags rsp ss
 	 */
 	testb	$1, VCPU_direct_ok(%rax)
 	jz	syscall_long
@@ -102,56 +185,40 @@ syscall_entry:
 	EX(syscall_bad_stack, mov	%rcx, -16(%rdx))
 	EX(syscall_bad_stack, movq	$GUEST_SS, -8(%rdx))
 	PATCH_CLAC
-	/* committed: from here on nothing can fail */
-	swapgs
-	movb	$1, VCPU_in_kernel(%rax)
 	mov	VCPU_info(%rax), %rcx
 	movb	$1, VI_mask(%rcx)
 	mov	VCPU_syscall_entry(%rax), %rcx
-	sub	$56, %rdx
-	and	$~(X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_RF | X86_RFLAGS_VM | X86_RFLAGS_AC | X86_RFLAGS_DF), %r11
-	mov	%rdx, AT_RSP(CI_scratch2)
-	mov	AT_RSP(CI_scratch1), %rdx
-	mov	AT_RSP(CI_scratch0), %rax
-	mov	AT_RSP(CI_scratch2), %rsp
-	sysretq
+	ENTER_KERNEL UREGS_rsp, 56, TRAP_CLEARS|X86_RFLAGS_DF
 
-syscall_bad_stack:	/* the long way reports it; the user root comes back first */
+syscall_bad_stack:	/* the long way reports it, perhaps without rip */
 	PATCH_CLAC
 	mov	VCPU_cr3_user(%rax), %rdx
 	mov	%rdx, %cr3
-	mov	AT_RSP(UREGS_rip), %rcx		/* lost, but the domain is about to crash */
 syscall_long_rdx:
 	mov	AT_RSP(CI_scratch1), %rdx
 syscall_long:
 	mov	AT_RSP(CI_scratch0), %rax
-	movq	$GUEST_SS, AT_RSP(UREGS_ss)
-	push	%r11
-	push	$GUEST_CS64
-	push	%rcx
-	push	$0
-	movl	$0x100, 4(%rsp)
+	PUSH_SYSCALL GUEST_CS64
 	PUSH_GPRS
 	mov	%rsp, %rdi
 	xor	%esi, %esi
-	call	guest_syscall
+1:	call	guest_syscall
 	jmp	exit_to_guest
 
-/*
- * SYSCALL from guest kernel mode: a hypercall. rax (saved in scratch0) is its number, arguments
- * in rdi rsi rdx r10 r8 r9. rsp == &frame.rsp; rax = current.
- */
+/* 32-bit SYSCALL (CSTAR), from its own stub: always the long way. */
+syscall_compat_entry:
+	PUSH_SYSCALL GUEST_CS32
+	SAVE_FRAME
+	mov	$1, %esi
+	jmp	1b
+
+/* A hypercall: its number in scratch0, arguments in rdi rsi rdx r10 r8 r9; rax == current. */
 hypercall_entry:
 	cmpl	$__HYPERVISOR_iret, AT_RSP(CI_scratch0)
 	je	iret_direct
 hypercall_long:
 	mov	AT_RSP(CI_scratch0), %rax
-	movq	$GUEST_SS, AT_RSP(UREGS_ss)
-	push	%r11
-	push	$GUEST_CS64
-	push	%rcx
-	push	$0
-	movl	$0x100, 4(%rsp)
+	PUSH_SYSCALL GUEST_CS64
 	PUSH_GPRS
 	cmp	$NR_HYPERCALLS_, %rax
 	jae	.Lno_such_hypercall
@@ -162,15 +229,10 @@ hypercall_long:
 	je	exit_to_guest
 	mov	%rax, UREGS_rax(%rsp)
 
-/* rsp == &frame. The tests of X2, then the fast way back if the frame allows SYSRET. */
+/* The fast way back if the frame allows SYSRET. */
 exit_hypercall:
-	mov	CI_current(%rsp), %rbx
-	mov	VCPU_info(%rbx), %rdx
-	mov	VCPU_work(%rbx), %eax
-	or	CI_softirq(%rsp), %rax
-	jnz	exit_work
-	cmpb	$0, VI_pending(%rdx)
-	jne	exit_test_mask
+	EXIT_TESTS exit_sysret
+	jmp	exit_work
 exit_sysret:
 	cmpb	$0, restricted_roots(%rip)
 	jne	restricted_exit
@@ -186,50 +248,11 @@ exit_sysret:
 	mov	(UREGS_rsp - UREGS_error_code)(%rsp), %rsp
 	sysretq
 
-exit_test_mask:
-	cmpb	$0, VI_mask(%rdx)
-	jne	exit_sysret
-	jmp	exit_work
-
 .Lno_such_hypercall:
 	movq	$-38, UREGS_rax(%rsp)		/* -ENOSYS */
 	jmp	exit_hypercall
 
-/*
- * iret without the long way. The frame at the guest's rsp:
- *	rax r11 rcx flags | rip cs rflags rsp ss
- * rsp == &frame.rsp, rax = current; rcx (the hypercall's return address) is kept in scratch2 for
- * the long way, r11 is free. frame.rsp stays until everything of the guest's has been read, then
- * the root changes. What is not the plain case goes to do_iret().
- */
-iret_direct:
-	mov	%rcx, AT_RSP(CI_scratch2)
-	mov	(%rsp), %rcx			/* the guest's rsp */
-	mov	%rcx, %r11
-	shr	$43, %r11
-	cmp	$(HV_VIRT_START >> 43), %r11	/* not ours to read for it */
-	je	iret_long
-	mov	%rdx, AT_RSP(CI_scratch1)
-	mov	VCPU_info(%rax), %rdx
-	cmpb	$0, VI_pending(%rdx)
-	jne	iret_long_rdx
-	mov	VCPU_work(%rax), %edx
-	or	AT_RSP(CI_softirq), %rdx
-	jnz	iret_long_rdx
-	PATCH_STAC
-	EX(iret_fault, mov	48(%rcx), %r11)
-	EX(iret_fault, testl $VGCF_IN_SYSCALL, 24(%rcx))
-	jnz	iret_fault
-	mov	%r11, AT_RSP(UREGS_ds)		/* as the guest gave them: IF is its event mask */
-	EX(iret_fault, movzwl 40(%rcx), %edx)
-	mov	%rdx, AT_RSP(UREGS_cs)
-	not	%edx
-	test	$3, %edx
-	jnz	iret_to_kernel			/* RPL is not 3 */
-	test	$X86_RFLAGS_IF, %r11d
-	jz	iret_fault
-	cmpq	$0, VCPU_cr3_user(%rax)
-	je	iret_fault
+/* rcx == the guest's rsp, r11 == its flags; afterwards nothing can fail. */
 .macro READ_IRET_FRAME
 	and	$GUEST_FLAGS, %r11d
 	or	$(X86_RFLAGS_IF | X86_RFLAGS_MBS), %r11d
@@ -245,9 +268,43 @@ iret_direct:
 	EX(iret_fault, mov	8(%rcx), %r11)
 	EX(iret_fault, mov	16(%rcx), %rcx)
 	PATCH_CLAC
-	/* committed: nothing of the guest's is touched any more */
 	mov	%rdx, AT_RSP(CI_scratch0)
 .endm
+
+/*
+ * iret without the long way. The frame at the guest's rsp: rax r11 rcx flags | rip cs rflags rsp ss
+ * rcx (the hypercall's return address) is kept in scratch2 for the long way, r11 is free. frame.rsp
+ * stays until everything of the guest's has been read, then the root changes. What is not the
+ * plain case goes to the hypercall's handler.
+ */
+iret_direct:
+	mov	%rcx, AT_RSP(CI_scratch2)
+	mov	(%rsp), %rcx			/* the guest's rsp */
+	mov	%rcx, %r11
+	shr	$43, %r11
+	cmp	$(HV_VIRT_START >> 43), %r11	/* not ours to read for it */
+	je	iret_long
+	mov	%rdx, AT_RSP(CI_scratch1)
+	mov	VCPU_info(%rax), %rdx
+	cmpb	$0, VI_pending(%rdx)
+	jne	iret_long_rdx
+	mov	VCPU_work(%rax), %edx
+	or	AT_RSP(CI_softirq_pending), %rdx
+	jnz	iret_long_rdx
+	PATCH_STAC
+	EX(iret_fault, mov	48(%rcx), %r11)
+	EX(iret_fault, testl $VGCF_IN_SYSCALL, 24(%rcx))
+	jnz	iret_fault
+	mov	%r11, AT_RSP(UREGS_ds)		/* as the guest gave them: IF is its event mask */
+	EX(iret_fault, movzwl 40(%rcx), %edx)
+	mov	%rdx, AT_RSP(UREGS_cs)
+	not	%edx
+	test	$3, %edx
+	jnz	iret_to_kernel			/* RPL is not 3 */
+	test	$X86_RFLAGS_IF, %r11d
+	jz	iret_fault
+	cmpq	$0, VCPU_cr3_user(%rax)
+	je	iret_fault
 	READ_IRET_FRAME
 	movb	$0, VCPU_in_kernel(%rax)
 	mov	VCPU_cr3_user(%rax), %rdx
@@ -280,29 +337,15 @@ iret_long:
 	mov	$(X86_RFLAGS_IF | X86_RFLAGS_MBS), %r11d
 	jmp	hypercall_long
 
-/*
- * Hardware refused the guest's frame (bad selector, non-canonical rip ...): IRETQ faulted in
- * ring 0 with the guest's registers, rsp == &frame.rip.
- */
+/* IRETQ faulted in ring 0 with the guest's registers (bad selector, rip ...); rsp == &frame.rip. */
 iret_refused:
-	push	$0
-	movl	$13, 4(%rsp)
-	PUSH_GPRS
-	mov	%rsp, %rdi
+	PUSH_VECTOR 13
+	SAVE_FRAME
 	call	guest_iret_refused
 
-/* The general way out; rsp == &frame. The tests of X2. */
-	.globl	exit_to_guest
-exit_to_guest:
-	mov	CI_current(%rsp), %rbx
-	mov	VCPU_info(%rbx), %rdx
-	mov	VCPU_work(%rbx), %eax
-	or	CI_softirq(%rsp), %rax
-	jnz	exit_work
-	cmpb	$0, VI_pending(%rdx)
-	je	restore_all
-	cmpb	$0, VI_mask(%rdx)
-	jne	restore_all
+/* The general way out; rsp == &frame. */
+ENTRY(exit_to_guest):
+	EXIT_TESTS restore_all
 exit_work:
 	mov	%rsp, %rdi
 	call	exit_to_guest_work
@@ -314,32 +357,14 @@ restore_all:
 	EX(iret_refused, iretq)
 
 /* From boot: forget this stack, go to what the scheduler picks. */
-	.globl	enter_guest
-enter_guest:
-	mov	%rsp, %rax
-	or	$(STACK_SIZE - 1), %rax
-	lea	(1 - CI_sizeof)(%rax), %rsp
+ENTRY(enter_guest):
+	or	$(STACK_SIZE - 1), %rsp
+	lea	(1 - CI_sizeof)(%rsp), %rsp
 	xor	%ebp, %ebp
 	jmp	exit_work
 
-/* 32-bit SYSCALL (CSTAR) and SYSENTER: always the long way. rsp == &frame.rsp (stub). */
-	.globl	syscall_compat_entry
-syscall_compat_entry:
-	movq	$GUEST_SS, AT_RSP(UREGS_ss)
-	push	%r11
-	push	$GUEST_CS32
-	push	%rcx
-	push	$0
-	movl	$0x100, 4(%rsp)
-	PUSH_GPRS
-	mov	%rsp, %rdi
-	mov	$1, %esi
-	call	guest_syscall
-	jmp	exit_to_guest
-
-/* rsp == &frame.es from the MSR. The return address is lost by design of the instruction. */
-	.globl	sysenter_entry
-sysenter_entry:
+/* SYSENTER. rsp == &frame.es from the MSR. The return address is lost by design of the instruction. */
+ENTRY(sysenter_entry):
 	push	$GUEST_SS
 	push	$0
 	pushfq
@@ -347,26 +372,21 @@ sysenter_entry:
 	andq	$~(X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_AC), (%rsp)
 	push	$3
 	push	$0
-	push	$0
-	movl	$0x101, 4(%rsp)
+	PUSH_VECTOR 0x101
 	PATCH_CLAC
-	PUSH_GPRS
+	SAVE_FRAME
 	push	$2				/* clear NT, AC, TF that the user may have set */
 	popfq
-	mov	%rsp, %rdi
 	call	guest_sysenter
 	jmp	exit_to_guest
 
 /*
  * Page faults of guest user mode go straight to the guest kernel when direct_ok has bit 1 (as
- * for SYSCALL, and its #PF handler is sound and masks events). The stack, from rsp == the error
- * code, which hardware pushed into frame.error_code when the fault came from ring 3:
- *	error | rip cs rflags rsp ss
- * and what the guest gets: rcx r11 error | rip cs rflags rsp ss
+ * for SYSCALL, and its #PF handler is sound and masks events). Hardware has pushed into the frame,
+ * from rsp == &frame.error_code on, error | rip cs rflags rsp ss; the guest gets rcx r11 before it.
  */
-#define AT_ERR(member) (member - UREGS_error_code)(%rsp)
-	.balign 64; .globl exc_page_fault
-exc_page_fault:
+	.balign	64
+ENTRY(exc_page_fault):
 	PATCH_CLAC
 	testb	$3, 16(%rsp)
 	jz	page_fault_long
@@ -392,32 +412,19 @@ exc_page_fault:
 	EX(page_fault_bad_stack, mov	%r11, -56(%rdx))
 	mov	(%rsp), %ecx
 	EX(page_fault_bad_stack, mov	%rcx, -48(%rdx))
-	mov	8(%rsp), %rcx
-	EX(page_fault_bad_stack, mov	%rcx, -40(%rdx))
 	movzwl	16(%rsp), %ecx
 	EX(page_fault_bad_stack, mov	%rcx, -32(%rdx))
-	mov	24(%rsp), %rcx
-	EX(page_fault_bad_stack, mov	%rcx, -24(%rdx))
-	mov	32(%rsp), %rcx
-	EX(page_fault_bad_stack, mov	%rcx, -16(%rdx))
-	mov	40(%rsp), %rcx
-	EX(page_fault_bad_stack, mov	%rcx, -8(%rdx))
+	.irp	i, 8, 24, 32, 40
+	mov	\i(%rsp), %rcx
+	EX(page_fault_bad_stack, mov	%rcx, \i - 48(%rdx))
+	.endr
 	PATCH_CLAC
-	/* committed */
-	swapgs
-	movb	$1, VCPU_in_kernel(%rax)
 	mov	VCPU_info(%rax), %rcx
 	movb	$1, VI_mask(%rcx)
 	mov	VCPU_traps(%rax), %rcx
 	mov	(14 * 16 + 8)(%rcx), %rcx
-	sub	$64, %rdx
 	mov	24(%rsp), %r11
-	and	$~(X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_RF | X86_RFLAGS_VM | X86_RFLAGS_AC), %r11
-	mov	AT_ERR(CI_scratch0), %rax
-	mov	%rdx, AT_ERR(CI_scratch2)
-	mov	AT_ERR(CI_scratch1), %rdx
-	mov	AT_ERR(CI_scratch2), %rsp
-	sysretq
+	ENTER_KERNEL UREGS_error_code, 64, TRAP_CLEARS
 
 page_fault_bad_stack:		/* the long way reports it */
 	PATCH_CLAC
@@ -433,133 +440,54 @@ page_fault_rax:
 	mov	AT_ERR(CI_scratch0), %rax
 page_fault_long:
 	movl	$14, 4(%rsp)
-	PUSH_GPRS
-	mov	%rsp, %rdi
+	SAVE_FRAME
 	mov	%cr2, %rsi
-	testb	$3, UREGS_cs(%rsp)
-	jz	1f
-	call	guest_page_fault
-	jmp	exit_to_guest
-1:	mov	%rsi, %rdx
-	mov	$14, %esi
-	jmp	.Lfrom_hv
+	GUEST_EXCEPTION guest_page_fault
 common_exception:
 	PATCH_CLAC
-	PUSH_GPRS
-	mov	%rsp, %rdi
+	SAVE_FRAME
 	mov	UREGS_entry_vector(%rsp), %esi
-	mov	%cr2, %rdx
-	testb	$3, UREGS_cs(%rsp)
-	jz	.Lfrom_hv
-	call	guest_exception
-	jmp	exit_to_guest
-.Lfrom_hv:
+	GUEST_EXCEPTION guest_exception
+invalid_op:
+	PATCH_CLAC
+	SAVE_FRAME
+	GUEST_EXCEPTION guest_invalid_op
+from_hv:
 	call	hv_exception
 restore_hv:
 	POP_GPRS
 	add	$8, %rsp
 	iretq
 
-.macro EXC name, vector, has_error=0, to=common_exception
-	.globl exc_\name
-	.balign 16
-exc_\name:
-	.if !\has_error
-	push	$0
-	.endif
-	movl	$\vector, 4(%rsp)
-	jmp	\to
-.endm
-invalid_op_entry:
-	testb	$3, 16(%rsp)
-	jz	common_exception
-	PATCH_CLAC
-	PUSH_GPRS
-	mov	%rsp, %rdi
-	call	guest_invalid_op
-	jmp	exit_to_guest
-
-	EXC	divide_error, 0; EXC breakpoint, 3
-	EXC	overflow, 4; EXC bounds, 5
-	EXC	invalid_op, 6, 0, invalid_op_entry
-	EXC	no_fpu, 7
-	EXC	coproc_seg, 9
-	EXC	invalid_tss, 10, 1
-	EXC	no_segment, 11, 1; EXC stack_error, 12, 1
-	EXC	gp_fault, 13, 1; EXC reserved15, 15
-	EXC	fpu_error, 16; EXC alignment, 17, 1
-	EXC	simd_error, 19; EXC virt_error, 20
-	EXC	control_prot, 21, 1; EXC reserved, 22
-
-/* Double fault: own stack, no way back. */
-	.globl exc_double_fault
-exc_double_fault:
-	movl	$8, 4(%rsp)
-	PUSH_GPRS
-	mov	%rsp, %rdi
-	call	do_double_fault
-	ud2
-
-/* NMI and machine check: own stacks, all registers kept, no exit work. */
-.macro IST_EXC name, vector, fn
-	.globl	exc_\name
-exc_\name:
-	push	$0
-	movl	$\vector, 4(%rsp)
-	PATCH_CLAC
-	PUSH_GPRS
-	mov	%rsp, %rdi
-	call	\fn
-	jmp	restore_hv
-.endm
-	IST_EXC	nmi, 2, do_nmi
-	IST_EXC	machine_check, 18, do_machine_check
-
-/* Debug: own stack, since ring 0 can take it with a user's rsp; a guest's frame moves over. */
-	.globl	exc_debug
-exc_debug:
-	push	$0
-	movl	$1, 4(%rsp)
-	PATCH_CLAC
-	PUSH_GPRS
-	testb	$3, UREGS_cs(%rsp)
-	jz	1f
-.Lguest_debug:
-	mov	%rsp, %rdi
-	or	$(STACK_SIZE - 1), %rdi
-	sub	$(CI_sizeof - 1), %rdi
-	mov	%rsp, %rsi
-	mov	%rdi, %rsp
-	mov	$(UREGS_es / 8), %ecx
-	rep movsq
-	mov	%rsp, %rdi
-	call	guest_debug
-	jmp	exit_to_guest
-1:	mov	%rsp, %rdi
-	call	hv_debug
-	jmp	restore_hv
-
-/* Interrupts: one 16-byte stub per vector from 0x20 on. */
-	.balign 16; .globl irq_stubs
-irq_stubs:
-	vector = 0x20
-	.rept	0x100 - 0x20
-	.balign	16
-	push	$0
-	movl	$vector, 4(%rsp)
-	jmp	common_interrupt
-	vector = vector + 1
-	.endr
-
 common_interrupt:
 	PATCH_CLAC
-	PUSH_GPRS
-	mov	%rsp, %rdi
+	SAVE_FRAME
 	mov	UREGS_entry_vector(%rsp), %esi
 	call	do_irq
 	testb	$3, UREGS_cs(%rsp)
 	jnz	exit_to_guest
 	jmp	restore_hv
+
+/* What the IDT points at: 16 bytes per vector. */
+.macro STUB to
+	.balign	16
+	PUSH_VECTOR vector, "vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21"
+	jmp	\to
+	vector = vector + 1
+.endm
+	.balign	16
+ENTRY(entry_stubs):
+	vector = 0
+	.rept	0x20
+	.if	vector == 6
+	STUB	invalid_op
+	.else
+	STUB	common_exception
+	.endif
+	.endr
+	.rept	0x100 - 0x20
+	STUB	common_interrupt
+	.endr
 
 /*
  * Restricted roots (CPUs with Meltdown; x86/restricted.c). Guest mode runs on a copy of its root
@@ -568,73 +496,102 @@ common_interrupt:
  * first; nothing else may be touched before. RSP0 is the top of the entry page's stack.
  */
 #define EP_FROM_BLOCK_END(f) (PC_ENTRY_OFFSET + (f) - (PC_STACK_OFFSET + STACK_SIZE))
+/*
+ * NMI, machine check, debug and double fault have own stacks, mapped in restricted roots too; they
+ * run on the full root and go back on the one found. rbx: the last byte of the stack block.
+ */
+.macro IST_EXC name, vector, has_error=0
+ENTRY(exc_\name):
+	PUSH_VECTOR \vector, \has_error
+	PATCH_CLAC
+	SAVE_FRAME
+	mov	%rsp, %rbx
+	or	$(STACK_SIZE - 1), %rbx
+	mov	%cr3, %r12
+	cmp	1 + EP_FROM_BLOCK_END(EP_CR3_OUT)(%rbx), %r12
+	jne	1f
+	mov	1 + EP_FROM_BLOCK_END(EP_CR3_FULL)(%rbx), %rax
+	mov	%rax, %cr3
+1:
+.endm
+	IST_EXC	double_fault, 8, 1
+	call	fatal_exception
+	IST_EXC	machine_check, 18
+	call	fatal_exception
+	IST_EXC	nmi, 2
+	call	crash_nmi
+ist_exit:
+	mov	%r12, %cr3
+	jmp	restore_hv
+	/* its own stack since ring 0 can take it with a user's rsp; a guest's frame moves over */
+	IST_EXC	debug, 1
+	testb	$3, UREGS_cs(%rsp)
+	jnz	1f
+	call	hv_debug
+	jmp	ist_exit
+1:	mov	%rsp, %rsi
+	lea	(1 - CI_sizeof)(%rbx), %rsp
+	mov	%rsp, %rdi
+	mov	$(UREGS_es / 8), %ecx
+	rep movsq
+	mov	%rsp, %rdi
+	call	guest_debug
+	jmp	exit_to_guest
 
-	.globl	restricted_stubs		/* as irq_stubs, for all 256 vectors */
 	.balign	16
-restricted_stubs:
+ENTRY(restricted_stubs):
 	vector = 0
-	.rept	256
-	.balign	16
-	.if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21)
-	push	$0
-	.endif
-	movl	$vector, 4(%rsp)
-	jmp	restricted_common
-	vector = vector + 1
+	.rept	0x100
+	STUB	restricted_common
 	.endr
 
-restricted_common:
-	testb	$3, 16(%rsp)
-	jz	.Lrestricted_from_hv
-	push	%rax
-	push	%rcx
-	push	%rdx
-	/* rdx rcx rax | error rip cs rflags rsp ss: move it to the real frame */
+/* From the entry stack, rax and rcx pushed, to the full root; rcx == &frame.es. */
+.macro TO_FULL_ROOT
 	mov	%rsp, %rax
 	and	$-4096, %rax
 	mov	EP_CR3_FULL(%rax), %rcx
 	mov	%rcx, %cr3
 	mov	EP_FRAME_TOP(%rax), %rcx
-	.irp	i, 0, 8, 16, 24, 32, 40
+.endm
+restricted_common:
+	PATCH_CLAC
+	push	%rax
+	push	%rcx
+	testb	$3, 32(%rsp)
+	jz	restricted_from_hv
+	push	%rdx
+	TO_FULL_ROOT
+	/* rdx rcx rax | error rip cs rflags rsp ss: move all but rdx to the real frame */
+	.irp	i, 0, 8, 16, 24, 32, 40, 48, 56
 	mov	64 - \i(%rsp), %rdx
 	mov	%rdx, -8 - \i(%rcx)
 	.endr
 	mov	(%rsp), %rdx
-	mov	16(%rsp), %rax
-	mov	%rax, -56(%rcx)
-	mov	8(%rsp), %rax
-	mov	%rax, -64(%rcx)
 	lea	-64(%rcx), %rsp
 	pop	%rcx
 	pop	%rax
-.Lrestricted_dispatch:
+restricted_dispatch:
 	cmpl	$0x20, 4(%rsp)
 	jae	common_interrupt
 	cmpl	$14, 4(%rsp)
 	je	page_fault_long
+	cmpl	$6, 4(%rsp)
+	je	invalid_op
 	jmp	common_exception
 
-.Lrestricted_from_hv:
-	push	%rax
+restricted_from_hv:
 	lea	restricted_iretq(%rip), %rax
-	cmp	%rax, 16(%rsp)
+	cmp	%rax, 24(%rsp)
+	je	1f
+	pop	%rcx				/* a fault in the hypervisor proper */
 	pop	%rax
-	jne	.Lrestricted_dispatch		/* a fault in the hypervisor proper */
-	/* IRETQ to the guest was refused: back to the full root and the real frame */
-	push	%rax
-	push	%rcx
-	mov	%rsp, %rax
-	and	$-4096, %rax
-	mov	EP_CR3_FULL(%rax), %rcx
-	mov	%rcx, %cr3
-	mov	EP_FRAME_TOP(%rax), %rcx
-	mov	8(%rsp), %rax
-	mov	%rax, -48(%rcx)
+	jmp	restricted_dispatch
+1:	TO_FULL_ROOT				/* IRETQ to the guest was refused: to the real frame */
 	mov	(%rsp), %rax
-	mov	%rax, -56(%rcx)
-	lea	-56(%rcx), %rsp
+	mov	%rax, -48(%rcx)
+	mov	8(%rsp), %rax
+	lea	-48(%rcx), %rsp
 	pop	%rcx
-	pop	%rax
 	jmp	iret_refused
 
 /* Leave: rsp == &frame. The hardware frame goes to the entry page, then the root changes. */
@@ -655,45 +612,11 @@ restricted_iretq:
 	iretq
 
 /* The SYSCALL stub has stored rsp, loaded the full root, and set rsp == &frame.rsp. */
-	.globl	restricted_syscall_entry
 restricted_syscall_entry:
 	mov	%rax, AT_RSP(CI_scratch0)
 	mov	AT_RSP(CI_current), %rax
 	cmpb	$0, VCPU_in_kernel(%rax)
 	jne	hypercall_long
 	jmp	syscall_long
-
-/* IST: the stacks are mapped in both; run on the full root, go back on the one found. */
-.macro RESTRICTED_IST name, vector, has_error=0
-	.globl	restricted_\name
-restricted_\name:
-	.if !\has_error
-	push	$0
-	.endif
-	movl	$\vector, 4(%rsp)
-	PUSH_GPRS
-	mov	%rsp, %rbx
-	or	$(STACK_SIZE - 1), %rbx
-	mov	%cr3, %r12
-	mov	1 + EP_FROM_BLOCK_END(EP_CR3_FULL)(%rbx), %rax
-	mov	%rax, %cr3
-	mov	%rsp, %rdi
-.endm
-	RESTRICTED_IST nmi, 2
-	call	do_nmi
-.Lrestricted_ist_out:
-	mov	%r12, %cr3
-	jmp	restore_hv
-	RESTRICTED_IST machine_check, 18
-	call	do_machine_check
-	jmp	.Lrestricted_ist_out
-	RESTRICTED_IST double_fault, 8, 1
-	call	do_double_fault
-	ud2
-	RESTRICTED_IST debug, 1
-	testb	$3, UREGS_cs(%rsp)
-	jnz	.Lguest_debug
-	call	hv_debug
-	jmp	.Lrestricted_ist_out
 
 	.section .note.GNU-stack, "", @progbits

@@ -10,27 +10,23 @@
  * Holds:  FL1  a CPU's flushed_at is the clock's value from before its flush began: an entry that
  *              was dropped at a stamp below it is gone from that TLB.
  *         FL2  guests' entries are never global and no PCIDs are used: a CR3 write drops them all.
- *         FL4  a CPU of spinning_cpus touches no guest memory before arch_spin_end(), which flushes if
- *              flush_wanted has its bit: so nobody waits for the flush of a CPU that waits itself.
  *         FL3  a CPU of hv_root_cpus runs on the hypervisor's own tables: it has no guest entries.
+ *         FL4  a CPU of spinning_cpus touches no guest memory before arch_spin_end(), which flushes
+ *              if flush_wanted has its bit: nobody waits for the flush of a CPU that waits itself.
  * Tests:  tests/guests/smp.c
  */
 #include <hv/debug.h>
 #include <hv/lock.h>
 #include "cpu.h"
 #include "machine.h"
+#include "paging.h"
 #include "vectors.h"
 
 static spinlock_t req_lock = SPINLOCK_INIT(RANK_FLUSH);
-static struct {
-	void (*fn)(void *);		/* NULL: flush va */
-	void *arg;
-	u64 va;
-} req;
+static struct { void (*fn)(void *); void *arg; } req;
 static cpumask_t req_pending;		/* who has not answered yet */
 static cpumask_t flush_wanted;		/* who shall flush without anybody waiting for it */
-static cpumask_t hv_root_cpus;
-static cpumask_t spinning_cpus;
+static cpumask_t hv_root_cpus, spinning_cpus;
 
 u32 tlb_clock = 1;
 static u32 flushed_at[NR_CPUS];
@@ -61,25 +57,43 @@ void flush_va_local(u64 va)
 	invlpg(va);
 }
 
+static void flush_here(void *va)
+{
+	if ((u64)va == FLUSH_ALL)
+		flush_tlb_local();
+	else
+		invlpg((u64)va);
+}
+
+/* The flush that others have left to this CPU. */
+static void flush_if_wanted(cpumask_t me)
+{
+	if (unlikely(READ_ONCE(flush_wanted) & me)) {
+		atomic_and(&flush_wanted, ~me);
+		flush_tlb_local();
+	}
+}
+
 void flush_cache_local(void)
 {
 	wbinvd();
 }
 
-static void flush_cache_here(void *arg)
+static void flush_cache(void *arg)
 {
 	wbinvd();
 }
 
 void flush_cache_all(void)
 {
-	flush_cache_local();
-	call_on_cpus(cpu_online_map & ~BIT(this_cpu()), flush_cache_here, NULL);
+	wbinvd();
+	call_on_cpus(cpu_online_map, flush_cache, NULL);
 }
 
-/* Around the time on hv_root: enter after its CR3 write, leave before the guest's. */
 void tlb_enter_hv_root(void)
 {
+	tlb_note_flush();
+	write_cr3(mfn_x(virt_to_mfn(hv_root)) << PAGE_SHIFT);
 	atomic_or(&hv_root_cpus, BIT(this_cpu()));
 }
 
@@ -102,29 +116,18 @@ cpumask_t tlb_stale(cpumask_t mask, u32 stamp)
 	return stale;
 }
 
-/* --- requests --- */
-
 /* Answer what others ask of this CPU. Called while spinning and from VEC_CALL; takes no lock. */
 void arch_poll(void)
 {
 	cpumask_t me = BIT(this_cpu());
 
 	if (__atomic_load_n(&req_pending, __ATOMIC_ACQUIRE) & me) {
-		if (req.fn)
-			req.fn(req.arg);
-		else if (req.va == FLUSH_ALL)
-			flush_tlb_local();
-		else
-			flush_va_local(req.va);
+		req.fn(req.arg);
 		atomic_and(&req_pending, ~me);
 	}
-	if (unlikely(READ_ONCE(flush_wanted) & me)) {
-		atomic_and(&flush_wanted, ~me);
-		flush_tlb_local();
-	}
+	flush_if_wanted(me);
 }
 
-/* Around the wait for a lock; the loop between them calls arch_poll(). */
 void arch_spin_begin(void)
 {
 	atomic_or(&spinning_cpus, BIT(this_cpu()));
@@ -135,10 +138,7 @@ void arch_spin_end(void)
 	cpumask_t me = BIT(this_cpu());
 
 	atomic_and(&spinning_cpus, ~me);
-	if (READ_ONCE(flush_wanted) & me) {
-		atomic_and(&flush_wanted, ~me);
-		flush_tlb_local();
-	}
+	flush_if_wanted(me);
 }
 
 /* Leave the flush to those of mask that spin; returns the others. */
@@ -153,7 +153,8 @@ static cpumask_t defer_to_spinners(cpumask_t mask)
 	return mask & ~(lazy & READ_ONCE(spinning_cpus));
 }
 
-static void request(cpumask_t mask, void (*fn)(void *), void *arg, u64 va)
+/* The CPUs may hold any lock: fn takes none, and is short. */
+void call_on_cpus(cpumask_t mask, void (*fn)(void *), void *arg)
 {
 	mask &= cpu_online_map & ~BIT(this_cpu());
 	if (!mask)
@@ -161,7 +162,6 @@ static void request(cpumask_t mask, void (*fn)(void *), void *arg, u64 va)
 	spin_lock(&req_lock);
 	req.fn = fn;
 	req.arg = arg;
-	req.va = va;
 	__atomic_store_n(&req_pending, mask, __ATOMIC_SEQ_CST);
 	apic_send_ipi_mask(mask, VEC_CALL);
 	while (__atomic_load_n(&req_pending, __ATOMIC_ACQUIRE))
@@ -172,24 +172,11 @@ static void request(cpumask_t mask, void (*fn)(void *), void *arg, u64 va)
 void flush_tlb_mask(cpumask_t mask, u64 va)
 {
 	trace(FLUSH, mask, va);
-	if (mask & BIT(this_cpu())) {
-		if (va == FLUSH_ALL)
-			flush_tlb_local();
-		else
-			flush_va_local(va);
-	}
+	if (mask & BIT(this_cpu()))
+		flush_here((void *)va);
 	smp_mb();			/* our entries' changes before the look at who is on hv_root */
 	mask &= cpu_online_map & ~BIT(this_cpu()) & ~READ_ONCE(hv_root_cpus);
-	request(defer_to_spinners(mask), NULL, NULL, va);
-}
-
-/*
- * Run fn(arg) on the CPUs of mask (but this one) and wait. They may hold any lock: fn takes none,
- * and is short.
- */
-void call_on_cpus(cpumask_t mask, void (*fn)(void *), void *arg)
-{
-	request(mask, fn, arg, 0);
+	call_on_cpus(defer_to_spinners(mask), flush_here, (void *)va);
 }
 
 void send_resched_ipi(unsigned int cpu)
@@ -198,7 +185,6 @@ void send_resched_ipi(unsigned int cpu)
 		apic_send_ipi(cpu, VEC_RESCHED);
 }
 
-/* Let pending interrupts in. No lock is held and the guest's frame is consistent. */
 void irq_window(void)
 {
 	__asm__ __volatile__("sti; nop; cli" ::: "memory");

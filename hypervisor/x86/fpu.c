@@ -4,18 +4,18 @@
  *
  * Job:    save and restore on every switch (never lazily: no registers of one domain are ever
  *         loaded while another runs); XCR0; the FXSAVE images of vcpu contexts.
- * Enter:  context.c, pv/privop.c (arch_set_xcr0), pv/vcpu_op.c and domctl (arch_set_fpu).
- * State:  arch_vcpu.fpu: a page with the XSAVE (standard format) or FXSAVE image; hw_xcr0[cpu].
+ * Enter:  context.c, pv/privop.c (arch_set_xcr0), pv/vcpu_op.c (arch_set_fpu).
+ * State:  v->arch: a page with the XSAVE (standard format) or FXSAVE image; hw_xcr0[cpu].
  * Locks:  none: a vcpu's area belongs to the CPU that runs it, or to who paused it.
  * Holds:  FP1  images are written by the CPU or sanitised, so that XRSTOR cannot fault.
  *         FP2  saving and restoring covers every component that any guest may enable.
  * Tests:  tests/guests/fpu.c
  */
 #include <hv/debug.h>
+#include <hv/domain.h>
 #include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
-#include "context.h"
 #include "cpu.h"
 #include "machine.h"
 
@@ -24,39 +24,34 @@
 #define XSTATE_SSE 2UL
 #define XSTATE_AVX 4UL
 #define XSTATE_AVX512 0xe0UL
-#define FCW_INIT 0x37f
-#define MXCSR_INIT 0x1f80
+#define MXCSR_MASK 0xffff		/* what every 64-bit CPU has: other bits may fault */
 
-/* The legacy area and the XSAVE header behind it (Intel SDM vol. 1, 13.4). */
 struct fpu_area {
+	/* the legacy area and the XSAVE header behind it (Intel SDM vol. 1, 13.4) */
 	u16 fcw, fsw, ftw, fop;
 	u64 fip, fdp;
 	u32 mxcsr, mxcsr_mask;
-	u8 st[128];
-	u8 xmm[256];
-	u8 unused[96];
+	u8 st[128], xmm[256], unused[96];
 	u64 xstate_bv, xcomp_bv, zero[6];
+	u8 components[PAGE_SIZE - 576 - 64];
+	/* ours */
+	u64 xcr0, pad[7];
 };
 _Static_assert(offsetof(struct fpu_area, xstate_bv) == LEGACY_SIZE, "hardware's layout");
+_Static_assert(sizeof(struct fpu_area) == PAGE_SIZE, "one page");
 
-static u32 mxcsr_mask = 0xffbf;
 static u64 hw_xcr0[NR_CPUS];
 
 void fpu_init(void)
 {
-	static struct fpu_area probe __aligned(64);
-	u32 a, b, c, d;
+	struct cpuid_leaf l;
 
 	clts();
-	__asm__ __volatile__("fxsave64 %0" : "=m"(probe));
-	if (probe.mxcsr_mask)
-		mxcsr_mask = probe.mxcsr_mask;
 	if (!cpu_feat.xsave)
 		return;
-	cpuid(0xd, 0, &a, &b, &c, &d);	/* b: bytes for what is enabled in XCR0 now: all */
-	cpu_feat.max_xsave_size = b;
-	if (b > PAGE_SIZE)
-		panic("The vector registers need %u bytes: more than a page", b);
+	arch_cpuid(0xd, 0, &l);		/* b: bytes for what is enabled in XCR0 now: all */
+	if (l.b > offsetof(struct fpu_area, xcr0))
+		panic("The vector registers need %u bytes: too many", l.b);
 }
 
 static void set_hw_xcr0(u64 val)
@@ -69,107 +64,100 @@ static void set_hw_xcr0(u64 val)
 	}
 }
 
-static void set_initial(struct fpu_area *f)
+/* As after reset, but xcr0 begins as 3: SSE is part of the base ABI. */
+int arch_vcpu_create(struct vcpu *v)
 {
-	memset(f, 0, sizeof(*f));
-	f->fcw = FCW_INIT;
-	f->mxcsr = MXCSR_INIT;
-}
+	struct fpu_area *f = v->is_idle ? NULL : alloc_hv_pages(0);
 
-/* xcr0 begins as 3, not 1 as after reset: SSE is part of the base ABI. */
-int fpu_alloc(struct vcpu *v)
-{
-	struct arch_vcpu *a = arch_of(v);
-
-	a->fpu = alloc_hv_pages(0);
-	if (!a->fpu)
-		return -ENOMEM;
-	set_initial(a->fpu);
-	a->xcr0 = a->xcr0_accum = cpu_feat.xsave ? XSTATE_X87 | XSTATE_SSE : 0;
+	v->arch = f;
+	if (!f)
+		return v->is_idle ? 0 : -ENOMEM;
+	f->fcw = 0x37f;
+	f->mxcsr = 0x1f80;
+	f->xcr0 = cpu_feat.xsave ? XSTATE_X87 | XSTATE_SSE : 0;
 	return 0;
 }
 
-void fpu_free(struct vcpu *v)
+void arch_vcpu_destroy(struct vcpu *v)
 {
-	if (arch_of(v)->fpu)
-		free_hv_pages(arch_of(v)->fpu, 0);
-	arch_of(v)->fpu = NULL;
+	free_hv_pages(v->arch, 0);
+	v->arch = NULL;
 }
+
+/* On all components that XCR0 enables. */
+#define XSTATE_INSN(insn, f) \
+	__asm__ __volatile__(insn " %0" : "+m"(*(f)) : "a"(~0U), "d"(~0U) : "memory")
 
 /* CR0.TS is clear. The area is the one that this CPU restored from last, as XSAVEOPT wants it. */
 void fpu_save(struct vcpu *v)
 {
-	struct fpu_area *f = arch_of(v)->fpu;
+	struct fpu_area *f = v->arch;
 
-	if (!cpu_feat.xsave) {
-		__asm__ __volatile__("fxsave64 %0" : "=m"(*f));
-		return;
-	}
-	set_hw_xcr0(cpu_feat.xcr0_mask);
+	if (cpu_feat.xsave)
+		set_hw_xcr0(cpu_feat.xcr0_mask);
 	if (cpu_feat.xsaveopt)
-		__asm__ __volatile__("xsaveopt64 %0" : "+m"(*f) : "a"(~0U), "d"(~0U) : "memory");
+		XSTATE_INSN("xsaveopt64", f);
+	else if (cpu_feat.xsave)
+		XSTATE_INSN("xsave64", f);
 	else
-		__asm__ __volatile__("xsave64 %0" : "+m"(*f) : "a"(~0U), "d"(~0U) : "memory");
+		XSTATE_INSN("fxsave64", f);
 }
 
 void fpu_restore(struct vcpu *v)
 {
-	const struct fpu_area *f = arch_of(v)->fpu;
+	struct fpu_area *f = v->arch;
 
 	if (!cpu_feat.xsave) {
-		__asm__ __volatile__("fxrstor64 %0" : : "m"(*f));
+		XSTATE_INSN("fxrstor64", f);
 		return;
 	}
 	set_hw_xcr0(cpu_feat.xcr0_mask);
-	__asm__ __volatile__("xrstor64 %0" : : "m"(*f), "a"(~0U), "d"(~0U) : "memory");
-	set_hw_xcr0(arch_of(v)->xcr0);
+	XSTATE_INSN("xrstor64", f);
+	set_hw_xcr0(f->xcr0);
 }
 
 /* XSETBV of a guest. -EINVAL: a value that the CPU would refuse or that we do not offer. */
 int arch_set_xcr0(struct vcpu *v, u64 xcr0)
 {
-	struct arch_vcpu *a = arch_of(v);
+	struct fpu_area *f = v->arch;
 	u64 avx512 = xcr0 & XSTATE_AVX512;
 
-	if (!cpu_feat.xsave || !(xcr0 & XSTATE_X87) || xcr0 & ~cpu_feat.xcr0_mask)
-		return -EINVAL;
-	if ((xcr0 & XSTATE_AVX && !(xcr0 & XSTATE_SSE)) ||
+	if (!cpu_feat.xsave || !(xcr0 & XSTATE_X87) || xcr0 & ~cpu_feat.xcr0_mask ||
+	    (xcr0 & XSTATE_AVX && !(xcr0 & XSTATE_SSE)) ||
 	    (avx512 && (avx512 != XSTATE_AVX512 || !(xcr0 & XSTATE_AVX))))
 		return -EINVAL;
-	a->xcr0 = xcr0;
-	a->xcr0_accum |= xcr0;
+	f->xcr0 = xcr0;
 	if (v == current_vcpu())
 		set_hw_xcr0(xcr0);
 	return 0;
 }
 
-/* v is not loaded: take an FXSAVE image from outside. */
 void arch_set_fpu(struct vcpu *v, const void *fxsave_image)
 {
-	struct fpu_area *f = arch_of(v)->fpu;
+	struct fpu_area *f = v->arch;
 
-	memset(f, 0, PAGE_SIZE);
-	memcpy(f, fxsave_image, LEGACY_SIZE);
-	f->mxcsr &= mxcsr_mask;
-	memset(f->unused, 0, sizeof(f->unused));
+	memset(f, 0, offsetof(struct fpu_area, xcr0));
+	memcpy(f, fxsave_image, offsetof(struct fpu_area, unused));
+	f->mxcsr &= MXCSR_MASK;
 	if (cpu_feat.xsave)
 		f->xstate_bv = XSTATE_X87 | XSTATE_SSE;
 }
 
-/* v is not loaded. XSAVEOPT leaves out components in their initial state: they are filled in. */
+/* XSAVEOPT leaves out components in their initial state: they are filled in. */
 void arch_get_fpu(struct vcpu *v, void *fxsave_image)
 {
-	struct fpu_area tmp;
-	const struct fpu_area *f = arch_of(v)->fpu;
+	const struct fpu_area *f = v->arch;
+	struct fpu_area *to = fxsave_image;	/* of it the legacy area */
 
-	memcpy(&tmp, f, sizeof(tmp));
-	if (cpu_feat.xsave && !(f->xstate_bv & XSTATE_X87)) {
-		set_initial(&tmp);
-		tmp.mxcsr = f->mxcsr;
-		memcpy(tmp.xmm, f->xmm, sizeof(tmp.xmm));
+	memcpy(to, f, LEGACY_SIZE);
+	to->mxcsr_mask = MXCSR_MASK;
+	if (!cpu_feat.xsave)
+		return;
+	if (!(f->xstate_bv & XSTATE_X87)) {
+		memset(to, 0, offsetof(struct fpu_area, mxcsr));
+		memset(to->st, 0, sizeof(to->st));
+		to->fcw = 0x37f;
 	}
-	if (cpu_feat.xsave && !(f->xstate_bv & XSTATE_SSE))
-		memset(tmp.xmm, 0, sizeof(tmp.xmm));
-	tmp.mxcsr_mask = mxcsr_mask;
-	memcpy(fxsave_image, &tmp, LEGACY_SIZE);
+	if (!(f->xstate_bv & XSTATE_SSE))
+		memset(to->xmm, 0, sizeof(to->xmm));
 }

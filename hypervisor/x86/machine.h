@@ -2,9 +2,8 @@
 /*
  * What the files of x86/ offer each other and boot/start.c.
  *
- * Job:    declarations of console.c apic.c tsc.c ioapic.c irq.c msi.c pci.c smp.c flush.c fpu.c
- *         crash.c shutdown.c; the order in which start.c calls the *_init() functions is the order
- *         in which they stand here, cpu_identify() and cpu_setup() of cpu.h first.
+ * Job:    declare it, the *_init() functions in the order in which start.c calls them,
+ *         cpu_identify() and cpu_setup() of cpu.h first.
  * Locks:  none to call an init function: one CPU runs.
  * Tests:  all
  */
@@ -32,7 +31,6 @@ void vga_init(void *text);		/* mapping of 0xb8000; NULL: none, or dom0 takes the
 
 /* --- time (tsc.c), after ACPI --- */
 void tsc_init(void);			/* calibrate; now_ns() counts from here */
-bool arch_tsc_stable(void);		/* one constant rate and one value on all CPUs */
 u64 ns_to_tsc(u64 ns);			/* the TSC of this CPU at that system time */
 void tsc_sync_boot_cpu(unsigned int cpu);	/* answers while `cpu` runs the other one */
 void tsc_sync_new_cpu(unsigned int cpu);
@@ -48,8 +46,6 @@ void apic_send_nmi(cpumask_t mask);
 void apic_send_init(u32 apicid);
 void apic_send_startup(u32 apicid, u8 page);	/* it begins at page:0000 in real mode */
 u64 apic_msi_address(unsigned int cpu);	/* where a device writes to interrupt that CPU */
-extern u32 cpu_apicid[NR_CPUS];
-extern u32 cpu_acpi_id[NR_CPUS];
 
 /* --- interrupts (ioapic.c, irq.c, msi.c, pci.c) --- */
 void ioapic_init(void);			/* masks every pin; sets nr_gsis */
@@ -70,7 +66,7 @@ int irq_reserve_msis(unsigned int nvec);	/* first slot: contiguous aligned vecto
 void irq_release_msis(unsigned int slot, unsigned int nvec);
 #define NR_MSIS 192
 
-/* --- other CPUs (smp.c, flush.c) --- */
+/* --- other CPUs, TLB, FPU (smp.c, flush.c, fpu.c) --- */
 void smp_init(void);			/* numbers the CPUs; before anything uses nr_cpus_present */
 void smp_boot_others(void);
 /* boot/start.c: what core/ needs before a CPU starts (idle vcpu, timers, scheduler); -ENOMEM */
@@ -85,31 +81,18 @@ void tags_flush_va(u64 va);
 void tags_switch(u64 cr3);
 void tags_new_root(u64 cr3, bool user, bool load);
 void tlb_note_flush(void);		/* right before a CR3 write that drops all guest entries */
-void tlb_enter_hv_root(void);		/* after CR3 went to hv_root (idle) ... */
+void tlb_enter_hv_root(void);		/* CR3 to hv_root (idle) ... */
 void tlb_leave_hv_root(void);		/* ... before it goes to a guest's root again */
-
-/* --- FPU (fpu.c) --- */
 void fpu_init(void);			/* after cpu_setup() */
-int fpu_alloc(struct vcpu *v);		/* initial state; -ENOMEM */
-void fpu_free(struct vcpu *v);
 void fpu_save(struct vcpu *v);		/* v has this CPU's registers */
 void fpu_restore(struct vcpu *v);
-struct vcpu_guest_context;
-void arch_set_fpu(struct vcpu *v, const void *fxsave_image);	/* 512 bytes; not loaded */
-void arch_get_fpu(struct vcpu *v, void *fxsave_image);
 
-/* --- crashes (crash.c, debug/panic.c) --- */
+/* --- crashes (trap.c, debug/panic.c) --- */
 void show_registers(const struct cpu_user_regs *r);
-void show_guest_crash(struct vcpu *v, const struct cpu_user_regs *r);
-void show_page_walk(u64 cr3, u64 va);
-/* trap.c, for a trap in the hypervisor that nothing explains: dump and stop. */
+/* for a trap in the hypervisor that nothing explains: dump and stop */
 void panic_regs(const struct cpu_user_regs *r, const char *fmt, ...) __printf(2, 3) __noreturn;
-void crash_nmi(const struct cpu_user_regs *r);	/* first thing in the NMI handler: may not return */
+void crash_nmi(const struct cpu_user_regs *r);	/* the NMI handler: may not return */
 void crash_stop_others(void);
 void show_all_cpus(void);		/* debug key d */
-
-/* --- power (shutdown.c) --- */
-/* Write SLP_TYP and SLP_EN as given; only S5 is supported: -EOPNOTSUPP otherwise. */
-int arch_acpi_enter_sleep(u32 pm1a, u32 pm1b, unsigned int state);
 
 #endif

@@ -3,30 +3,25 @@
  * Restricted roots: guest mode without the hypervisor's memory, on CPUs with Meltdown.
  *
  * Job:    per CPU two L4 copies (guest kernel, guest user) whose hypervisor slots map only what an
- *         entry needs; refresh them before a return to guest mode; the IDT and stubs for it.
+ *         entry needs; refresh them before a return to guest mode.
  * Enter:  desc.c (set-up), entry.S (restricted_prepare), pv/pagetable.c (arch_root_changed).
  * State:  restricted_roots (set once at boot); per CPU the copies and which root they copy.
  * Locks:  none: each CPU touches its own; root_generation is atomic.
  * Holds:  RR1  a copy has the guest's slots of the root it names as of root_generation `gen`.
  *         RR2  of the hypervisor a copy maps the M2P, entry code, IDT, and of its own CPU's area
  *              GDT, LDT, TSS, stubs, entry page and IST stacks; nothing of other CPUs.
- * Tests:  tests/linux and tests/guests with -cpu Haswell; tests/guests/abuse_meltdown_map
+ * Tests:  tests/linux and tests/guests with --cpu Haswell
  */
-#include <hv/debug.h>
 #include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include <hv/pv.h>
 #include <hv/string.h>
 #include "context.h"
-#include "cpu.h"
-#include "machine.h"
 #include "paging.h"
-#include "restricted.h"
+
+#define TABLE_PTE (PTE_P | PTE_RW | PTE_A | PTE_D)
 
 u8 restricted_roots;
-
-extern char _sentry_text[], _eentry_text[];
-
 static u64 root_generation = 1;
 
 static struct restricted {
@@ -34,73 +29,61 @@ static struct restricted {
 	mfn_t copies[2];		/* root that it is a copy of */
 	u64 gen[2];
 	u64 *area_l1;			/* private table over this CPU's area */
-	u8 *entry_page;
 } restricted[NR_CPUS];
 
-static u64 area(unsigned int cpu)
-{
-	return PERCPU_VIRT_START + ((u64)cpu << PERCPU_AREA_SHIFT);
-}
+#define entry_page(cpu, member) ((u64 *)(percpu_area(cpu) + PC_ENTRY_OFFSET + (member)))
 
-/* Map one page in the private L3 of slot 261; new tables come from the allocator. */
+/* The L1 table for va below the private L3 of slot 261; new tables come from the allocator. */
 static u64 *private_l1(u64 *l3, u64 va)
 {
-	u64 *t = l3, *n;
-	unsigned int i, idx[2] = { L3_INDEX(va), L2_INDEX(va) };
+	u64 *t = l3, *n, *pte;
+	unsigned int shift;
 
-	for (i = 0; i < 2; i++) {
-		if (!(t[idx[i]] & PTE_P)) {
-			n = alloc_hv_pages(0);
-			if (!n)
-				return NULL;
-			t[idx[i]] = make_pte(virt_to_mfn(n), PTE_P | PTE_RW | PTE_A | PTE_D);
-		}
-		t = mfn_to_virt(pte_mfn(t[idx[i]]));
+	for (shift = 30; shift > 12; shift -= 9) {
+		pte = &t[(va >> shift) & 511];
+		n = *pte & PTE_P ? mfn_to_virt(pte_mfn(*pte)) : alloc_hv_pages(0);
+		if (!n)
+			return NULL;
+		*pte = make_pte(virt_to_mfn(n), TABLE_PTE);
+		t = n;
 	}
 	return t;
 }
 
-static int map_private(u64 *l3, u64 va)
+/* Map the pages [va, end) as the full root does. */
+static int map_private(u64 *l3, u64 va, u64 end)
 {
-	u64 *l1 = private_l1(l3, va), e = lookup_hv_page(va);
+	u64 *l1;
 
-	if (!l1)
-		return -ENOMEM;
-	l1[L1_INDEX(va)] = e & ~PTE_G;
+	for (; va < end; va += PAGE_SIZE) {
+		l1 = private_l1(l3, va);
+		if (!l1)
+			return -ENOMEM;
+		l1[L1_INDEX(va)] = lookup_hv_page(va) & ~PTE_G;
+	}
 	return 0;
 }
 
-int restricted_setup(unsigned int cpu, const void *idt, u64 frame_top)
+int restricted_setup(unsigned int cpu, const void *idt)
 {
+	extern char _sentry_text[], _eentry_text[];
 	struct restricted *r = &restricted[cpu];
-	u64 *l3 = alloc_hv_pages(0), va, base = area(cpu);
+	u64 *l3 = alloc_hv_pages(0), base = percpu_area(cpu);
 	unsigned int i;
-	int rc = 0;
 
-	r->entry_page = alloc_hv_pages(0);
-	r->root[0] = alloc_hv_pages(0);
-	r->root[1] = alloc_hv_pages(0);
-	if (!l3 || !r->entry_page || !r->root[0] || !r->root[1])
+	if (!l3 || map_private(l3, (u64)_sentry_text, (u64)_eentry_text) ||
+	    map_private(l3, (u64)idt, (u64)idt + PAGE_SIZE) ||
+	    map_private(l3, base, base + PC_ENTRY_OFFSET + PAGE_SIZE) ||
+	    map_private(l3, base + PC_STACK_OFFSET, base + PC_STACK_OFFSET + 4 * PAGE_SIZE))
 		return -ENOMEM;
-	*(u64 *)(r->entry_page + EP_FRAME_TOP) = frame_top;
-	rc = map_hv_page(base + PC_ENTRY_OFFSET, (u64)r->entry_page - DIRECTMAP_VIRT_START,
-			 PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX);
-	for (va = (u64)_sentry_text; !rc && va < (u64)_eentry_text; va += PAGE_SIZE)
-		rc = map_private(l3, va);
-	if (!rc)
-		rc = map_private(l3, (u64)idt);
-	/* entry.S tests it on the way out, before the root changes: only read on full roots */
-	for (va = base; !rc && va <= base + PC_ENTRY_OFFSET; va += PAGE_SIZE)
-		rc = map_private(l3, va);
-	for (i = 0; !rc && i < 4; i++)
-		rc = map_private(l3, base + PC_STACK_OFFSET + i * PAGE_SIZE);
-	if (rc)
-		return rc;
+	*entry_page(cpu, EP_FRAME_TOP) = (u64)&cpu_info_of(cpu)->guest.es;
 	r->area_l1 = private_l1(l3, base);
 	for (i = 0; i < 2; i++) {
+		r->root[i] = alloc_hv_pages(0);
+		if (!r->root[i])
+			return -ENOMEM;
 		r->root[i][L4_INDEX(M2P_VIRT_START)] = hv_root[L4_INDEX(M2P_VIRT_START)];
-		r->root[i][L4_INDEX(IMAGE_VIRT_START)] =
-			make_pte(virt_to_mfn(l3), PTE_P | PTE_RW | PTE_A | PTE_D);
+		r->root[i][L4_INDEX(IMAGE_VIRT_START)] = make_pte(virt_to_mfn(l3), TABLE_PTE);
 		r->copies[i] = INVALID_MFN;
 	}
 	return 0;
@@ -124,16 +107,15 @@ void restricted_prepare(void)
 	struct restricted *r = &restricted[this_cpu()];
 	unsigned int k = v->pv.in_kernel;
 	mfn_t root = k ? v->pv.root_kernel : v->pv.root_user;
-	u64 gen = READ_ONCE(root_generation), *from, *to = r->root[k];
+	u64 gen = READ_ONCE(root_generation), *from = mfn_to_virt(root), *to = r->root[k];
 
 	if (!mfn_eq(r->copies[k], root) || r->gen[k] != gen) {
-		from = mfn_to_virt(root);
 		memcpy(to, from, HV_L4_FIRST * 8);
 		memcpy(to + HV_L4_LAST + 1, from + HV_L4_LAST + 1,
 		       (PTES_PER_PAGE - HV_L4_LAST - 1) * 8);
 		r->copies[k] = root;
 		r->gen[k] = gen;
 	}
-	*(u64 *)(r->entry_page + EP_CR3_FULL) = k ? v->pv.cr3_kernel : v->pv.cr3_user;
-	*(u64 *)(r->entry_page + EP_CR3_OUT) = mfn_x(virt_to_mfn(to)) << PAGE_SHIFT;
+	*entry_page(this_cpu(), EP_CR3_FULL) = k ? v->pv.cr3_kernel : v->pv.cr3_user;
+	*entry_page(this_cpu(), EP_CR3_OUT) = mfn_x(virt_to_mfn(to)) << PAGE_SHIFT;
 }

@@ -14,7 +14,6 @@
 #include <hv/domain.h>
 #include <hv/memory.h>
 #include <hv/string.h>
-#include <hv/timer.h>
 #include <hv/trampoline.h>
 #include "context.h"
 #include "cpu.h"
@@ -30,21 +29,20 @@ static bool cpu_refused;
 /* This CPU's APIC id, before its APIC is mapped. */
 static u32 initial_apic_id(void)
 {
-	u32 a, b, c, d;
+	struct cpuid_leaf l = { 0 };
 
-	if (cpu_feat.max_leaf >= 0xb) {
-		cpuid(0xb, 0, &a, &b, &c, &d);
-		if (b)
-			return d;
-	}
-	cpuid(1, 0, &a, &b, &c, &d);
-	return b >> 24;
+	if (cpu_feat.max_leaf >= 0xb)
+		arch_cpuid(0xb, 0, &l);
+	if (l.b)
+		return l.d;
+	arch_cpuid(1, 0, &l);
+	return l.b >> 24;
 }
 
 /* CPU 0 is the one that booted; the others in ACPI's order. */
 void smp_init(void)
 {
-	unsigned int i, limit = opt_maxcpus ? min(opt_maxcpus, (unsigned int)NR_CPUS) : NR_CPUS;
+	unsigned int i, limit = min(opt_maxcpus ?: NR_CPUS, (unsigned int)NR_CPUS);
 
 	cpu_apicid[0] = initial_apic_id();
 	for (i = 0; i < acpi_info.nr_cpus; i++) {
@@ -62,42 +60,35 @@ void smp_init(void)
 /* A page of conventional memory for real-mode code: the last whole one that the map calls RAM. */
 static u64 trampoline_page(void)
 {
-	u64 best = 0, end;
+	u64 best = 0, start, end;
 	unsigned int i;
 
 	for (i = 0; i < nr_machine_e820; i++) {
-		if (machine_e820[i].type != 1 || machine_e820[i].addr >= 0xa0000)
-			continue;
-		end = ROUND_DOWN(min(machine_e820[i].addr + machine_e820[i].size, 0x9f000UL),
-				 PAGE_SIZE);
-		if (end >= machine_e820[i].addr + PAGE_SIZE && end > PAGE_SIZE)
+		start = machine_e820[i].addr;
+		end = ROUND_DOWN(min(start + machine_e820[i].size, 0x9f000UL), PAGE_SIZE);
+		if (machine_e820[i].type == 1 && end >= start + PAGE_SIZE && end > PAGE_SIZE)
 			best = max(best, end - PAGE_SIZE);
 	}
 	return best;
 }
 
-/* Wait up to a second of reference time; emulators with few host CPUs need a good part of it. */
 static bool wait_for_start(unsigned int cpu, unsigned int ms)
 {
-	for (; ms; ms--) {
-		if (__atomic_load_n(&cpu_started, __ATOMIC_ACQUIRE) == cpu)
-			return true;
+	while (ms-- && __atomic_load_n(&cpu_started, __ATOMIC_ACQUIRE) != cpu)
 		delay_us(1000);
-	}
-	return false;
+	return __atomic_load_n(&cpu_started, __ATOMIC_ACQUIRE) == cpu;
 }
 
-static bool boot_cpu(unsigned int cpu, u64 page, struct trampoline_params *p)
+static void boot_cpu(unsigned int cpu, u64 page, struct trampoline_params *p)
 {
 	u32 id = cpu_apicid[cpu];
 
 	if (percpu_setup(cpu) || start_prepare_cpu(cpu)) {
 		log_err("CPU %u: no memory\n", cpu);
-		return false;
+		return;
 	}
 	if (trace_init_cpu(cpu))
 		log_warn("CPU %u: no memory for its trace\n", cpu);
-	cpu_info_of(cpu)->cpu = cpu;
 	cpu_info_of(cpu)->current = idle_vcpu[cpu];
 	p->stack = (u64)cpu_info_of(cpu);
 	cpu_started = 0;
@@ -108,24 +99,24 @@ static bool boot_cpu(unsigned int cpu, u64 page, struct trampoline_params *p)
 	apic_send_startup(id, page >> PAGE_SHIFT);
 	if (!wait_for_start(cpu, 1))
 		apic_send_startup(id, page >> PAGE_SHIFT);
+	/* emulators with few host CPUs need a good part of a second */
 	if (!wait_for_start(cpu, 3000) || cpu_refused) {
 		log_err("CPU %u (APIC id %u) %s\n", cpu, id,
 			cpu_refused ? "lacks features of the first" : "does not start");
 		apic_send_init(id);
-		return false;
+		return;
 	}
 	tsc_sync_boot_cpu(cpu);
 	while (!(READ_ONCE(cpu_online_map) & BIT(cpu)))
 		cpu_relax();
-	return true;
 }
 
 void smp_boot_others(void)
 {
 	u64 page = trampoline_page();
-	struct trampoline_params *p;
+	u8 *code = maddr_to_virt(page);
+	struct trampoline_params *p = (void *)(code + (trampoline_params - trampoline_start));
 	unsigned int cpu;
-	u8 *code;
 
 	if (nr_cpus_present == 1)
 		return;
@@ -133,35 +124,31 @@ void smp_boot_others(void)
 		log_err("No page below 640 KiB to start the other CPUs from\n");
 		return;
 	}
-	code = maddr_to_virt(page);
 	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
-	p = (struct trampoline_params *)(code + (trampoline_params - trampoline_start));
 	trampoline_fill(p, page);
 	p->cr3 = mfn_x(virt_to_mfn(hv_root)) << PAGE_SHIFT;
 	p->entry = (u64)smp_start_secondary;
 	for (cpu = 1; cpu < nr_cpus_present; cpu++)
 		boot_cpu(cpu, page, p);
-	log_info("CPUs: %u of %u are up\n", (unsigned int)__builtin_popcountl(cpu_online_map),
-		 nr_cpus_present);
+	log_info("CPUs: %u of %u are up\n", __builtin_popcountl(cpu_online_map), nr_cpus_present);
 }
 
-/* On the new CPU, its own stack, paging on with the hypervisor's tables. */
+/* On the new CPU: its own stack, the hypervisor's tables. Refused before it may lack a CR4 bit. */
 void smp_start_secondary(void)
 {
 	unsigned int cpu = this_cpu();
 
-	cpu_setup();
-	cpu_load_tables(cpu);
-	if (!cpu_check_same()) {
-		cpu_refused = true;
-		__atomic_store_n(&cpu_started, cpu, __ATOMIC_RELEASE);
-		cpu_stop();
+	cpu_refused = !cpu_check_same();
+	if (!cpu_refused) {
+		cpu_setup();
+		cpu_load_tables(cpu);
+		apic_init_cpu();
 	}
-	apic_init_cpu();
 	__atomic_store_n(&cpu_started, cpu, __ATOMIC_RELEASE);
+	if (cpu_refused)
+		cpu_stop();
 	tsc_sync_new_cpu(cpu);
 	tlb_enter_hv_root();
-	flush_tlb_local();
 	atomic_or(&cpu_online_map, BIT(cpu));
 	start_secondary(cpu);
 }

@@ -1,69 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exceptions in the hypervisor itself, NMI, machine check, debug.
+ * Exceptions in the hypervisor itself, and what is shown when something went wrong.
  *
- * Job:    recover what __ex_table covers, stop with a dump for the rest; pass guests' debug traps.
- * Enter:  entry.S.
- * State:  __ex_table (faulting instruction, where to go on).
+ * Job:    recover what __ex_table covers, stop with a dump for the rest; pass guests' debug traps;
+ *         print registers, page-table walks, a crashed guest's state; stop the other CPUs by NMI.
+ * Enter:  entry.S; debug/panic.c, core/domain.c (guest crash), debug keys.
+ * State:  __ex_table; crashing; who has stopped; who is asked for an answer to an NMI.
  * Locks:  none.
  * Holds:  X6  a fault in ring 0 is either in __ex_table or the end: nothing is guessed.
+ *         CR1  memory of a guest is read by copy_from_guest or through RAM frames of the direct
+ *              map only.
  * Tests:  tests/guests/{abuse_iret,abuse_segments,debugregs}.c
  */
 #include <hv/debug.h>
 #include <hv/domain.h>
 #include <hv/pv.h>
-#include <hv/regs.h>
 #include <hv/upcalls.h>
 #include "context.h"
 #include "cpu.h"
 #include "machine.h"
-#include "trap.h"
 
-struct ex_entry { u64 insn, fixup; };
-extern const struct ex_entry __start___ex_table[], __stop___ex_table[];
+static bool crashing;
+static cpumask_t stopped, asked;
 
-static u64 find_fixup(u64 rip)
+void fatal_exception(struct cpu_user_regs *regs)
 {
-	const struct ex_entry *e;
-
-	for (e = __start___ex_table; e < __stop___ex_table; e++)
-		if (e->insn == rip)
-			return e->fixup;
-	return 0;
+	panic_regs(regs, "exception %u, error %x, cr2 %lx", regs->entry_vector, regs->error_code,
+		   read_cr2());
 }
 
 /* An exception whose frame came from ring 0. */
-void hv_exception(struct cpu_user_regs *regs, unsigned int vector, u64 cr2)
+void hv_exception(struct cpu_user_regs *regs)
 {
-	u64 fixup = find_fixup(regs->rip);
+	extern const struct { u64 insn, fixup; } __start___ex_table[], __stop___ex_table[];
+	typeof(&__start___ex_table[0]) e;
 
-	if (fixup && vector != 2) {
-		regs->rip = fixup;
-		return;
-	}
-	if (vector == 3) {		/* a breakpoint of ours: say where and go on */
-		log_warn("int3 in the hypervisor at %pS\n", (void *)regs->rip);
-		return;
-	}
-	if (vector == 14)
-		panic_regs(regs, "page fault at %lx, error %x", cr2, regs->error_code);
-	panic_regs(regs, "exception %u, error %x", vector, regs->error_code);
+	for (e = __start___ex_table; e < __stop___ex_table; e++)
+		if (e->insn == regs->rip) {
+			regs->rip = e->fixup;
+			return;
+		}
+	if (regs->entry_vector != 3)
+		fatal_exception(regs);
+	log_warn("int3 in the hypervisor at %pS\n", (void *)regs->rip);
 }
 
-void do_double_fault(struct cpu_user_regs *regs)
+static u64 take_dr6(void)
 {
-	panic_regs(regs, "double fault (cr2 %lx)", read_cr2());
-}
+	u64 dr6;
 
-void do_nmi(struct cpu_user_regs *regs)
-{
-	crash_nmi(regs);
-}
-
-/* Without recovery code for banks a machine check is fatal. */
-void do_machine_check(struct cpu_user_regs *regs)
-{
-	panic_regs(regs, "machine check");
+	__asm__ __volatile__("mov %%db6, %0" : "=r"(dr6));
+	__asm__ __volatile__("mov %0, %%db6" : : "r"(0xffff0ff0UL));
+	return dr6;
 }
 
 /*
@@ -72,22 +60,14 @@ void do_machine_check(struct cpu_user_regs *regs)
  */
 void hv_debug(struct cpu_user_regs *regs)
 {
-	u64 dr6;
-
-	__asm__ __volatile__("mov %%db6, %0" : "=r"(dr6));
-	__asm__ __volatile__("mov %0, %%db6" : : "r"(0xffff0ff0UL));
+	take_dr6();
 	regs->rflags &= ~X86_RFLAGS_TF;
 }
 
 void guest_debug(struct cpu_user_regs *regs)
 {
-	struct vcpu *v = current_vcpu();
-	u64 dr6;
-
-	__asm__ __volatile__("mov %%db6, %0" : "=r"(dr6));
-	__asm__ __volatile__("mov %0, %%db6" : : "r"(0xffff0ff0UL));
 	/* bits 0-3 and BD, BS, BT accumulate until the guest clears them */
-	v->pv.dr[6] |= dr6 & 0xe00f;
+	current_vcpu()->pv.dr[6] |= take_dr6() & 0xe00f;
 	guest_exception(regs, 1);
 }
 
@@ -99,7 +79,133 @@ void guest_iret_refused(struct cpu_user_regs *regs)
 	guest_log(LOG_DEBUG, "d%dv%u: iret to %x:%lx refused\n", v->domain->id, v->id, regs->cs,
 		  regs->rip);
 	/* the selectors are loaded as they are: that tells the guest that the frame was bad */
-	__asm__ __volatile__("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
-		     : "=m"(regs->ds), "=m"(regs->es), "=m"(regs->fs), "=m"(regs->gs));
+	READ_SELECTORS(regs);
 	bounce_failsafe(v, regs);
+}
+
+/* --- what is shown --- */
+
+void show_registers(const struct cpu_user_regs *r)
+{
+	printk("rip %04x:%016lx rflags %08lx error %x vector %x\n", r->cs, r->rip, r->rflags,
+	       r->error_code, r->entry_vector);
+	if (!(r->cs & 3))
+		printk("    %pS\n", (void *)r->rip);
+	printk("rsp %04x:%016lx rbp %016lx cr0 %08lx cr4 %08lx\n", r->ss, r->rsp, r->rbp,
+	       read_cr0(), read_cr4());
+	printk("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", r->rax, r->rbx, r->rcx, r->rdx);
+	printk("rsi %016lx rdi %016lx r8  %016lx r9  %016lx\n", r->rsi, r->rdi, r->r8, r->r9);
+	printk("r10 %016lx r11 %016lx r12 %016lx r13 %016lx\n", r->r10, r->r11, r->r12, r->r13);
+	printk("r14 %016lx r15 %016lx cr2 %016lx cr3 %016lx\n", r->r14, r->r15, read_cr2(),
+	       read_cr3());
+}
+
+/* The entries that translate va, down to where it ends. */
+static void show_page_walk(u64 va)
+{
+	u64 e = read_cr3();
+	int shift;
+
+	printk("Page-table walk of %016lx:\n", va);
+	for (shift = 39; shift >= 12; shift -= 9) {
+		unsigned int idx = (va >> shift) & 511, level = shift / 9;
+		mfn_t table = pte_mfn(e);
+
+		if (mfn_x(table) >= max_page || !mfn_is_ram(table)) {
+			printk("  L%u: frame %lx is no RAM\n", level, mfn_x(table));
+			return;
+		}
+		e = READ_ONCE(((u64 *)mfn_to_virt(table))[idx]);
+		printk("  L%u[%03x] = %016lx", level, idx, e);
+		if (e & PTE_P && mfn_x(pte_mfn(e)) < max_page) {
+			const struct page_info *pg = mfn_to_page(pte_mfn(e));
+
+			printk(" d%u type %u/%lu refs %lu pfn %lx", pg->owner, PG_type(pg->word),
+			       PG_type_count(pg->word), PG_refs(pg->word), get_m2p(pte_mfn(e)));
+		}
+		printk("\n");
+		if (!(e & PTE_P) || (e & PTE_PS && level > 1))
+			return;
+	}
+}
+
+/* v was crashed; r is its frame. Stack and tables can be shown only if it is the current one. */
+void show_guest_crash(struct vcpu *v, const struct cpu_user_regs *r)
+{
+	unsigned int n;
+	u8 code;
+	u64 word;
+
+	printk("d%uv%u on CPU %u, %s mode:\n", v->domain->id, v->id, v->processor,
+	       v->pv.in_kernel ? "kernel" : "user");
+	show_registers(r);
+	printk("fs base %016lx gs base kernel %016lx user %016lx\n",
+	       arch_get_segment_base(v, SEGBASE_FS), arch_get_segment_base(v, SEGBASE_GS_KERNEL),
+	       arch_get_segment_base(v, SEGBASE_GS_USER));
+	if (v != current_vcpu())
+		return;
+	printk("Code at rip:");
+	for (n = 0; n < 16 && !copy_from_guest(&code, _gva(r->rip + n), 1); n++)
+		printk(" %02x", code);
+	printk("%s\nGuest stack at %016lx:", n ? "" : " cannot be read", r->rsp);
+	for (n = 0; n < 32 && !copy_from_guest(&word, _gva(r->rsp + n * 8), 8); n++)
+		printk(n % 4 ? " %016lx" : "\n  %016lx", word);
+	printk("%s\n", n ? "" : " cannot be read");
+	show_page_walk(r->rip);
+	if (r->entry_vector == 14)
+		show_page_walk(read_cr2());
+}
+
+/* --- the other CPUs --- */
+
+/* NMI: stop for good if some CPU panics or switches off; show registers if a debug key asks. */
+void crash_nmi(const struct cpu_user_regs *r)
+{
+	cpumask_t me = BIT(this_cpu());
+
+	if (READ_ONCE(crashing)) {
+		atomic_or(&stopped, me);
+		cpu_stop();
+	}
+	if (READ_ONCE(asked) & me) {
+		printk("CPU %u, d%uv%u:\n", this_cpu(), current_vcpu()->domain->id,
+		       current_vcpu()->id);
+		show_registers(r);
+		atomic_and(&asked, ~me);
+	}
+}
+
+/* Stop all CPUs but this one; does not wait longer than a second. Again and again is fine. */
+void crash_stop_others(void)
+{
+	cpumask_t others = cpu_online_map & ~BIT(this_cpu()) & ~READ_ONCE(stopped);
+	unsigned int ms;
+
+	WRITE_ONCE(crashing, true);
+	smp_mb();
+	if (others)
+		apic_send_nmi(others);
+	for (ms = 0; ms < 1000 && others & ~READ_ONCE(stopped); ms++)
+		delay_us(1000);
+	if (others & ~READ_ONCE(stopped))
+		printk("CPUs %lx did not stop\n", others & ~READ_ONCE(stopped));
+}
+
+/* Debug key d: every CPU in turn. */
+void show_all_cpus(void)
+{
+	unsigned int cpu, ms;
+
+	printk("CPU %u (this one), its guest:\n", this_cpu());
+	show_registers(&get_cpu_info()->guest);
+	for (cpu = 0; cpu < nr_cpus_present; cpu++) {
+		if (cpu == this_cpu() || !(cpu_online_map & BIT(cpu)))
+			continue;
+		atomic_or(&asked, BIT(cpu));
+		apic_send_nmi(BIT(cpu));
+		for (ms = 0; ms < 1000 && READ_ONCE(asked) & BIT(cpu); ms++)
+			delay_us(1000);
+		if (READ_ONCE(asked) & BIT(cpu))
+			printk("CPU %u does not answer\n", cpu);
+	}
 }

@@ -2,7 +2,7 @@
 /*
  * Copies between the hypervisor and the current guest's address space.
  *
- * Job:    copy_from_guest, copy_to_guest, clear_guest with fault recovery; SMAP windows.
+ * Job:    copy_from_guest, copy_to_guest, clear_guest with fault recovery.
  * Enter:  everywhere that a hypercall names guest memory.
  * State:  the current root is the guest's (all roots map the hypervisor).
  * Locks:  none.
@@ -12,13 +12,6 @@
  */
 #include <hv/arch.h>
 #include <hv/errno.h>
-#include <hv/layout.h>
-
-#define SMAP_PATCH(n) \
-	"8: nopl (%%rax)\n" \
-	".pushsection .smap_patch, \"a\"\n" \
-	".quad 8b, " #n "\n" \
-	".popsection\n"
 
 /* [a, a + n) outside the hypervisor's slots and not wrapping */
 static inline bool range_ok(u64 a, size_t n)
@@ -26,30 +19,21 @@ static inline bool range_ok(u64 a, size_t n)
 	return a + n >= a && (a + n <= HV_VIRT_START || a >= HV_VIRT_END);
 }
 
-/* rep movsq then rep movsb; returns what is left: 0, or non-zero after a fault */
-static __always_inline u64 copy_bytes(void *dst, const void *src, size_t n)
+static __always_inline int copy_bytes(void *dst, const void *src, size_t n)
 {
-	u64 left = n / 8, rest = n & 7;
+	u64 left = n / 8;		/* after a fault: not 0 */
 
+	open_guest();
 	__asm__ __volatile__(
-		SMAP_PATCH(1)
 		"1: rep movsq\n"
 		"   mov %[rest], %%rcx\n"
 		"2: rep movsb\n"
 		"3:\n"
-		SMAP_PATCH(0)
-		".pushsection .text.fixup, \"ax\"\n"
-		"4: mov $1, %%ecx\n"
-		"   jmp 3b\n"
-		".popsection\n"
-		".pushsection __ex_table, \"a\"\n"
-		".balign 8\n"
-		".quad 1b, 4b, 2b, 4b\n"
-		".popsection"
-		: "+c"(left), "+D"(dst), "+S"(src)
-		: [rest] "r"(rest)
-		: "memory");
-	return left;
+		ON_FAULT("1b", "mov $1, %%ecx", "3b")
+		EX_TABLE("2b", "3b")
+		: "+c"(left), "+D"(dst), "+S"(src) : [rest] "r"(n & 7) : "memory");
+	close_guest();
+	return likely(!left) ? 0 : -EFAULT;
 }
 
 int copy_from_guest(void *dst, gva_t src, size_t n)
@@ -59,32 +43,25 @@ int copy_from_guest(void *dst, gva_t src, size_t n)
 	if (unlikely(!range_ok(a, n)) &&
 	    !(a >= M2P_VIRT_START && a + n >= a && a + n <= M2P_VIRT_END))
 		return -EFAULT;
-	return likely(!copy_bytes(dst, (const void *)a, n)) ? 0 : -EFAULT;
+	return copy_bytes(dst, (const void *)a, n);
 }
 
 int copy_to_guest(gva_t dst, const void *src, size_t n)
 {
 	if (unlikely(!range_ok(gva_x(dst), n)))
 		return -EFAULT;
-	return likely(!copy_bytes((void *)gva_x(dst), src, n)) ? 0 : -EFAULT;
+	return copy_bytes((void *)gva_x(dst), src, n);
 }
 
 int clear_guest(gva_t dst, size_t n)
 {
 	void *p = (void *)gva_x(dst);
-	u64 left = n;
 
 	if (!range_ok(gva_x(dst), n))
 		return -EFAULT;
-	__asm__ __volatile__(
-		SMAP_PATCH(1)
-		"1: rep stosb\n"
-		"3:\n"
-		SMAP_PATCH(0)
-		".pushsection __ex_table, \"a\"\n"
-		".balign 8\n"
-		".quad 1b, 3b\n"
-		".popsection"
-		: "+c"(left), "+D"(p) : "a"(0) : "memory");
-	return left ? -EFAULT : 0;
+	open_guest();
+	__asm__ __volatile__("1: rep stosb\n2:\n" EX_TABLE("1b", "2b")
+			     : "+c"(n), "+D"(p) : "a"(0) : "memory");
+	close_guest();
+	return n ? -EFAULT : 0;
 }

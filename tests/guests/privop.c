@@ -35,6 +35,8 @@ OP(do_outl, "outl %%eax, %%dx")
 OP(do_inb_imm, "inb $0x71, %%al")
 OP(do_outb_imm, "outb %%al, $0x80")
 OP(do_wbinvd, "wbinvd")
+OP(do_cpuid_df, "std; ud2a; .ascii \"xen\"; cpuid; cld")
+OP(do_outb_df, "std; outb %%al, %%dx; cld")
 OP(do_invd, "invd")
 OP(do_hlt, "hlt")
 OP(do_cli, "cli")
@@ -257,6 +259,12 @@ static void others(void)
 
 	CHECK_EQ(try_call(do_wbinvd, NULL), -1);
 	CHECK_EQ(try_call(do_rdtsc, NULL), -1);
+	/* the hypervisor's own string instructions run forwards, whatever the guest's DF */
+	ax = 0x40000000;
+	CHECK_EQ(try_call(do_cpuid_df, NULL), -1);
+	CHECK_EQ(bx, 0x566e6558);
+	dx = 0x80;
+	CHECK_EQ(try_call(do_outb_df, NULL), -1);
 	cpuid_pv(1, 0, r);
 	cx = 0;
 	ax = 3;
