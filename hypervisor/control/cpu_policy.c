@@ -7,7 +7,7 @@
  * State:  d->cpuid_hidden, which pv/cpuid.c applies.
  * Locks:  none: a domain's mask is set before it runs.
  * Holds:  CP1  a toolstack can hide features, never show what guest_cpuid() does not.
- * Tests:  tests/host/test_domctl.c, tests/host/test_cpuid.c
+ * Tests:  tests/host/test_domctl.c
  */
 #include <hv/control.h>
 #include <hv/debug.h>

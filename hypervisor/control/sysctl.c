@@ -6,7 +6,7 @@
  * Enter:  the hypercall table.
  * State:  none of its own.
  * Locks:  none.
- * Tests:  tests/host/test_sysctl.c, tests/guests/domains.c
+ * Tests:  tests/host/test_hypercall.c, tests/guests/domains.c
  */
 #include <sysctl.h>
 #include <hv/continue.h>

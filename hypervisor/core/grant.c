@@ -11,7 +11,7 @@
  *             and type stay what they were at the first pin, whatever the granter writes.
  *         G2  each pin holds the frame: a reference, and the writable type if for writing.
  *         G3  each handle in use holds one pin and a reference on the granter.
- * Tests:  tests/host/test_grant.c, tests/guests/grants.c
+ * Tests:  tests/host/test_hypercall.c, tests/guests/grants.c
  */
 #include <hv/access.h>
 #include <hv/continue.h>
@@ -283,94 +283,6 @@ bool grant_release_all(struct domain *d, unsigned int max)
 	return true;
 }
 
-/* --- the table's own calls --- */
-
-/* The domain whose table is meant, held; GNTST_*. */
-static s16 target(domid_t id, struct domain **out)
-{
-	long rc = op_domain(id, out);
-
-	return !rc ? GNTST_okay : rc == -ESRCH ? GNTST_bad_domain : GNTST_permission_denied;
-}
-
-static s16 setup_frames(struct domain *d, const struct gnttab_setup_table *op)
-{
-	u64 mfn;
-	u32 i;
-
-	if (op->nr_frames > d->grant->max_frames)
-		return refuse(GNTST_general_error, "%u grant frames of at most %u", op->nr_frames,
-			      d->grant->max_frames);
-	if (op->nr_frames && !grant_frame(d, op->nr_frames - 1))
-		return GNTST_general_error;
-	for (i = 0; i < op->nr_frames; i++) {
-		mfn = mfn_x(virt_to_mfn(d->grant->frame[i]));
-		if (copy_to_guest(_gva(op->frame_list + i * sizeof(mfn)), &mfn, sizeof(mfn)))
-			return GNTST_bad_virt_addr;
-	}
-	return GNTST_okay;
-}
-
-static long setup_table(gva_t arg)
-{
-	struct gnttab_setup_table op;
-	struct domain *d;
-
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	op.status = target(op.dom, &d);
-	if (op.status == GNTST_okay) {
-		op.status = setup_frames(d, &op);
-		domain_put(d);
-	}
-	return copy_field_to_guest(arg, struct gnttab_setup_table, status, &op.status);
-}
-
-static long query_size(gva_t arg)
-{
-	struct gnttab_query_size op;
-	struct domain *d;
-
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	op.status = target(op.dom, &d);
-	if (op.status == GNTST_okay) {
-		op.nr_frames = READ_ONCE(d->grant->nr_frames);
-		op.max_nr_frames = d->grant->max_frames;
-		domain_put(d);
-	}
-	return copy_to_guest(arg, &op, sizeof(op));
-}
-
-static long set_version(gva_t arg)
-{
-	struct gnttab_set_version op;
-
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	if (op.version == 2)
-		return -ENOSYS;		/* as before there was a choice */
-	if (op.version != 1)
-		return -EINVAL;
-	return copy_to_guest(arg, &op, sizeof(op));
-}
-
-static long get_version(gva_t arg)
-{
-	struct gnttab_get_version op;
-	struct domain *d;
-	s16 rc;
-
-	if (copy_from_guest(&op, arg, sizeof(op)))
-		return -EFAULT;
-	rc = target(op.dom, &d);
-	if (rc)
-		return rc == GNTST_bad_domain ? -ESRCH : -EPERM;
-	domain_put(d);
-	op.version = 1;
-	return copy_to_guest(arg, &op, sizeof(op));
-}
-
 /* --- copies --- */
 
 struct side { struct domain *rd; mfn_t mfn; };	/* rd: the granter, or NULL for a frame by number */
@@ -439,72 +351,83 @@ static long copy(gva_t arg)
 	return copy_field_to_guest(arg, struct gnttab_copy, status, &rc);
 }
 
-static bool in_use(const struct grant_table *g, u32 ref)
+/* --- the calls --- */
+
+static s16 setup_frames(struct domain *d, const struct gnttab_setup_table *op)
 {
-	const struct active *a = &g->active[ref / ENTRIES][ref % ENTRIES];
+	u64 mfn;
+	u32 i;
 
-	return a->readers || a->writers;
-}
-
-/* Exchange two of the caller's own entries that nobody uses. */
-static s16 swap_entries(struct domain *d, u32 a, u32 b)
-{
-	struct grant_table *g = d->grant;
-	struct grant_entry_v1 *ea, *eb, e;
-	s16 rc = GNTST_okay;
-	u32 n = READ_ONCE(g->nr_frames) * ENTRIES;
-
-	if (a >= n || b >= n)
-		return GNTST_bad_gntref;
-	spin_lock(&g->lock);
-	ea = &g->frame[a / ENTRIES][a % ENTRIES];
-	eb = &g->frame[b / ENTRIES][b % ENTRIES];
-	if (in_use(g, a) || in_use(g, b)) {
-		rc = GNTST_eagain;
-	} else {
-		e = *ea;
-		*ea = *eb;
-		*eb = e;
+	if (op->nr_frames > d->grant->max_frames)
+		return refuse(GNTST_general_error, "%u grant frames of at most %u", op->nr_frames,
+			      d->grant->max_frames);
+	if (op->nr_frames && !grant_frame(d, op->nr_frames - 1))
+		return GNTST_general_error;
+	for (i = 0; i < op->nr_frames; i++) {
+		mfn = mfn_x(virt_to_mfn(d->grant->frame[i]));
+		if (copy_to_guest(_gva(op->frame_list + i * sizeof(mfn)), &mfn, sizeof(mfn)))
+			return GNTST_bad_virt_addr;
 	}
-	spin_unlock(&g->lock);
-	return rc;
+	return GNTST_okay;
 }
 
-static long swap_refs(gva_t arg)
+/* Those that are about a table as a whole. */
+static long table_op(u64 cmd, gva_t arg)
 {
-	struct gnttab_swap_grant_ref op;
+	union {
+		struct gnttab_setup_table setup;
+		struct gnttab_query_size query;
+		struct gnttab_set_version set_version;
+		struct gnttab_get_version get_version;
+	} op;
+	static const u8 size[] = {
+		[GNTTABOP_setup_table] = sizeof(op.setup),
+		[GNTTABOP_query_size] = sizeof(op.query),
+		[GNTTABOP_set_version] = sizeof(op.set_version),
+		[GNTTABOP_get_version] = sizeof(op.get_version),
+	};
+	struct domain *d;
+	s16 status;
+	long rc;
 
-	if (copy_from_guest(&op, arg, sizeof(op)))
+	if (cmd >= ARRAY_SIZE(size) || !size[cmd])
+		return refuse(cmd == GNTTABOP_transfer ? -EOPNOTSUPP : -ENOSYS, "grant_table_op %lu", cmd);
+	if (copy_from_guest(&op, arg, size[cmd]))
 		return -EFAULT;
-	op.status = swap_entries(current_vcpu()->domain, op.ref_a, op.ref_b);
-	return copy_field_to_guest(arg, struct gnttab_swap_grant_ref, status, &op.status);
+	if (cmd == GNTTABOP_set_version && op.set_version.version != 1)
+		return op.set_version.version == 2 ? -ENOSYS : -EINVAL;	/* no other choice */
+	rc = op_domain(cmd == GNTTABOP_set_version ? DOMID_SELF : op.setup.dom, &d);
+	if (rc && cmd == GNTTABOP_get_version)
+		return rc;
+	status = !rc ? GNTST_okay : rc == -ESRCH ? GNTST_bad_domain : GNTST_permission_denied;
+	if (cmd == GNTTABOP_setup_table) {
+		op.setup.status = rc ? status : setup_frames(d, &op.setup);
+	} else if (cmd == GNTTABOP_query_size) {
+		op.query.status = status;
+		op.query.nr_frames = rc ? 0 : READ_ONCE(d->grant->nr_frames);
+		op.query.max_nr_frames = rc ? 0 : d->grant->max_frames;
+	} else if (cmd == GNTTABOP_get_version) {
+		op.get_version.version = 1;
+	}
+	if (!rc)
+		domain_put(d);
+	return copy_to_guest(arg, &op, size[cmd]);
 }
 
 /* a1: GNTTABOP_*, a2: array of arguments, a3: how many */
 HYPERCALL(grant_table_op)
 {
-	static const struct { long (*fn)(gva_t arg); u32 size; } ops[] = {
-		[GNTTABOP_setup_table] = { setup_table, 0 },
-		[GNTTABOP_query_size] = { query_size, 0 },
-		[GNTTABOP_set_version] = { set_version, 0 },
-		[GNTTABOP_get_version] = { get_version, 0 },
-		[GNTTABOP_copy] = { copy, sizeof(struct gnttab_copy) },
-		[GNTTABOP_swap_grant_ref] = { swap_refs, sizeof(struct gnttab_swap_grant_ref) },
-	};
 	u32 count = (u32)a3, i;
 	long rc = 0;
 
 	if (a1 == GNTTABOP_map_grant_ref || a1 == GNTTABOP_unmap_grant_ref)
 		return grant_map_op((unsigned int)a1, a2, count);
-	if (a1 >= ARRAY_SIZE(ops) || !ops[a1].fn)
-		return refuse(a1 == GNTTABOP_transfer ? -EOPNOTSUPP : -ENOSYS, "grant_table_op %lu", a1);
-	if (!ops[a1].size)
-		return count == 1 ? ops[a1].fn(_gva(a2)) : -EINVAL;
-	for (i = 0; !rc && i < count; i++) {
+	if (a1 != GNTTABOP_copy)
+		return count == 1 ? table_op(a1, _gva(a2)) : -EINVAL;
+	for (i = 0; !rc && i < count; i++, a2 += sizeof(struct gnttab_copy)) {
 		if (i && !(i & 15) && hypercall_preempt())
-			return hypercall_continue(__HYPERVISOR_grant_table_op, a1, a2 + i * ops[a1].size,
-						  count - i, a4, a5);
-		rc = ops[a1].fn(_gva(a2 + i * ops[a1].size));
+			return hypercall_continue(__HYPERVISOR_grant_table_op, a1, a2, count - i, a4, a5);
+		rc = copy(_gva(a2));
 	}
 	return rc;
 }

@@ -10,7 +10,7 @@
  *              it once more. So a guest that overwrites such an entry loses nothing but the mapping.
  *         GM2  a pin ends only after a flush that followed the removal of its entry: the granter may
  *              rely on GTF_writing being clear.
- * Tests:  tests/host/test_grant.c, tests/guests/grants.c
+ * Tests:  tests/guests/grants.c
  */
 #include <hv/continue.h>
 #include <hv/debug.h>

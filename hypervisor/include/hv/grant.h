@@ -4,7 +4,7 @@
  *
  * Job:    core/grant.c; for pv/grant_map.c: pins and handles.
  * Holds:  G1-G3 of core/grant.c.
- * Tests:  tests/host/test_grant.c, tests/guests/grants.c
+ * Tests:  tests/host/test_hypercall.c, tests/guests/grants.c
  */
 #ifndef HV_GRANT_H
 #define HV_GRANT_H
