@@ -283,6 +283,31 @@ bool grant_release_all(struct domain *d, unsigned int max)
 	return true;
 }
 
+const struct maptrack *grant_handle(const struct domain *d, u32 *n)
+{
+	const struct grant_table *g = d->grant;
+	const struct maptrack *t;
+
+	for (; *n < g->nr_tracks * TRACKS; ++*n) {
+		t = &g->track[*n / TRACKS][*n % TRACKS];
+		if (t->flags & (GNTMAP_host_map | GNTMAP_device_map))
+			return t;
+	}
+	return NULL;
+}
+
+u64 grant_pins(const struct domain *d)
+{
+	const struct grant_table *g = d->grant;
+	u64 pins = 0;
+	u32 i;
+
+	for (i = 0; i < g->nr_frames * ENTRIES; i++)
+		pins += g->active[i / ENTRIES][i % ENTRIES].readers +
+			g->active[i / ENTRIES][i % ENTRIES].writers;
+	return pins;
+}
+
 /* --- copies --- */
 
 struct side { struct domain *rd; mfn_t mfn; };	/* rd: the granter, or NULL for a frame by number */

@@ -6,11 +6,12 @@
  * Enter:  debug/keys.c (SOFTIRQ_KEY), host tests at their end.
  * State:  two counters per frame, allocated for the time of the audit.
  * Locks:  all vcpus but the caller's are paused; nobody holds references in passing then.
- * Holds:  checks F1-F5 of hv/frame.h, P1 (every entry's target has the right type), E1-E2.
+ * Holds:  checks F1-F5 of hv/frame.h, P1 (every entry's target has the right type), E1-E2, G2-G3.
  * Tests:  tests/host/test_audit.c (finds planted errors)
  */
 #include <hv/debug.h>
 #include <hv/evtchn.h>
+#include <hv/grant.h>
 #include <hv/page_alloc.h>
 #include <hv/pte.h>
 
@@ -65,6 +66,21 @@ static void count_vcpu(struct audit *a, const struct vcpu *v)
 		count_ref(a, v->pv.ldt_frames[i], true);
 }
 
+/* What d maps of others by grants; of `granter` alone if that is given: how many. */
+static u64 count_grants(struct audit *a, const struct domain *d, const struct domain *granter)
+{
+	const struct maptrack *t;
+	u64 found = 0;
+	u32 n;
+
+	for (n = 0; (t = grant_handle(d, &n)); n++)
+		if (!granter)
+			count_ref(a, _mfn(t->mfn), !(t->flags & GNTMAP_readonly));
+		else
+			found += t->dom == granter->id;
+	return found;
+}
+
 static void count_all(struct audit *a)
 {
 	struct domain *d;
@@ -82,6 +98,7 @@ static void count_all(struct audit *a)
 		for_each_vcpu(d, v)
 			count_vcpu(a, v);
 		count_ref(a, d->pirq_eoi_mfn, true);
+		count_grants(a, d, NULL);
 	}
 }
 
@@ -126,11 +143,18 @@ static void check_list(struct audit *a, const struct domain *d, const struct fra
 
 static void check_domain(struct audit *a, struct domain *d)
 {
+	struct domain *o;
+	u64 handles = 0;
+
 	check_list(a, d, &d->page_list, 0);
 	check_list(a, d, &d->cached_tables, PGF_cached);
 	if (d->page_list.count + d->cached_tables.count != d->nr_pages)
 		COMPLAIN(a, "d%d: %u pages, lists have %u\n", d->id, d->nr_pages,
 			 d->page_list.count + d->cached_tables.count);
+	for (o = domain_next(NULL); o; o = domain_next(o))
+		handles += count_grants(a, o, d);
+	if (handles != grant_pins(d))
+		COMPLAIN(a, "d%d: %lu pins on its grants, %lu handles\n", d->id, grant_pins(d), handles);
 	a->bad += audit_evtchns(d);
 }
 

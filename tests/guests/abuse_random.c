@@ -33,6 +33,7 @@ static u64 *scratch_of[MAX_VCPUS], count, trace, max_mfn;
 static u8 *pages;
 static u64 *l1, *l2, *l3;
 static u8 *gap;
+static volatile struct grant_entry_v1 *grants;	/* our grant table's first frame */
 
 static u64 rnd(u64 n) { return n ? prng(&state) % n : prng(&state); }
 static bool one_in(u64 n) { return rnd(n) == 0; }
@@ -331,6 +332,61 @@ static void pick_descriptors(struct shot *s)
 	}
 }
 
+/* Other domains, half made ones too: made, filled, changed and ended in any order. */
+#define DOMAINS 6
+static void pick_domain(struct xen_domctl *dc)
+{
+	static const u8 cmds[] = { 1, 1, 2, 3, 4, 9, 11, 11, 12, 12, 15, 15, 16, 17, 18, 20, 22, 24, 27, 35, 43, 42, 60, 61,
+		68, 83, 13, 14, 25 };
+
+	dc->cmd = cmds[rnd(ARRAY_SIZE(cmds))];
+	dc->domain = (domid_t)(1 + rnd(DOMAINS));
+	switch (dc->cmd) {
+	case XEN_DOMCTL_createdomain:
+		memset(&dc->u, 0, sizeof(dc->u));
+		dc->u.createdomain.max_vcpus = (u32)rnd(6);
+		dc->u.createdomain.max_evtchn_port = (u32)number();
+		dc->u.createdomain.max_grant_frames = (int)rnd(6) - 1;
+		dc->u.createdomain.max_maptrack_frames = (int)rnd(6) - 1;
+		dc->u.createdomain.flags = one_in(8) ? (u32)number() : 0;
+		break;
+	case XEN_DOMCTL_max_vcpus:
+		dc->u.max_vcpus.max = (u32)rnd(6);
+		break;
+	case XEN_DOMCTL_max_mem:
+		dc->u.max_mem.max_memkb = rnd(4096);
+		break;
+	case XEN_DOMCTL_hypercall_init:
+		dc->u.hypercall_init.gmfn = frame();
+		break;
+	default:
+		if (one_in(2))		/* most begin with a vcpu's number */
+			dc->u.vcpucontext.vcpu = (u32)rnd(4);
+	}
+}
+
+static void pick_grant(struct shot *s)
+{
+	struct gnttab_map_grant_ref *m = (void *)scratch;
+	struct gnttab_unmap_grant_ref *u = (void *)scratch;
+	unsigned int n = 1 + (unsigned int)rnd(20);
+	volatile struct grant_entry_v1 *e = &grants[rnd(64)];
+
+	e->frame = (u32)frame();
+	e->domid = (domid_t)(one_in(8) ? domid() : 0);
+	e->flags = (u16)(one_in(4) ? number() : GTF_permit_access);
+	*s = (struct shot){ __HYPERVISOR_grant_table_op, { rnd(2), (u64)scratch, n } };
+	for (unsigned int i = 0; i < n; i++) {
+		u64 at = one_in(2) ? VA + rnd(512) * 4096 : one_in(4) ? address() : va_to_maddr(&l1[rnd(512)]);
+
+		if (!s->a[0])
+			m[i] = (struct gnttab_map_grant_ref){ at, (u32)rnd(32), (u32)rnd(64), (domid_t)(one_in(8) ? domid() : 0),
+				0, 0, 0 };
+		else
+			u[i] = (struct gnttab_unmap_grant_ref){ at, one_in(4) ? frame() << 12 : 0, (u32)rnd(40), 0 };
+	}
+}
+
 static void pick_control(struct shot *s)
 {
 	struct xen_sysctl *sc = (void *)scratch;
@@ -353,8 +409,10 @@ static void pick_control(struct shot *s)
 		dc->cmd = one_in(4) ? (u32)number() : domctls[rnd(ARRAY_SIZE(domctls))];
 		dc->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
 		dc->domain = (domid_t)domid();
-		if (dc->cmd < 5 || (dc->cmd > 5 && dc->cmd < 13))
-			dc->interface_version = 1;	/* create, destroy, pause, max_mem ... */
+		if (one_in(2))
+			pick_domain(dc);
+		else if (dc->cmd < 5 || (dc->cmd > 5 && dc->cmd < 13) || dc->cmd == XEN_DOMCTL_hypercall_init)
+			dc->interface_version = 1;	/* what would hurt ourselves */
 		s->nr = __HYPERVISOR_domctl;
 		break;
 	default:
@@ -388,7 +446,10 @@ static void pick_physdev(struct shot *s)
 
 static void pick_other(struct shot *s)
 {
-	switch (rnd(14)) {
+	switch (rnd(17)) {
+	case 14 ... 16:
+		pick_grant(s);
+		break;
 	case 0:
 		*s = (struct shot){ __HYPERVISOR_stack_switch, { number(), address() } };
 		break;
@@ -570,6 +631,25 @@ static void reset(void)
 		hc_update_va_mapping((u64)p, va_to_mfn(p) << 12 | PTE_KERN, UVMF_INVLPG);
 	}
 	hc_set_timer_op(0);
+	for (domid_t id = 1; id <= DOMAINS; id++) {
+		struct xen_domctl dc = { .cmd = XEN_DOMCTL_destroydomain, .domain = id,
+			.interface_version = XEN_DOMCTL_INTERFACE_VERSION };
+
+		HC_1(__HYPERVISOR_domctl, &dc);
+	}
+}
+
+/* Our grant table where `grants` points. */
+static void map_grants(void)
+{
+	u64 mfn = 0;
+	struct gnttab_setup_table op = { .dom = DOMID_SELF, .nr_frames = 1, .frame_list = (u64)&mfn };
+
+	grants = (void *)(VA + (1ul << 39));
+	make_tables((u64)grants);
+	if (HC_3(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &op, 1) || op.status ||
+	    hc_update_va_mapping((u64)grants, mfn << 12 | PTE_KERN, UVMF_INVLPG))
+		test_error("no grant table");
 }
 
 static void run(void *arg)
@@ -616,6 +696,7 @@ void test_main(void)
 	l1 = mfn_to_va((*find_entry(VA, 2) & PTE_ADDR) >> 12);
 	l2 = mfn_to_va((*find_entry(VA, 3) & PTE_ADDR) >> 12);
 	l3 = mfn_to_va((*find_entry(VA, 4) & PTE_ADDR) >> 12);
+	map_grants();
 	trap_hook[X86_DB] = on_db;
 	trap_hook[X86_NMI] = on_nmi;
 	for (unsigned int i = 1; i < n; i++)

@@ -43,6 +43,9 @@ u32 maptrack_new(struct domain *d);	/* ~0: no room; its flags are 0 until the ca
 /* d's handle, or NULL. flags change under d's mmu_lock. */
 struct maptrack *maptrack_get(struct domain *d, u32 handle);
 void maptrack_free(struct domain *d, u32 handle);
+/* For audits, with all vcpus paused: d's n-th handle in use, NULL behind the last; pins on d's entries. */
+const struct maptrack *grant_handle(const struct domain *d, u32 *n);
+u64 grant_pins(const struct domain *d);
 /* Seam to pv/grant_map.c: GNTTABOP_map_grant_ref and unmap_grant_ref; 0, -EFAULT, -ERESTART. */
 long grant_map_op(unsigned int cmd, u64 arg, u32 count);
 
