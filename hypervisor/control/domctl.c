@@ -169,11 +169,11 @@ static long iomem_permission(struct domain *d, const struct xen_domctl_iomem_per
 
 static u64 frame_kind(struct domain *d, u64 mfn)
 {
-	struct page_info *pg = mfn_to_page(_mfn(mfn));
+	struct page_info *pg = mfn_is_ram(_mfn(mfn)) ? mfn_to_page(_mfn(mfn)) : NULL;
 	enum page_type type;
 	u64 kind, word;
 
-	if (!mfn_is_ram(_mfn(mfn)) || !get_page(pg, d))
+	if (!pg || !get_page(pg, d))
 		return XEN_DOMCTL_PFINFO_XTAB;
 	word = READ_ONCE(pg->word);
 	type = PG_type(word);
@@ -203,12 +203,10 @@ static long page_frame_info(struct domain *d, const struct xen_domctl_getpagefra
 
 static long hypercall_page(struct domain *d, u64 mfn)
 {
-	struct page_info *pg = mfn_to_page(_mfn(mfn));
-
-	if (!mfn_is_ram(_mfn(mfn)) || !get_page_writable(pg, d))
+	if (!mfn_is_ram(_mfn(mfn)) || !get_page_writable(mfn_to_page(_mfn(mfn)), d))
 		return refuse(-EACCES, "mfn %lx is not writable memory of d%u", mfn, d->id);
 	arch_fill_hypercall_page(mfn_to_virt(_mfn(mfn)));
-	put_page_writable(pg);
+	put_page_writable(mfn_to_page(_mfn(mfn)));
 	return 0;
 }
 

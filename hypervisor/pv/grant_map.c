@@ -24,13 +24,14 @@
 static u64 *entry_at(struct vcpu *v, u64 host_addr, bool is_maddr)
 {
 	mfn_t mfn = _mfn(host_addr >> PAGE_SHIFT);
-	const struct page_info *pg = mfn_to_page(mfn);
+	const struct page_info *pg;
 	u64 word;
 
 	if (!is_maddr)
 		return walk_l1(v, host_addr);
-	if (!mfn_is_ram(mfn) || host_addr & 7 || READ_ONCE(pg->owner) != v->domain->id)
+	if (!mfn_is_ram(mfn) || host_addr & 7)
 		return NULL;
+	pg = mfn_to_page(mfn);
 	word = READ_ONCE(pg->word);
 	if (PG_type(word) != PT_l1 || !(word & PG_validated) || READ_ONCE(pg->owner) != v->domain->id)
 		return NULL;
