@@ -32,7 +32,10 @@ static u64 *entry_at(struct vcpu *v, u64 host_addr, bool is_maddr)
 	if (!mfn_is_ram(mfn) || host_addr & 7)
 		return NULL;
 	pg = mfn_to_page(mfn);
+	if (READ_ONCE(pg->owner) != v->domain->id)
+		return NULL;
 	word = READ_ONCE(pg->word);
+	smp_rmb();			/* the word of a frame of ours, not of its last owner's */
 	if (PG_type(word) != PT_l1 || !(word & PG_validated) || READ_ONCE(pg->owner) != v->domain->id)
 		return NULL;
 	return (u64 *)maddr_to_virt(host_addr);
