@@ -106,6 +106,10 @@ $(O)/.flags: FORCE
 
 -include $(HV_OBJ:.o=.d) $(O)/asm-offsets.d
 
+# ---- dom0's tools ------------------------------------------------------------------------------
+
+include dom0-tools/tools.mk
+
 # ---- set-up -------------------------------------------------------------------------------------
 
 deps: ## install the Debian packages that the build and the tests need
@@ -183,7 +187,7 @@ deps-quiet:
 help: ## this list
 	@sed -n 's/^#   /  /p' Makefile
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS="$$(printf '\t')" read -r t d; do \
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile dom0-tools/tools.mk | sort | while IFS="$$(printf '\t')" read -r t d; do \
 		printf '  make %-12s %s\n' "$$t" "$$d"; done
 
 FORCE:

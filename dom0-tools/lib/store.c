@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store.
+ *
+ * Job:    read and write xenstored's tree with formatted paths.
+ * Enter:  lib/dom.c, lib/create.c, the commands, the daemon.
+ * State:  one connection.
+ * Tests:  tests/tools-tests (on a machine)
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "err.h"
+#include "store.h"
+
+static struct xs_handle *xs;
+static char path[1024];			/* xenstored allows as much */
+
+static const char *form(const char *fmt, va_list ap)
+{
+	vsnprintf(path, sizeof(path), fmt, ap);
+	return path;
+}
+
+#define FORM() do { \
+	va_list ap; \
+	va_start(ap, fmt); \
+	form(fmt, ap); \
+	va_end(ap); \
+} while (0)
+
+int st_open(void)
+{
+	if (!xs)
+		xs = xs_open(0);
+	if (!xs)
+		return err(ST_NO_HOST, "the store does not answer (is xenstored running?): %s",
+			   strerror(errno));
+	return 0;
+}
+
+struct xs_handle *st_handle(void)
+{
+	return xs;
+}
+
+void st_close(void)
+{
+	xs_close(xs);
+	xs = NULL;
+}
+
+char *st_read(const char *fmt, ...)
+{
+	unsigned int len;
+
+	FORM();
+	return xs_read(xs, XBT_NULL, path, &len);
+}
+
+bool st_write(xs_transaction_t t, const char *value, const char *fmt, ...)
+{
+	FORM();
+	return xs_write(xs, t, path, value, (unsigned int)strlen(value));
+}
+
+bool st_rm(const char *fmt, ...)
+{
+	FORM();
+	return xs_rm(xs, XBT_NULL, path);
+}
+
+bool st_access(xs_transaction_t t, unsigned int owner, unsigned int reader, const char *fmt, ...)
+{
+	struct xs_permissions p[2] = {
+		{ .id = owner, .perms = XS_PERM_NONE }, { .id = reader, .perms = XS_PERM_READ },
+	};
+
+	FORM();
+	return xs_set_permissions(xs, t, path, p, reader == owner ? 1 : 2);
+}
+
+char **st_list(unsigned int *n, const char *fmt, ...)
+{
+	char **names;
+
+	FORM();
+	names = xs_directory(xs, XBT_NULL, path, n);
+	if (!names)
+		*n = 0;
+	return names;
+}
+
+bool st_watch(const char *fmt, ...)
+{
+	FORM();
+	return xs_watch(xs, path, "w");
+}
+
+bool st_wait(int ms)
+{
+	struct pollfd p = { .fd = xs_fileno(xs), .events = POLLIN };
+	char **w;
+
+	w = xs_check_watch(xs);
+	if (!w && poll(&p, 1, ms) > 0)
+		w = xs_check_watch(xs);
+	free(w);
+	return w != NULL;
+}

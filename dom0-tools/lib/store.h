@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lib/store.h: xenstored, over libxenstore. Paths are printf formats.
+ *
+ * Tests: tests/tools-tests (on a machine)
+ */
+#ifndef LIB_STORE_H
+#define LIB_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <xenstore.h>
+
+int st_open(void);			/* once; err(ST_NO_HOST) when no store is served */
+struct xs_handle *st_handle(void);
+void st_close(void);
+
+/* Allocated, or NULL. */
+char *st_read(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+bool st_write(xs_transaction_t t, const char *value, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+bool st_rm(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Owner and, when different, one more domain that may read. */
+bool st_access(xs_transaction_t t, unsigned int owner, unsigned int reader, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+char **st_list(unsigned int *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Waits for a change below one of the watched paths; false at the time limit (ms, negative: none). */
+bool st_watch(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+bool st_wait(int ms);
+
+#endif
