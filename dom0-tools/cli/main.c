@@ -158,6 +158,11 @@ int main(int argc, char **argv)
 		help_all();
 		return ST_OK;
 	}
+	if (!strcmp(argv[1], "--json") && argc > 2) {
+		want_json = true;
+		argv++;
+		argc--;
+	}
 	running = find(argv[1]);
 	if (!running) {
 		err(ST_USAGE, "unknown command '%s': see parapet --help", argv[1]);

@@ -226,7 +226,8 @@ static bool guest_entries(uint32_t id)
 		"control/shutdown", "control/sysrq", "control/feature-poweroff",
 		"control/feature-reboot", "control/feature-suspend",
 	};
-	bool ok = put(id, "", "%s", "") && st_access(XBT_NULL, id, id, "/local/domain/%u", id);
+	bool ok = st_write(XBT_NULL, "", "/local/domain/%u", id) &&
+		  st_access(XBT_NULL, id, id, "/local/domain/%u", id);
 
 	for (unsigned int i = 0; ok && i < sizeof(own) / sizeof(own[0]); i++)
 		ok = put(id, own[i], "%s", "");
