@@ -106,7 +106,11 @@ static int by_name(const char *name, dom_info *info)
 	int found = 0;
 
 	if (id) {
-		found = dom_info_of((uint32_t)atoi(id), info) && !(info->flags & XEN_DOMINF_dying);
+		char *now = st_read("/local/domain/%s/name", id);
+
+		found = now && !strcmp(now, name) && dom_info_of((uint32_t)atoi(id), info) &&
+			!(info->flags & XEN_DOMINF_dying);
+		free(now);
 		free(id);
 		if (found)
 			return 1;
@@ -194,7 +198,23 @@ int dom_simple(uint32_t domid, uint32_t cmd, const char *what)
 	return err(ST_FAILED, "%s of domain %u was refused: %s", what, domid, strerror(errno));
 }
 
-static void forget(uint32_t domid)
+/* Is it the UUID of a domain that is there? A restarted one has that of the one before. */
+static bool in_use(const char *uuid)
+{
+	unsigned int n = 0, i;
+	dom_info *all = dom_list(&n);
+	char text[37];
+
+	for (i = 0; i < n; i++) {
+		uuid_text(text, all[i].handle);
+		if (!strcmp(text, uuid))
+			break;
+	}
+	free(all);
+	return i < n;
+}
+
+void dom_forget(uint32_t domid)
 {
 	char *name = st_read("/local/domain/%u/name", domid);
 	char *vm = st_read("/local/domain/%u/vm", domid);
@@ -203,8 +223,11 @@ static void forget(uint32_t domid)
 
 	if (id && (uint32_t)atoi(id) == domid)
 		st_rm("/parapet/names/%s", name);
-	if (own)
+	if (own) {
 		st_rm("/parapet/domain/%u", domid);
+		if (!vm && !in_use(own))
+			st_rm("/vm/%s", own);
+	}
 	st_rm("/local/domain/%u", domid);
 	if (vm && !strncmp(vm, "/vm/", 4))
 		st_rm("%s", vm);
@@ -222,7 +245,7 @@ int dom_destroy(uint32_t domid, bool wait)
 		return -1;
 	if (st_handle()) {
 		xs_release_domain(st_handle(), domid);
-		forget(domid);
+		dom_forget(domid);
 	}
 	for (int i = 0; wait && dom_info_of(domid, &info); i++) {
 		if (i == 100) {

@@ -35,6 +35,7 @@ int dom_rename(uint32_t domid, const char *name);
 int dom_simple(uint32_t domid, uint32_t cmd, const char *what);	/* a domctl without arguments */
 /* Its memory, its store entries. wait: until the last reference to it is gone. */
 int dom_destroy(uint32_t domid, bool wait);
+void dom_forget(uint32_t domid);		/* its store entries */
 /* Removes what creators that were killed left behind. */
 void dom_reap(void);
 

@@ -137,6 +137,11 @@ void *hv_map(uint32_t domid, bool write, size_t pages, const xen_pfn_t *mfns)
 	return xenforeignmemory_map(fm, domid, PROT_READ | (write ? PROT_WRITE : 0), pages, mfns, NULL);
 }
 
+void *hv_map_some(uint32_t domid, size_t pages, const xen_pfn_t *mfns, int *errs)
+{
+	return xenforeignmemory_map(fm, domid, PROT_READ, pages, mfns, errs);
+}
+
 void hv_unmap(void *va, size_t pages)
 {
 	if (va)

@@ -38,6 +38,8 @@ int hv_version(unsigned int cmd, void *arg, size_t size);
 
 /* Frames of a domain in one mapping; NULL when any of them cannot be mapped. */
 void *hv_map(uint32_t domid, bool write, size_t pages, const xen_pfn_t *mfns);
+/* To read; errs says which of them are not mapped. */
+void *hv_map_some(uint32_t domid, size_t pages, const xen_pfn_t *mfns, int *errs);
 void hv_unmap(void *va, size_t pages);
 /* The frame of the grant table that the toolstack seeds. */
 struct grant_entry_v1 *hv_map_grants(uint32_t domid, void **token);

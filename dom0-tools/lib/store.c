@@ -4,7 +4,8 @@
  *
  * Job:    read and write xenstored's tree with formatted paths.
  * Enter:  lib/dom.c, lib/create.c, the commands, the daemon.
- * State:  one connection.
+ * State:  one connection, and one more for each watch: without a thread, which the static library
+ *         does not have, an event that comes before a reply would be taken for it.
  * Tests:  tests/tools-tests (on a machine)
  */
 #include <errno.h>
@@ -16,7 +17,11 @@
 #include "err.h"
 #include "store.h"
 
+#define MAX_WATCHES 4
+
 static struct xs_handle *xs;
+static struct xs_handle *watches[MAX_WATCHES];
+static unsigned int nr_watches;
 static char path[1024];			/* xenstored allows as much */
 
 static const char *form(const char *fmt, va_list ap)
@@ -96,18 +101,49 @@ char **st_list(unsigned int *n, const char *fmt, ...)
 
 bool st_watch(const char *fmt, ...)
 {
+	struct xs_handle *h;
+	unsigned int n;
+
 	FORM();
-	return xs_watch(xs, path, "w");
+	h = nr_watches < MAX_WATCHES ? xs_open(0) : NULL;
+	if (!h)
+		return false;
+	if (!xs_watch(h, path, "w")) {
+		xs_close(h);
+		return false;
+	}
+	watches[nr_watches++] = h;
+	free(xs_read_watch(h, &n));	/* every watch fires once at first */
+	return true;
+}
+
+unsigned int st_watch_fds(struct pollfd *p)
+{
+	for (unsigned int i = 0; i < nr_watches; i++)
+		p[i] = (struct pollfd){ .fd = xs_fileno(watches[i]), .events = POLLIN };
+	return nr_watches;
+}
+
+int st_watch_events(void)
+{
+	int n = 0;
+
+	for (unsigned int i = 0; i < nr_watches; i++) {
+		char **w;
+
+		while ((w = xs_check_watch(watches[i]))) {
+			free(w);
+			n++;
+		}
+		if (errno != EAGAIN)
+			return -1;
+	}
+	return n;
 }
 
 bool st_wait(int ms)
 {
-	struct pollfd p = { .fd = xs_fileno(xs), .events = POLLIN };
-	char **w;
+	struct pollfd p[MAX_WATCHES];
 
-	w = xs_check_watch(xs);
-	if (!w && poll(&p, 1, ms) > 0)
-		w = xs_check_watch(xs);
-	free(w);
-	return w != NULL;
+	return poll(p, st_watch_fds(p), ms) > 0 && st_watch_events() != 0;
 }
