@@ -74,6 +74,8 @@ static void restart(const dom_info *i, struct domain_config *d, const char *conf
 	long age = since ? (long)time(NULL) - atol(since) : SHORTEST;
 
 	free(since);
+	free(d->name);			/* it may have been renamed */
+	d->name = strdup(name);
 	if (age < SHORTEST) {
 		say("%s ended %ld s after its start: not started again", name, age);
 		console_remove(i->domain);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "err.h"
 #include "store.h"
 
@@ -21,6 +22,7 @@
 
 static struct xs_handle *xs;
 static struct xs_handle *watches[MAX_WATCHES];
+static int watch_fds[MAX_WATCHES];
 static unsigned int nr_watches;
 static char path[1024];			/* xenstored allows as much */
 
@@ -103,8 +105,14 @@ bool st_watch(const char *fmt, ...)
 {
 	struct xs_handle *h;
 	unsigned int n;
+	int fd = dup(STDERR_FILENO);
 
 	FORM();
+	/*
+	 * xs_fileno() is a pipe that only the library's thread writes to. The socket is what we need: it
+	 * will have the lowest number that is free.
+	 */
+	close(fd);
 	h = nr_watches < MAX_WATCHES ? xs_open(0) : NULL;
 	if (!h)
 		return false;
@@ -112,6 +120,7 @@ bool st_watch(const char *fmt, ...)
 		xs_close(h);
 		return false;
 	}
+	watch_fds[nr_watches] = fd;
 	watches[nr_watches++] = h;
 	free(xs_read_watch(h, &n));	/* every watch fires once at first */
 	return true;
@@ -120,7 +129,7 @@ bool st_watch(const char *fmt, ...)
 unsigned int st_watch_fds(struct pollfd *p)
 {
 	for (unsigned int i = 0; i < nr_watches; i++)
-		p[i] = (struct pollfd){ .fd = xs_fileno(watches[i]), .events = POLLIN };
+		p[i] = (struct pollfd){ .fd = watch_fds[i], .events = POLLIN };
 	return nr_watches;
 }
 
