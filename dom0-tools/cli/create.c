@@ -52,6 +52,8 @@ int cmd_create(int argc, char **argv)
 	int rc = -1;
 
 	err_quiet(opt_flag("quiet"));
+	if (opt_flag("verbose"))
+		step_show();
 	if (read_config(&c, argc, argv) || domain_config(&d, &c))
 		goto out;
 	if (opt_flag("dry-run")) {

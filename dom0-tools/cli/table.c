@@ -18,6 +18,7 @@ const struct command commands[] = {
 		{ "paused", 'p', OPT_FLAG, NULL, "do not start it: parapet unpause does" },
 		{ "console", 'c', OPT_FLAG, NULL, "attach to its console" },
 		{ "dry-run", 'n', OPT_FLAG, NULL, "only check the configuration, and print it" },
+		{ "verbose", 'v', OPT_FLAG, NULL, "say each step, and how long it took" },
 		{ "quiet", 'q', OPT_FLAG, NULL, "print nothing on success, and no warnings" } } },
 	{ "list", "[DOMAIN...]", "list domains",
 	  "One line for each domain: name, id, MiB of memory, vCPUs, state, seconds of CPU time. State: "

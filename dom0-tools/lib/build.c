@@ -456,16 +456,21 @@ static int fill(struct layout *l)
 	if (hv_domctl(l->b->domid, XEN_DOMCTL_getdomaininfo, &op))
 		return err(ST_FAILED, "asking for the new domain was refused: %s", strerror(errno));
 	mfn = op.u.getdomaininfo.shared_info_frame;
+	step("memory populated");
 	if (map_all(l, mfn))
 		return -1;
+	step("memory mapped");
 	load_kernel(l);
 	load_ramdisk(l);
+	step("kernel and ramdisk copied");
 	copy(at_pfn(l, l->p2m_pfn), (uint8_t *)l->p2m, l->nr_pages * 8);
 	clear(at_pfn(l, l->p2m_pfn) + l->nr_pages * 8, l->p2m_pages * PAGE - l->nr_pages * 8);
 	load_start_info(l);
 	load_tables(l);
 	load_shared_info(l, mfn);
+	step("page tables written");
 	hv_unmap(l->map, l->end - l->first + 1);
+	step("memory unmapped");
 	return 0;
 }
 

@@ -48,6 +48,13 @@ struct creation {
 	bool named;
 };
 
+/* For the chain of steps in dom_create(). */
+static int passed(const char *name)
+{
+	step(name);
+	return 0;
+}
+
 static int refused(const char *what)
 {
 	if (errno == ENOMEM)
@@ -362,9 +369,10 @@ int dom_create(struct domain_config *cfg, bool paused, uint32_t *domid)
 	dom_reap();
 	if (uuid_is_free(&c) || claim(&c))
 		goto out;
+	step("configuration, files, name");
 	rc = new_domain(&c) || memory_map(&c) || affinity(&c) || scheduling(&c) ||
-	     port(&c, &c.b.store_port) || port(&c, &c.b.console_port) || build_domain(&c.b) ||
-	     store_entries(&c) ||
+	     port(&c, &c.b.store_port) || port(&c, &c.b.console_port) || passed("domain made") ||
+	     build_domain(&c.b) || passed("start state") || store_entries(&c) || passed("store") ||
 	     (!paused && dom_simple(c.b.domid, XEN_DOMCTL_unpausedomain, "starting")) ? -1 : 0;
 	if (rc)
 		undo(&c);

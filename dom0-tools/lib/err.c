@@ -9,6 +9,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 #include "err.h"
 
 static char message[1024];
@@ -66,4 +67,25 @@ void err_quiet(bool on)
 void err_program(const char *name)
 {
 	program = name;
+}
+
+static struct timespec last;
+static bool showing;
+
+void step(const char *name)
+{
+	struct timespec now;
+
+	if (!showing)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	fprintf(stderr, "%8ld us  %s\n",
+		(now.tv_sec - last.tv_sec) * 1000000 + (now.tv_nsec - last.tv_nsec) / 1000, name);
+	clock_gettime(CLOCK_MONOTONIC, &last);
+}
+
+void step_show(void)
+{
+	showing = true;
+	clock_gettime(CLOCK_MONOTONIC, &last);
 }

@@ -29,5 +29,8 @@ enum status err_status(void);
 void err_clear(void);
 void err_quiet(bool on);	/* no warnings on standard error */
 void err_program(const char *name);	/* what warnings begin with */
+/* Steps of long work, with the time since the one before, on standard error when asked for. */
+void step(const char *name);
+void step_show(void);
 
 #endif
