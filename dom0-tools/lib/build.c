@@ -14,6 +14,7 @@
  * Tests:  tests/tools-tests (on a machine)
  */
 #include <errno.h>
+#include <immintrin.h>
 #include <stdlib.h>
 #include <string.h>
 #include <pv-abi/grant_table.h>
@@ -53,6 +54,7 @@ struct layout {
 	struct table *tables;
 	unsigned int nr_tables;
 	uint8_t *map;			/* of pfns first to end, then shared_info */
+	uint8_t *pt_map;		/* of the page tables alone */
 };
 
 static uint64_t pages_of(uint64_t bytes)
@@ -61,33 +63,62 @@ static uint64_t pages_of(uint64_t bytes)
 }
 
 /*
- * Copies and clears by plain vector moves: string instructions are slow where they are emulated,
- * and so they do not count on being microcoded.
+ * Copies and clears by plain vector moves, which cost the same everywhere; string instructions are
+ * slow where they are emulated.
  */
-typedef long long vec __attribute__((vector_size(16), aligned(1), may_alias));
+__attribute__((target("avx")))
+static size_t copy_avx(uint8_t *dst, const uint8_t *src, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i + 256 <= len; i += 256) {
+		const __m256i *s = (const __m256i *)(src + i);
+		__m256i *d = (__m256i *)(dst + i);
+		__m256i x0 = _mm256_loadu_si256(s), x1 = _mm256_loadu_si256(s + 1);
+		__m256i x2 = _mm256_loadu_si256(s + 2), x3 = _mm256_loadu_si256(s + 3);
+		__m256i x4 = _mm256_loadu_si256(s + 4), x5 = _mm256_loadu_si256(s + 5);
+		__m256i x6 = _mm256_loadu_si256(s + 6), x7 = _mm256_loadu_si256(s + 7);
+
+		_mm256_storeu_si256(d, x0);
+		_mm256_storeu_si256(d + 1, x1);
+		_mm256_storeu_si256(d + 2, x2);
+		_mm256_storeu_si256(d + 3, x3);
+		_mm256_storeu_si256(d + 4, x4);
+		_mm256_storeu_si256(d + 5, x5);
+		_mm256_storeu_si256(d + 6, x6);
+		_mm256_storeu_si256(d + 7, x7);
+	}
+	return i;
+}
+
+__attribute__((target("avx")))
+static size_t clear_avx(uint8_t *dst, size_t len)
+{
+	__m256i zero = _mm256_setzero_si256();
+	size_t i;
+
+	for (i = 0; i + 256 <= len; i += 256)
+		for (unsigned int k = 0; k < 256; k += 32)
+			_mm256_storeu_si256((__m256i *)(dst + i + k), zero);
+	return i;
+}
 
 static void copy(uint8_t *dst, const uint8_t *src, size_t len)
 {
-	for (; len >= 64; len -= 64, dst += 64, src += 64) {
-		vec a = ((const vec *)src)[0], b = ((const vec *)src)[1];
-		vec c = ((const vec *)src)[2], d = ((const vec *)src)[3];
+	size_t done = __builtin_cpu_supports("avx") ? copy_avx(dst, src, len) : 0;
 
-		((vec *)dst)[0] = a;
-		((vec *)dst)[1] = b;
-		((vec *)dst)[2] = c;
-		((vec *)dst)[3] = d;
-	}
-	memcpy(dst, src, len);
+	for (; done + 16 <= len; done += 16)
+		_mm_storeu_si128((__m128i *)(dst + done), _mm_loadu_si128((const __m128i *)(src + done)));
+	memcpy(dst + done, src + done, len - done);
 }
 
 static void clear(uint8_t *dst, size_t len)
 {
-	vec zero = { 0 };
+	size_t done = __builtin_cpu_supports("avx") ? clear_avx(dst, len) : 0;
 
-	for (; len >= 64; len -= 64, dst += 64)
-		for (unsigned int i = 0; i < 4; i++)
-			((vec *)dst)[i] = zero;
-	memset(dst, 0, len);
+	for (; done + 16 <= len; done += 16)
+		_mm_storeu_si128((__m128i *)(dst + done), _mm_setzero_si128());
+	memset(dst + done, 0, len - done);
 }
 
 static uint8_t *at_pfn(const struct layout *l, uint64_t pfn)
@@ -260,17 +291,26 @@ static int populate_all(struct layout *l)
 	return 0;
 }
 
+/*
+ * All that is written, but the page tables apart: those must be unmapped before they can be page
+ * tables, and the rest may stay. In the large mapping start_info's page stands in for each of them.
+ */
 static int map_all(struct layout *l, uint64_t shared_info_mfn)
 {
 	uint64_t n = l->end - l->first;
+	xen_pfn_t *mfns = malloc((n + 1) * sizeof(*mfns));
 
-	/* p2m has room for one more, and is put right again */
-	xen_pfn_t keep = l->p2m[l->end];
-
-	l->p2m[l->end] = shared_info_mfn;
-	l->map = hv_map(l->b->domid, true, n + 1, l->p2m + l->first);
-	l->p2m[l->end] = keep;
-	if (!l->map)
+	if (!mfns)
+		return err(ST_NO_MEMORY, "no memory for the tools");
+	memcpy(mfns, l->p2m + l->first, n * sizeof(*mfns));
+	for (uint64_t pfn = l->pt; pfn < l->pt + l->nr_tables; pfn++)
+		mfns[pfn - l->first] = l->p2m[l->start_info];
+	mfns[n] = shared_info_mfn;
+	l->map = hv_map(l->b->domid, true, n + 1, mfns);
+	if (l->map)
+		l->pt_map = hv_map(l->b->domid, true, l->nr_tables, l->p2m + l->pt);
+	free(mfns);
+	if (!l->pt_map)
 		return err(ST_FAILED, "mapping the new domain's memory was refused: %s", strerror(errno));
 	return 0;
 }
@@ -352,11 +392,12 @@ static void load_shared_info(struct layout *l, uint64_t mfn)
 /* Tables lie in the order of l->tables from l->pt on. */
 static void load_tables(struct layout *l)
 {
-	clear(at_pfn(l, l->pt), (l->nr_tables + 1) * PAGE);	/* with the stack */
+	clear(l->pt_map, l->nr_tables * PAGE);
+	clear(at_pfn(l, l->stack), PAGE);
 	for (unsigned int i = 1; i < l->nr_tables; i++) {
 		const struct table *t = &l->tables[i];
 		const struct table *up = find_table(l, t->level + 1, t->va);
-		uint64_t *e = (uint64_t *)at_pfn(l, l->pt + (uint64_t)(up - l->tables));
+		uint64_t *e = (uint64_t *)(l->pt_map + (uint64_t)(up - l->tables) * PAGE);
 
 		e[t->va / span(t->level) % 512] = l->p2m[l->pt + i] << 12 | PTE_TABLE;
 	}
@@ -372,7 +413,7 @@ static void load_tables(struct layout *l)
 				break;
 			if (!t || va % span(1) == 0) {
 				t = find_table(l, 1, va);
-				e = (uint64_t *)at_pfn(l, l->pt + (uint64_t)(t - l->tables));
+				e = (uint64_t *)(l->pt_map + (uint64_t)(t - l->tables) * PAGE);
 			}
 			e[va / PAGE % 512] = l->p2m[pfn] << 12 |
 				(pfn >= l->pt && pfn < l->pt + l->nr_tables ? PTE_RO : PTE_L1);
@@ -469,6 +510,7 @@ static int fill(struct layout *l)
 	load_tables(l);
 	load_shared_info(l, mfn);
 	step("page tables written");
+	hv_unmap(l->pt_map, l->nr_tables);
 	hv_unmap(l->map, l->end - l->first + 1);
 	step("memory unmapped");
 	return 0;

@@ -195,8 +195,9 @@ static int claim(struct creation *c)
 	if (dom_name_free(c->cfg->name))
 		goto out;
 	snprintf(pid, sizeof(pid), "%d", getpid());
-	if (!st_write(XBT_NULL, pid, "/parapet/claims/%s", c->cfg->name) ||
-	    !st_write(XBT_NULL, pid, "/parapet/building/%s", c->uuid)) {
+	st_queue_write(pid, "/parapet/claims/%s", c->cfg->name);
+	st_queue_write(pid, "/parapet/building/%s", c->uuid);
+	if (!st_flush()) {
 		err(ST_NO_HOST, "the store refused an entry: %s", strerror(errno));
 		goto out;
 	}
@@ -209,78 +210,83 @@ out:
 	return rc;
 }
 
-static bool put(uint32_t domid, const char *name, const char *fmt, ...)
+static void put(uint32_t domid, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-static bool put(uint32_t domid, const char *name, const char *fmt, ...)
+static void put(uint32_t domid, const char *name, const char *fmt, ...)
 {
-	char value[3500];
+	char value[256];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(value, sizeof(value), fmt, ap);
 	va_end(ap);
-	return st_write(XBT_NULL, value, "/local/domain/%u/%s", domid, name);
+	st_queue_write(value, "/local/domain/%u/%s", domid, name);
 }
 
 /*
  * What the guest may write is made first, while its directory is its own: entries inherit. Then
  * the directory becomes dom0's, which the guest may read.
  */
-static bool guest_entries(uint32_t id)
+static void guest_entries(uint32_t id)
 {
 	static const char *const own[] = {
 		"data", "drivers", "feature", "attr", "error", "device/suspend/event-channel",
 		"control/shutdown", "control/sysrq", "control/feature-poweroff",
 		"control/feature-reboot", "control/feature-suspend",
 	};
-	bool ok = st_write(XBT_NULL, "", "/local/domain/%u", id) &&
-		  st_access(XBT_NULL, id, id, "/local/domain/%u", id);
 
-	for (unsigned int i = 0; ok && i < sizeof(own) / sizeof(own[0]); i++)
-		ok = put(id, own[i], "%s", "");
-	return ok && st_access(XBT_NULL, 0, id, "/local/domain/%u/control", id) &&
-	       st_access(XBT_NULL, 0, id, "/local/domain/%u/device", id) &&
-	       st_access(XBT_NULL, 0, id, "/local/domain/%u", id);
+	/* What a domain of the same id left behind, if its end was not seen. */
+	st_queue_rm("/local/domain/%u", id);
+	st_queue_write("", "/local/domain/%u", id);
+	st_queue_access(id, id, "/local/domain/%u", id);
+	for (unsigned int i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		put(id, own[i], "%s", "");
+	st_queue_access(0, id, "/local/domain/%u/control", id);
+	st_queue_access(0, id, "/local/domain/%u/device", id);
+	st_queue_access(0, id, "/local/domain/%u", id);
 }
 
-static bool vm_entries(const struct creation *c)
+static int vm_entries(const struct creation *c)
 {
 	const struct domain_config *d = c->cfg;
 	char *text = domain_config_text(d), now[32];
-	bool ok;
 
+	if (!text)
+		return err(ST_NO_MEMORY, "no memory for the tools");
 	snprintf(now, sizeof(now), "%ld", (long)time(NULL));
-	ok = text && st_write(XBT_NULL, c->uuid, "/vm/%s/uuid", c->uuid) &&
-	     st_write(XBT_NULL, d->name, "/vm/%s/name", c->uuid) &&
-	     st_write(XBT_NULL, now, "/vm/%s/start_time", c->uuid) &&
-	     st_write(XBT_NULL, "linux", "/vm/%s/image/ostype", c->uuid) &&
-	     st_write(XBT_NULL, d->kernel, "/vm/%s/image/kernel", c->uuid) &&
-	     st_write(XBT_NULL, text, "/vm/%s/parapet", c->uuid);
+	st_queue_write(c->uuid, "/vm/%s/uuid", c->uuid);
+	st_queue_write(d->name, "/vm/%s/name", c->uuid);
+	st_queue_write(now, "/vm/%s/start_time", c->uuid);
+	st_queue_write("linux", "/vm/%s/image/ostype", c->uuid);
+	st_queue_write(d->kernel, "/vm/%s/image/kernel", c->uuid);
+	st_queue_write(text, "/vm/%s/parapet", c->uuid);
 	free(text);
-	return ok;
+	return 0;
 }
 
-static bool domain_entries(const struct creation *c)
+static void domain_entries(const struct creation *c)
 {
 	const struct domain_config *d = c->cfg;
 	uint32_t id = c->b.domid;
 	char name[64];
-	bool ok = put(id, "vm", "/vm/%s", c->uuid) && put(id, "name", "%s", d->name) &&
-		  put(id, "domid", "%u", id) && put(id, "memory/static-max", "%lu", d->maxmem_kb) &&
-		  put(id, "memory/target", "%lu", d->memory_kb) &&
-		  put(id, "control/platform-feature-multiprocessor-suspend", "1") &&
-		  put(id, "control/platform-feature-xs_reset_watches", "1") &&
-		  put(id, "store/port", "%u", c->b.store_port) &&
-		  put(id, "store/ring-ref", "%lu", c->b.store_mfn) &&
-		  put(id, "console/port", "%u", c->b.console_port) &&
-		  put(id, "console/ring-ref", "%lu", c->b.console_mfn) &&
-		  put(id, "console/limit", "1048576") && put(id, "console/type", "xenconsoled");
 
-	for (unsigned int i = 0; ok && i < d->max_vcpus; i++) {
+	put(id, "vm", "/vm/%s", c->uuid);
+	put(id, "name", "%s", d->name);
+	put(id, "domid", "%u", id);
+	put(id, "memory/static-max", "%lu", d->maxmem_kb);
+	put(id, "memory/target", "%lu", d->memory_kb);
+	put(id, "control/platform-feature-multiprocessor-suspend", "1");
+	put(id, "control/platform-feature-xs_reset_watches", "1");
+	put(id, "store/port", "%u", c->b.store_port);
+	put(id, "store/ring-ref", "%lu", c->b.store_mfn);
+	put(id, "console/port", "%u", c->b.console_port);
+	put(id, "console/ring-ref", "%lu", c->b.console_mfn);
+	put(id, "console/limit", "1048576");
+	put(id, "console/type", "xenconsoled");
+	for (unsigned int i = 0; i < d->max_vcpus; i++) {
 		snprintf(name, sizeof(name), "cpu/%u/availability", i);
-		ok = put(id, name, "%s", i < d->vcpus ? "online" : "offline");
+		put(id, name, "%s", i < d->vcpus ? "online" : "offline");
 	}
-	return ok;
 }
 
 static int store_entries(struct creation *c)
@@ -288,13 +294,15 @@ static int store_entries(struct creation *c)
 	char id[16];
 
 	snprintf(id, sizeof(id), "%u", c->b.domid);
-	/* What a domain of the same id left behind, if its end was not seen. */
-	st_rm("/local/domain/%s", id);
-	if (!vm_entries(c) || !guest_entries(c->b.domid) || !domain_entries(c) ||
-	    !st_write(XBT_NULL, c->uuid, "/parapet/domain/%s", id) ||
-	    !st_write(XBT_NULL, id, "/parapet/names/%s", c->cfg->name))
-		return err(ST_FAILED, "the store refused an entry of the new domain: %s", strerror(errno));
+	if (vm_entries(c))
+		return -1;
+	guest_entries(c->b.domid);
+	domain_entries(c);
+	st_queue_write(c->uuid, "/parapet/domain/%s", id);
+	st_queue_write(id, "/parapet/names/%s", c->cfg->name);
 	c->named = true;
+	if (!st_flush())
+		return err(ST_FAILED, "the store refused an entry of the new domain: %s", strerror(errno));
 	if (!xs_introduce_domain(st_handle(), c->b.domid, c->b.store_mfn, c->b.store_port))
 		return err(ST_FAILED, "the store refused the new domain: %s", strerror(errno));
 	return 0;
@@ -379,8 +387,9 @@ int dom_create(struct domain_config *cfg, bool paused, uint32_t *domid)
 	*domid = c.b.domid;
 out:
 	if (c.claimed) {
-		st_rm("/parapet/building/%s", c.uuid);
-		st_rm("/parapet/claims/%s", cfg->name);
+		st_queue_rm("/parapet/building/%s", c.uuid);
+		st_queue_rm("/parapet/claims/%s", cfg->name);
+		st_flush();
 	}
 	if (c.b.ramdisk)
 		munmap((void *)c.b.ramdisk, c.b.ramdisk_len);

@@ -127,6 +127,11 @@ static int by_name(const char *name, dom_info *info)
 			;
 		if (k < n_own)
 			continue;
+		if (!all[i].domain) {
+			found = !strcmp(name, "Domain-0");
+			*info = all[i];
+			continue;
+		}
 		theirs = st_read("/local/domain/%u/name", all[i].domain);
 		found = theirs && !strcmp(theirs, name);
 		free(theirs);
@@ -222,15 +227,16 @@ void dom_forget(uint32_t domid)
 	char *id = name ? st_read("/parapet/names/%s", name) : NULL;
 
 	if (id && (uint32_t)atoi(id) == domid)
-		st_rm("/parapet/names/%s", name);
+		st_queue_rm("/parapet/names/%s", name);
 	if (own) {
-		st_rm("/parapet/domain/%u", domid);
+		st_queue_rm("/parapet/domain/%u", domid);
 		if (!vm && !in_use(own))
-			st_rm("/vm/%s", own);
+			st_queue_rm("/vm/%s", own);
 	}
-	st_rm("/local/domain/%u", domid);
+	st_queue_rm("/local/domain/%u", domid);
 	if (vm && !strncmp(vm, "/vm/", 4))
-		st_rm("%s", vm);
+		st_queue_rm("%s", vm);
+	st_flush();
 	free(id);
 	free(own);
 	free(vm);

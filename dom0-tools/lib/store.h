@@ -15,6 +15,16 @@ int st_open(void);			/* once; err(ST_NO_HOST) when no store is served */
 struct xs_handle *st_handle(void);
 void st_close(void);
 
+/*
+ * Many writes in one go: they are sent together, and their answers awaited together. Nothing is done
+ * before st_flush(), which tells whether all went well.
+ */
+void st_queue_write(const char *value, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void st_queue_access(unsigned int owner, unsigned int reader, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void st_queue_rm(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+bool st_flush(void);
+
 /* Allocated, or NULL. */
 char *st_read(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool st_write(xs_transaction_t t, const char *value, const char *fmt, ...)
