@@ -7,8 +7,7 @@
  *         domain's entries took.
  * Enter:  st_queue_*(), st_flush() from lib/create.c and lib/dom.c.
  * State:  the queue; a connection of its own, by the wire protocol of Xen's io/xs_wire.h.
- * Holds:  requests are carried out in the order in which they were queued. Where the store is not
- *         reached by a socket, they go one by one through libxenstore.
+ * Holds:  requests are carried out in the order in which they were queued.
  * Tests:  tests/tools-tests (on a machine)
  */
 #include <errno.h>
@@ -114,7 +113,7 @@ void st_queue_access(unsigned int owner, unsigned int reader, const char *fmt, .
 	end(m);
 }
 
-static bool connected(void)
+bool st_connect(void)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
@@ -122,12 +121,12 @@ static bool connected(void)
 		return true;
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", xs_daemon_socket());
 	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (sock < 0 || connect(sock, (struct sockaddr *)&a, sizeof(a))) {
+	if (sock >= 0 && !connect(sock, (struct sockaddr *)&a, sizeof(a)))
+		return true;
+	if (sock >= 0)
 		close(sock);
-		sock = -1;
-		return false;
-	}
-	return true;
+	sock = -1;
+	return false;
 }
 
 static bool transfer(bool out, void *data, size_t len)
@@ -190,44 +189,18 @@ static size_t pack(void)
 	return to;
 }
 
-static bool one_by_one(void)
-{
-	size_t at = 0;
-	bool ok = true;
-
-	for (unsigned int i = 0; i < count && ok; i++) {
-		struct xsd_sockmsg *m = (struct xsd_sockmsg *)(queue + at);
-		const char *path = (char *)(m + 1), *rest = path + strlen(path) + 1;
-		size_t n = m->len - (size_t)(rest - path);
-		struct xs_permissions p[2] = { { 0 } };
-
-		if (m->type == XS_WRITE) {
-			ok = xs_write(st_handle(), XBT_NULL, path, rest, (unsigned int)n);
-		} else if (m->type == XS_RM) {
-			ok = xs_rm(st_handle(), XBT_NULL, path) || errno == ENOENT;
-		} else {
-			unsigned int np = n > strlen(rest) + 1 ? 2 : 1;
-
-			ok = xs_strings_to_perms(p, np, rest) &&
-			     xs_set_permissions(st_handle(), XBT_NULL, path, p, np);
-		}
-		at += (sizeof(*m) + m->len + 7) & ~7UL;
-	}
-	return ok;
-}
-
 bool st_flush(void)
 {
 	bool ok = !broken;
 	int error = broken ? E2BIG : 0;
 
-	if (ok && count && connected()) {
+	if (ok && count && st_connect()) {
 		ok = transfer(true, queue, pack());
 		for (unsigned int i = 0; ok && i < count; i++)
 			ok = answer(&error);
 		if (!ok)
 			error = errno;
-	} else if (ok && count && !one_by_one()) {
+	} else if (ok && count) {
 		error = errno;
 	}
 	length = count = 0;

@@ -4,6 +4,7 @@
  *
  * Job:    read and write xenstored's tree with formatted paths.
  * Enter:  lib/dom.c, lib/create.c, the commands, the daemon.
+ * Caveat: a xenstored in a domain of its own, without a socket in dom0, is not reached.
  * State:  one connection, and one more for each watch: without a thread, which the static library
  *         does not have, an event that comes before a reply would be taken for it.
  * Tests:  tests/tools-tests (on a machine)
@@ -41,7 +42,11 @@ static const char *form(const char *fmt, va_list ap)
 
 int st_open(void)
 {
-	if (!xs)
+	/*
+	 * Without a daemon behind the socket libxenstore would go through the kernel, which waits for one
+	 * for ever.
+	 */
+	if (!xs && st_connect())
 		xs = xs_open(0);
 	if (!xs)
 		return err(ST_NO_HOST, "the store does not answer (is xenstored running?): %s",

@@ -24,6 +24,7 @@ void st_queue_access(unsigned int owner, unsigned int reader, const char *fmt, .
 	__attribute__((format(printf, 3, 4)));
 void st_queue_rm(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool st_flush(void);
+bool st_connect(void);			/* to xenstored's socket; false with errno */
 
 /* Allocated, or NULL. */
 char *st_read(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
