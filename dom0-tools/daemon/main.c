@@ -170,6 +170,7 @@ static int serve(void)
 int main(int argc, char **argv)
 {
 	err_program("parapetd");
+	signal(SIGCHLD, SIG_DFL);	/* the daemon's own children inherit that it ignores it */
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	background = argc == 1;
 	if (argc == 3 && !strcmp(argv[1], "--restart")) {

@@ -10,13 +10,16 @@
  * Holds:  guest-physical order: kernel, (mapped ramdisk), (p2m), start_info, store ring, console ring,
  *         page tables with the L4 first, boot stack, (p2m of INIT_P2M), (unmapped ramdisk). The
  *         initial mapping covers 0 to the stack and at least 512 KiB more, up to a multiple of 4 MiB.
- *         No page table is mapped here any more when it is pinned.
+ *         No page of the domain is mapped here any more when its tables are pinned and it runs.
  * Tests:  tests/tools-tests (on a machine)
  */
 #include <errno.h>
 #include <immintrin.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <pv-abi/grant_table.h>
 #include <pv-abi/memory.h>
 #include "build.h"
@@ -54,7 +57,6 @@ struct layout {
 	struct table *tables;
 	unsigned int nr_tables;
 	uint8_t *map;			/* of pfns first to end, then shared_info */
-	uint8_t *pt_map;		/* of the page tables alone */
 };
 
 static uint64_t pages_of(uint64_t bytes)
@@ -291,26 +293,17 @@ static int populate_all(struct layout *l)
 	return 0;
 }
 
-/*
- * All that is written, but the page tables apart: those must be unmapped before they can be page
- * tables, and the rest may stay. In the large mapping start_info's page stands in for each of them.
- */
 static int map_all(struct layout *l, uint64_t shared_info_mfn)
 {
 	uint64_t n = l->end - l->first;
-	xen_pfn_t *mfns = malloc((n + 1) * sizeof(*mfns));
 
-	if (!mfns)
-		return err(ST_NO_MEMORY, "no memory for the tools");
-	memcpy(mfns, l->p2m + l->first, n * sizeof(*mfns));
-	for (uint64_t pfn = l->pt; pfn < l->pt + l->nr_tables; pfn++)
-		mfns[pfn - l->first] = l->p2m[l->start_info];
-	mfns[n] = shared_info_mfn;
-	l->map = hv_map(l->b->domid, true, n + 1, mfns);
-	if (l->map)
-		l->pt_map = hv_map(l->b->domid, true, l->nr_tables, l->p2m + l->pt);
-	free(mfns);
-	if (!l->pt_map)
+	/* our copy of the p2m has room for one more, and is put right again */
+	xen_pfn_t keep = l->p2m[l->end];
+
+	l->p2m[l->end] = shared_info_mfn;
+	l->map = hv_map(l->b->domid, true, n + 1, l->p2m + l->first);
+	l->p2m[l->end] = keep;
+	if (!l->map)
 		return err(ST_FAILED, "mapping the new domain's memory was refused: %s", strerror(errno));
 	return 0;
 }
@@ -392,12 +385,11 @@ static void load_shared_info(struct layout *l, uint64_t mfn)
 /* Tables lie in the order of l->tables from l->pt on. */
 static void load_tables(struct layout *l)
 {
-	clear(l->pt_map, l->nr_tables * PAGE);
-	clear(at_pfn(l, l->stack), PAGE);
+	clear(at_pfn(l, l->pt), (l->nr_tables + 1) * PAGE);	/* with the stack */
 	for (unsigned int i = 1; i < l->nr_tables; i++) {
 		const struct table *t = &l->tables[i];
 		const struct table *up = find_table(l, t->level + 1, t->va);
-		uint64_t *e = (uint64_t *)(l->pt_map + (uint64_t)(up - l->tables) * PAGE);
+		uint64_t *e = (uint64_t *)at_pfn(l, l->pt + (uint64_t)(up - l->tables));
 
 		e[t->va / span(t->level) % 512] = l->p2m[l->pt + i] << 12 | PTE_TABLE;
 	}
@@ -413,7 +405,7 @@ static void load_tables(struct layout *l)
 				break;
 			if (!t || va % span(1) == 0) {
 				t = find_table(l, 1, va);
-				e = (uint64_t *)(l->pt_map + (uint64_t)(t - l->tables) * PAGE);
+				e = (uint64_t *)at_pfn(l, l->pt + (uint64_t)(t - l->tables));
 			}
 			e[va / PAGE % 512] = l->p2m[pfn] << 12 |
 				(pfn >= l->pt && pfn < l->pt + l->nr_tables ? PTE_RO : PTE_L1);
@@ -489,16 +481,9 @@ static int seed_grants(struct layout *l)
 	return 0;
 }
 
-static int fill(struct layout *l)
+static int write_all(struct layout *l, uint64_t shared_info_mfn)
 {
-	struct xen_domctl op = { 0 };
-	uint64_t mfn;
-
-	if (hv_domctl(l->b->domid, XEN_DOMCTL_getdomaininfo, &op))
-		return err(ST_FAILED, "asking for the new domain was refused: %s", strerror(errno));
-	mfn = op.u.getdomaininfo.shared_info_frame;
-	step("memory populated");
-	if (map_all(l, mfn))
+	if (map_all(l, shared_info_mfn))
 		return -1;
 	step("memory mapped");
 	load_kernel(l);
@@ -508,10 +493,43 @@ static int fill(struct layout *l)
 	clear(at_pfn(l, l->p2m_pfn) + l->nr_pages * 8, l->p2m_pages * PAGE - l->nr_pages * 8);
 	load_start_info(l);
 	load_tables(l);
-	load_shared_info(l, mfn);
+	load_shared_info(l, shared_info_mfn);
 	step("page tables written");
-	hv_unmap(l->pt_map, l->nr_tables);
-	hv_unmap(l->map, l->end - l->first + 1);
+	return 0;
+}
+
+/*
+ * The memory is mapped and written by a child. When a process ends, Linux first makes its page tables
+ * plain memory again and then clears them, where munmap() costs a trap for each page.
+ */
+static int fill(struct layout *l)
+{
+	struct xen_domctl op = { 0 };
+	char text[512] = "";
+	int fds[2], status;
+	ssize_t n = 0;
+	pid_t pid;
+
+	if (hv_domctl(l->b->domid, XEN_DOMCTL_getdomaininfo, &op))
+		return err(ST_FAILED, "asking for the new domain was refused: %s", strerror(errno));
+	step("memory populated");
+	fflush(NULL);
+	if (pipe(fds))
+		return err(ST_FAILED, "no pipe: %s", strerror(errno));
+	pid = fork();
+	if (!pid) {
+		if (hv_reopen() || write_all(l, op.u.getdomaininfo.shared_info_frame))
+			n = write(fds[1], err_text(), strlen(err_text()));
+		_exit(n ? 1 : 0);
+	}
+	close(fds[1]);
+	if (pid > 0)
+		n = read(fds[0], text, sizeof(text) - 1);
+	close(fds[0]);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return err(ST_FAILED, "no new process: %s", strerror(errno));
+	if (status)
+		return err(ST_FAILED, "%s", n > 0 ? text : "the process that writes the memory was killed");
 	step("memory unmapped");
 	return 0;
 }

@@ -42,6 +42,12 @@ int hv_open(void)
 	return 0;
 }
 
+int hv_reopen(void)
+{
+	fm = xenforeignmemory_open(NULL, 0);
+	return fm ? 0 : err(ST_NO_HOST, "cannot map domains' memory: %s", strerror(errno));
+}
+
 void *hv_buf(size_t size)
 {
 	size_t pages = (size + 64 + PAGE - 1) / PAGE;

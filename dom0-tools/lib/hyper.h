@@ -19,6 +19,8 @@
 #define PAGE 4096UL
 
 int hv_open(void);			/* once; later calls do nothing */
+/* In a child: mappings work again, hypercalls must not be made. Calls err(). */
+int hv_reopen(void);
 /* Memory that a hypercall may reach; zeroed. Its address goes into a handle by hv_handle(). */
 void *hv_buf(size_t size);
 void hv_buf_free(void *buf);
