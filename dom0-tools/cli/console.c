@@ -19,6 +19,7 @@
 #include "cmd.h"
 
 #define LEAVE 0x1d			/* Ctrl-] */
+#define LOST 1
 #define APPEAR_MS 10000			/* how long the daemon may take to make the pty */
 
 static struct termios before;
@@ -56,34 +57,26 @@ static bool write_all(int fd, const char *buf, size_t len)
 	return true;
 }
 
+/* Waits for the pty to be there, as after a new start of the daemon. */
 static int open_pty(uint32_t domid)
 {
-	char *tty = NULL;
-	int fd;
-
-	if (!st_watch("/local/domain/%u/console/tty", domid))
-		return err(ST_NO_HOST, "the store refused a watch");
 	for (int waited = 0;; waited += 500) {
+		char *tty = st_read("/local/domain/%u/console/tty", domid);
 		dom_info i;
+		int fd = tty && *tty ? open(tty, O_RDWR | O_NOCTTY | O_CLOEXEC) : -1;
 
-		tty = st_read("/local/domain/%u/console/tty", domid);
-		if (tty && *tty)
-			break;
 		free(tty);
-		if (!dom_info_of(domid, &i))
+		if (fd >= 0)
+			return fd;
+		if (!dom_info_of(domid, &i) || i.flags & XEN_DOMINF_dying)
 			return err(ST_NO_DOMAIN, "domain %u is gone", domid);
 		if (waited >= APPEAR_MS)
 			return err(ST_NO_HOST, "nobody serves the consoles: start parapetd or xenconsoled");
-		st_wait(500);
+		usleep(500000);
 	}
-	fd = open(tty, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0)
-		err(ST_NO_HOST, "the console's %s: %s (is its daemon running?)", tty, strerror(errno));
-	free(tty);
-	return fd;
 }
 
-/* Until the user leaves, our input and the pty end, or the domain does. */
+/* Until the user leaves or the domain ends: 0. LOST: the pty ended, the domain may be there still. */
 static int pump(int pty, uint32_t domid)
 {
 	struct pollfd p[2] = { { .fd = pty, .events = POLLIN }, { .fd = STDIN_FILENO, .events = POLLIN } };
@@ -101,7 +94,7 @@ static int pump(int pty, uint32_t domid)
 		if (p[0].revents) {
 			n = read(pty, buf, sizeof(buf));
 			if (n <= 0)
-				return 0;	/* the daemon closed it: the domain ended */
+				return LOST;
 			if (!write_all(STDOUT_FILENO, buf, (size_t)n))
 				return 0;
 		}
@@ -125,6 +118,7 @@ static int pump(int pty, uint32_t domid)
 int console_attach(uint32_t domid)
 {
 	int pty = open_pty(domid), rc;
+	dom_info i;
 
 	if (pty < 0)
 		return -1;
@@ -135,10 +129,22 @@ int console_attach(uint32_t domid)
 		raw = true;
 		atexit(restore);
 	}
-	rc = pump(pty, domid);
+	while ((rc = pump(pty, domid)) == LOST) {
+		close(pty);
+		usleep(200000);
+		if (!dom_info_of(domid, &i) || i.flags & XEN_DOMINF_dying)
+			break;
+		pty = open_pty(domid);
+		if (pty < 0) {
+			restore();
+			return -1;
+		}
+		make_raw(pty, NULL);
+	}
 	restore();
-	close(pty);
-	return rc;
+	if (rc != LOST)
+		close(pty);
+	return rc < 0 ? -1 : 0;
 }
 
 int cmd_console(int argc, char **argv)

@@ -53,6 +53,7 @@ struct console {
 };
 
 static struct console *all;
+static struct dom_set served;	/* the ids in all */
 static xenevtchn_handle *ev;
 static xengnttab_handle *gt;
 
@@ -63,15 +64,6 @@ int consoles_open(void)
 	if (!ev || !gt)
 		return err(ST_NO_HOST, "/dev/xen/evtchn or gntdev: %s", strerror(errno));
 	return 0;
-}
-
-static struct console *find(uint32_t domid)
-{
-	struct console *c;
-
-	for (c = all; c && c->domid != domid; c = c->next)
-		;
-	return c;
 }
 
 static void open_log(struct console *c)
@@ -237,7 +229,7 @@ void console_add(uint32_t domid)
 	struct console *c;
 	int local;
 
-	if (find(domid))
+	if (dom_in(&served, domid))
 		return;
 	port = st_read("/local/domain/%u/console/port", domid);
 	ring = st_read("/local/domain/%u/console/ring-ref", domid);
@@ -262,6 +254,7 @@ void console_add(uint32_t domid)
 	open_log(c);
 	c->next = all;
 	all = c;
+	dom_put(&served, domid);
 	take_output(c);
 out:
 	free(type);
@@ -281,19 +274,16 @@ void console_remove(uint32_t domid)
 		take_output(c);
 		to_pty(c);
 		*p = c->next;
+		served.bits[domid / 64] &= ~(1UL << domid % 64);
 		drop(c);
 	}
 }
 
-void console_keep(const dom_info *list, unsigned int n)
+void console_keep(const struct dom_set *present)
 {
 	for (struct console *c = all, *next; c; c = next) {
-		unsigned int i;
-
 		next = c->next;
-		for (i = 0; i < n && (list[i].domain != c->domid || list[i].flags & XEN_DOMINF_dying); i++)
-			;
-		if (i == n)
+		if (!dom_in(present, c->domid))
 			console_remove(c->domid);
 	}
 }

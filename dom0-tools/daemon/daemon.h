@@ -28,7 +28,7 @@ int consoles_open(void);			/* -1 after err() */
 void console_add(uint32_t domid);
 /* Takes what is left in the ring, then lets go of it. */
 void console_remove(uint32_t domid);
-void console_keep(const dom_info *list, unsigned int n);	/* removes all that are not in list */
+void console_keep(const struct dom_set *present);	/* removes all others */
 /* Descriptors to wait for; then what became of them. */
 unsigned int consoles_poll(struct pollfd *p, unsigned int max);
 void consoles_run(const struct pollfd *p, unsigned int n);
@@ -37,7 +37,7 @@ void consoles_run(const struct pollfd *p, unsigned int n);
 /* A domain has shut down: does what its configuration says. */
 void policy(const dom_info *info);
 void policy_resume(void);			/* restarts that a daemon before us had begun */
-void policy_forget(const dom_info *list, unsigned int n);	/* store entries of domains that are gone */
+void policy_forget(const struct dom_set *present);	/* store entries of domains that are gone */
 int run_restart(const char *name);		/* in a process of its own */
 int run_auto(void);
 

@@ -27,8 +27,10 @@
 #include "../lib/store.h"
 
 #define MAX_FDS 2048
-#define RESCAN_S 5
-#define RESCAN_MS (RESCAN_S * 1000)
+#define RESCAN_MS 5000
+#define SETTLE_MS 20
+#define WATCH_NEW 1			/* bits of st_watch_events(), in the order of serve() */
+#define WATCH_ENDED 2
 
 static bool background;
 
@@ -53,9 +55,12 @@ void say_error(const char *what)
 	err_clear();
 }
 
-/* Everything may have changed: compare what there is with what is served. */
-static void scan(void)
+enum { SCAN_NEW, SCAN_ENDED, SCAN_ALL };
+
+/* Compares what there is with what is served. The more may have changed, the more is looked at. */
+static void scan(int what)
 {
+	struct dom_set present = { { 0 } }, alive = { { 0 } };
 	unsigned int n;
 	dom_info *list = dom_list(&n);
 
@@ -63,42 +68,71 @@ static void scan(void)
 		say_error("domains");
 		return;
 	}
-	console_keep(list, n);
+	for (unsigned int i = 0; i < n; i++) {
+		dom_put(&present, list[i].domain);
+		if (!(list[i].flags & XEN_DOMINF_dying))
+			dom_put(&alive, list[i].domain);
+	}
+	console_keep(&alive);
 	for (unsigned int i = 0; i < n; i++) {
 		if (!list[i].domain || list[i].flags & XEN_DOMINF_dying)
 			continue;
-		console_add(list[i].domain);
+		if (what != SCAN_ENDED)
+			console_add(list[i].domain);
 		if (dom_shutdown_reason(&list[i]) >= 0)
 			policy(&list[i]);
 	}
-	policy_forget(list, n);
-	dom_reap();
+	if (what == SCAN_ALL) {
+		policy_forget(&present);
+		dom_reap();
+	}
 	err_clear();
 	free(list);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000L + t.tv_nsec / 1000000;
+}
+
+/*
+ * Ends are dealt with at once: others wait for us to let go of the ring. New domains may wait a
+ * moment, so that their creator gets done first.
+ */
 static void loop(void)
 {
 	static struct pollfd p[MAX_FDS];
-	time_t next = 0;
-	unsigned int n;
+	int64_t full = 0, fresh = INT64_MAX;	/* when to look again */
 
 	for (;;) {
+		int64_t now = now_ms(), next = full < fresh ? full : fresh;
 		unsigned int nw = st_watch_fds(p);
+		unsigned int n = nw + consoles_poll(p + nw, MAX_FDS - nw);
 		int events;
 
-		n = nw + consoles_poll(p + nw, MAX_FDS - nw);
-		if (poll(p, n, RESCAN_MS) < 0 && errno != EINTR)
+		if (poll(p, n, next > now ? (int)(next - now) : 0) < 0 && errno != EINTR)
 			exit(ST_FAILED);
 		consoles_run(p + nw, n - nw);
 		events = st_watch_events();
+		now = now_ms();
 		if (events < 0) {
 			say("the store is gone: %s", strerror(errno));
 			exit(ST_NO_HOST);
 		}
-		if (events || time(NULL) >= next) {
-			scan();
-			next = time(NULL) + RESCAN_S;
+		if (events & WATCH_NEW && fresh == INT64_MAX)
+			fresh = now + SETTLE_MS;
+		if (events & WATCH_ENDED)
+			scan(SCAN_ENDED);
+		if (now >= full) {
+			scan(SCAN_ALL);
+			full = now + RESCAN_MS;
+			fresh = INT64_MAX;
+		} else if (now >= fresh) {
+			scan(SCAN_NEW);
+			fresh = INT64_MAX;
 		}
 	}
 }
@@ -158,7 +192,7 @@ static int serve(void)
 	if (!st_watch("@introduceDomain") || !st_watch("@releaseDomain"))
 		return err(ST_NO_HOST, "the store refused a watch");
 	say("running");
-	scan();
+	scan(SCAN_ALL);
 	policy_resume();
 	fd = open(RUN_DIR "/auto.done", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd >= 0 && !fork())

@@ -234,19 +234,17 @@ int run_auto(void)
 	return 0;
 }
 
-void policy_forget(const dom_info *list, unsigned int n)
+void policy_forget(const struct dom_set *present)
 {
-	unsigned int own, k;
+	unsigned int n;
 	dom_info info;
-	char **ids = st_list(&own, "/parapet/domain");
+	char **ids = st_list(&n, "/parapet/domain");
 
-	for (unsigned int i = 0; i < own; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		uint32_t domid = (uint32_t)atoi(ids[i]);
 
-		for (k = 0; k < n && list[k].domain != domid; k++)
-			;
 		/* made since the list was: ask again */
-		if (k == n && !dom_info_of(domid, &info))
+		if (!dom_in(present, domid) && !dom_info_of(domid, &info))
 			dom_forget(domid);
 	}
 	free(ids);

@@ -101,7 +101,8 @@ int dom_shutdown_reason(const dom_info *i)
 static int by_name(const char *name, dom_info *info)
 {
 	char *id = st_read("/parapet/names/%s", name), **own;
-	unsigned int n, i, k, n_own;
+	struct dom_set ours = { { 0 } };
+	unsigned int n, i, n_own;
 	dom_info *all;
 	int found = 0;
 
@@ -120,12 +121,12 @@ static int by_name(const char *name, dom_info *info)
 	if (!all)
 		return -1;
 	own = st_list(&n_own, "/parapet/domain");
+	for (i = 0; i < n_own; i++)
+		dom_put(&ours, (uint32_t)atoi(own[i]));
 	for (i = 0; i < n && !found; i++) {
 		char *theirs;
 
-		for (k = 0; k < n_own && (uint32_t)atoi(own[k]) != all[i].domain; k++)
-			;
-		if (k < n_own)
+		if (dom_in(&ours, all[i].domain))
 			continue;
 		if (!all[i].domain) {
 			found = !strcmp(name, "Domain-0");

@@ -22,6 +22,19 @@ int dom_find(const char *name, dom_info *info);
 bool dom_info_of(uint32_t domid, dom_info *info);	/* exactly that one; no err() */
 /* All domains, by id; allocated, n set; NULL after err(). */
 dom_info *dom_list(unsigned int *n);
+/* A set of domain ids. */
+struct dom_set {
+	uint64_t bits[0x8000 / 64];
+};
+static inline bool dom_in(const struct dom_set *s, uint32_t domid)
+{
+	return s->bits[domid % 0x8000 / 64] >> domid % 64 & 1;
+}
+static inline void dom_put(struct dom_set *s, uint32_t domid)
+{
+	s->bits[domid % 0x8000 / 64] |= 1UL << domid % 64;
+}
+
 /* Allocated; "(null)"-free: a domain without one gets "(domid)". */
 char *dom_name(uint32_t domid);
 /* "r-----" as xl shows it: running, blocked, paused, shutdown, crashed, dying. */

@@ -140,19 +140,19 @@ unsigned int st_watch_fds(struct pollfd *p)
 
 int st_watch_events(void)
 {
-	int n = 0;
+	int fired = 0;
 
 	for (unsigned int i = 0; i < nr_watches; i++) {
 		char **w;
 
 		while ((w = xs_check_watch(watches[i]))) {
 			free(w);
-			n++;
+			fired |= 1 << i;
 		}
 		if (errno != EAGAIN)
 			return -1;
 	}
-	return n;
+	return fired;
 }
 
 bool st_wait(int ms)

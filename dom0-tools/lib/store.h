@@ -38,8 +38,8 @@ char **st_list(unsigned int *n, const char *fmt, ...) __attribute__((format(prin
 /* Waits for a change below one of the watched paths; false at the time limit (ms, negative: none). */
 bool st_watch(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool st_wait(int ms);
-/* The same for who waits for other things too: at most 4 descriptors; the number of events that came,
- * negative when the store is gone. */
+/* The same for who waits for other things too: at most 4 descriptors; then bit n is set when the n-th
+ * watch fired; negative: the store is gone. */
 struct pollfd;
 unsigned int st_watch_fds(struct pollfd *p);
 int st_watch_events(void);
