@@ -106,6 +106,10 @@ $(O)/.flags: FORCE
 
 -include $(HV_OBJ:.o=.d) $(O)/asm-offsets.d
 
+# ---- dom0's tools ------------------------------------------------------------------------------
+
+include dom0-tools/tools.mk
+
 # ---- set-up -------------------------------------------------------------------------------------
 
 deps: ## install the Debian packages that the build and the tests need
@@ -134,8 +138,8 @@ debug: $(RUN_DEP) ## QEMU stopped at its first instruction, gdb attached, both s
 
 # ---- tests --------------------------------------------------------------------------------------
 
-check: deps-quiet $(RUN_DEP) ## all quick tests: lint, abi, host, fuzz, guests, a pairwise selection of Linux boots
-	$(Q)HV=$(RUN_HV) $(TOOLS)/check lint abi host fuzz guests linux
+check: deps-quiet $(RUN_DEP) ## all quick tests: lint, abi, host, fuzz, guests, tools, a pairwise selection of Linux boots
+	$(Q)HV=$(RUN_HV) $(TOOLS)/check lint abi host fuzz guests tools linux
 
 test: check
 
@@ -148,8 +152,11 @@ test-guests: $(RUN_DEP) ## bare-metal PV guests, one claim each; T=NAME for one
 test-linux: $(RUN_DEP) ## Linux dom0 boots, pairwise over kernel, boot path, machine, vcpus, memory; T=NAME
 	$(Q)HV=$(RUN_HV) $(TOOLS)/check linux $(if $(T),--only $(T))
 
+test-tools: $(RUN_DEP) tools ## dom0's tools: unit tests, then a dom0 that administers a guest; T=NAME for one
+	$(Q)HV=$(RUN_HV) $(TOOLS)/check tools $(if $(T),--only $(T))
+
 test-all: deps-quiet $(RUN_DEP) ## everything: the full matrix of boots, root disks, soak
-	$(Q)HV=$(RUN_HV) $(TOOLS)/check --full lint abi host fuzz guests linux
+	$(Q)HV=$(RUN_HV) $(TOOLS)/check --full lint abi host fuzz guests tools linux
 
 lint: ## file heads, include map, size and style rules, shell and python syntax
 	$(Q)$(TOOLS)/check lint
@@ -183,9 +190,9 @@ deps-quiet:
 help: ## this list
 	@sed -n 's/^#   /  /p' Makefile
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | while IFS="$$(printf '\t')" read -r t d; do \
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile dom0-tools/tools.mk | sort | while IFS="$$(printf '\t')" read -r t d; do \
 		printf '  make %-12s %s\n' "$$t" "$$d"; done
 
 FORCE:
 .PHONY: FORCE hypervisor deps deps-quiet kernels run iso debug check test test-host test-guests \
-	test-linux test-all lint docs-check book caveats size bench fuzz clean help
+	test-linux test-tools test-all lint docs-check book caveats size bench fuzz clean help

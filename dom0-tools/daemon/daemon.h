@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * daemon/daemon.h: the parts of parapetd.
+ *
+ * Tests: tests/tools-tests (on a machine)
+ */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "../lib/dom.h"
+
+#define RUN_DIR "/run/parapet"
+#define LOG_DIR "/var/log/parapet"
+#define DUMP_DIR "/var/lib/parapet/dump"
+#define AUTO_DIR "/etc/parapet/auto"
+
+void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Says the pending error and clears it. */
+void say_error(const char *what);
+
+/* consoles.c */
+int consoles_open(void);			/* -1 after err() */
+/* Serves the domain from now on; nothing when it is served already. */
+void console_add(uint32_t domid);
+/* Takes what is left in the ring, then lets go of it. */
+void console_remove(uint32_t domid);
+void console_keep(const struct dom_set *present);	/* removes all others */
+/* Descriptors to wait for; then what became of them. */
+unsigned int consoles_poll(struct pollfd *p, unsigned int max);
+void consoles_run(const struct pollfd *p, unsigned int n);
+
+/* policy.c */
+/* A domain has shut down: does what its configuration says. */
+void policy(const dom_info *info);
+void policy_resume(void);			/* restarts that a daemon before us had begun */
+void policy_forget(const struct dom_set *present);	/* store entries of domains that are gone */
+int run_restart(const char *name);		/* in a process of its own */
+int run_auto(void);
+
+#endif

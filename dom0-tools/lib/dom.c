@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Domains that are there.
+ *
+ * Job:    find them by name or id, list them, rename and end them.
+ * Enter:  the commands, the daemon.
+ * State:  in the store: /parapet/names/NAME is the id of a domain made by these tools, so that a
+ *         name is found without asking for each; /parapet/domain/N is its UUID;
+ *         /parapet/building/UUID is the pid of a creator at work.
+ * Tests:  tests/tools-tests (on a machine)
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <pv-abi/sched.h>
+#include "dom.h"
+#include "err.h"
+#include "hyper.h"
+#include "store.h"
+
+#define LIST_CHUNK 256
+
+int host_open(void)
+{
+	return hv_open() || st_open() ? -1 : 0;
+}
+
+bool dom_info_of(uint32_t domid, dom_info *info)
+{
+	struct xen_domctl op = { 0 };
+
+	if (hv_domctl(domid, XEN_DOMCTL_getdomaininfo, &op) || op.u.getdomaininfo.domain != domid)
+		return false;
+	*info = op.u.getdomaininfo;
+	return true;
+}
+
+dom_info *dom_list(unsigned int *n)
+{
+	dom_info *all = NULL, *buf = hv_buf(LIST_CHUNK * sizeof(*buf)), *more;
+	struct xen_sysctl op = { 0 };
+	uint32_t first = 0;
+
+	*n = 0;
+	do {
+		op.u.getdomaininfolist.first_domain = (domid_t)first;
+		op.u.getdomaininfolist.max_domains = LIST_CHUNK;
+		op.u.getdomaininfolist.buffer = hv_handle(buf);
+		if (!buf || hv_sysctl(XEN_SYSCTL_getdomaininfolist, &op)) {
+			err(errno == EPERM ? ST_NO_HOST : ST_FAILED, "listing the domains was refused: %s",
+			    strerror(errno));
+			free(all);
+			all = NULL;
+			break;
+		}
+		more = realloc(all, (*n + op.u.getdomaininfolist.num_domains + 1) * sizeof(*all));
+		if (!more)
+			break;
+		all = more;
+		memcpy(all + *n, buf, op.u.getdomaininfolist.num_domains * sizeof(*all));
+		*n += op.u.getdomaininfolist.num_domains;
+		first = *n ? all[*n - 1].domain + 1U : 0;
+	} while (op.u.getdomaininfolist.num_domains == LIST_CHUNK);
+	hv_buf_free(buf);
+	return all;
+}
+
+char *dom_name(uint32_t domid)
+{
+	char *name = st_read("/local/domain/%u/name", domid);
+
+	if (!name && asprintf(&name, "(%u)", domid) < 0)
+		return NULL;
+	return name;
+}
+
+void dom_state(const dom_info *i, char t[7])
+{
+	int reason = dom_shutdown_reason(i);
+
+	snprintf(t, 7, "%c%c%c%c%c%c", i->flags & XEN_DOMINF_running ? 'r' : '-',
+		 i->flags & XEN_DOMINF_blocked ? 'b' : '-', i->flags & XEN_DOMINF_paused ? 'p' : '-',
+		 reason >= 0 && reason != SHUTDOWN_crash ? 's' : '-', reason == SHUTDOWN_crash ? 'c' : '-',
+		 i->flags & XEN_DOMINF_dying ? 'd' : '-');
+}
+
+int dom_shutdown_reason(const dom_info *i)
+{
+	if (!(i->flags & XEN_DOMINF_shutdown))
+		return -1;
+	return (int)(i->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask);
+}
+
+/* --- names --- */
+
+/* The live domain of that name: info filled, 1; none: 0; -1 after err(). */
+static int by_name(const char *name, dom_info *info)
+{
+	char *id = st_read("/parapet/names/%s", name), **own;
+	struct dom_set ours = { { 0 } };
+	unsigned int n, i, n_own;
+	dom_info *all;
+	int found = 0;
+
+	if (id) {
+		char *now = st_read("/local/domain/%s/name", id);
+
+		found = now && !strcmp(now, name) && dom_info_of((uint32_t)atoi(id), info) &&
+			!(info->flags & XEN_DOMINF_dying);
+		free(now);
+		free(id);
+		if (found)
+			return 1;
+	}
+	/* Made by other tools: ask for the names of those that are not in our list. */
+	all = dom_list(&n);
+	if (!all)
+		return -1;
+	own = st_list(&n_own, "/parapet/domain");
+	for (i = 0; i < n_own; i++)
+		dom_put(&ours, (uint32_t)atoi(own[i]));
+	for (i = 0; i < n && !found; i++) {
+		char *theirs;
+
+		if (dom_in(&ours, all[i].domain))
+			continue;
+		if (!all[i].domain) {
+			found = !strcmp(name, "Domain-0");
+			*info = all[i];
+			continue;
+		}
+		theirs = st_read("/local/domain/%u/name", all[i].domain);
+		found = theirs && !strcmp(theirs, name);
+		free(theirs);
+		if (found)
+			*info = all[i];
+	}
+	free(own);
+	free(all);
+	return found;
+}
+
+int dom_find(const char *name, dom_info *info)
+{
+	size_t digits = strspn(name, "0123456789");
+	int rc;
+
+	if (digits && !name[digits] && digits < 6) {
+		if (dom_info_of((uint32_t)atoi(name), info))
+			return 0;
+		return err(ST_NO_DOMAIN, "there is no domain with the id %s", name);
+	}
+	if (strchr(name, '/') || !*name)
+		return err(ST_USAGE, "'%s' is no name of a domain", name);
+	rc = by_name(name, info);
+	if (!rc)
+		return err(ST_NO_DOMAIN, "there is no domain named %s", name);
+	return rc < 0 ? -1 : 0;
+}
+
+int dom_name_free(const char *name)
+{
+	dom_info info;
+	int rc = by_name(name, &info);
+
+	if (rc > 0)
+		return err(ST_FAILED, "the name %s is in use by domain %u", name, info.domain);
+	return rc;
+}
+
+int dom_rename(uint32_t domid, const char *name)
+{
+	char *old = st_read("/local/domain/%u/name", domid);
+	char *uuid = st_read("/parapet/domain/%u", domid), id[16];
+
+	snprintf(id, sizeof(id), "%u", domid);
+	if (!st_write(XBT_NULL, name, "/local/domain/%u/name", domid))
+		return err(ST_FAILED, "the store refused the new name: %s", strerror(errno));
+	if (uuid) {
+		st_write(XBT_NULL, name, "/vm/%s/name", uuid);
+		st_write(XBT_NULL, id, "/parapet/names/%s", name);
+		if (old && strcmp(old, name))
+			st_rm("/parapet/names/%s", old);
+	}
+	free(uuid);
+	free(old);
+	return 0;
+}
+
+/* --- ending --- */
+
+int dom_simple(uint32_t domid, uint32_t cmd, const char *what)
+{
+	struct xen_domctl op = { 0 };
+
+	if (!hv_domctl(domid, cmd, &op))
+		return 0;
+	if (errno == ESRCH)
+		return err(ST_NO_DOMAIN, "domain %u is gone", domid);
+	return err(ST_FAILED, "%s of domain %u was refused: %s", what, domid, strerror(errno));
+}
+
+/* Is it the UUID of a domain that is there? A restarted one has that of the one before. */
+static bool in_use(const char *uuid)
+{
+	unsigned int n = 0, i;
+	dom_info *all = dom_list(&n);
+	char text[37];
+
+	for (i = 0; i < n; i++) {
+		uuid_text(text, all[i].handle);
+		if (!strcmp(text, uuid))
+			break;
+	}
+	free(all);
+	return i < n;
+}
+
+void dom_forget(uint32_t domid)
+{
+	char *name = st_read("/local/domain/%u/name", domid);
+	char *vm = st_read("/local/domain/%u/vm", domid);
+	char *own = st_read("/parapet/domain/%u", domid);
+	char *id = name ? st_read("/parapet/names/%s", name) : NULL;
+
+	if (id && (uint32_t)atoi(id) == domid)
+		st_queue_rm("/parapet/names/%s", name);
+	if (own) {
+		st_queue_rm("/parapet/domain/%u", domid);
+		if (!vm && !in_use(own))
+			st_queue_rm("/vm/%s", own);
+	}
+	st_queue_rm("/local/domain/%u", domid);
+	if (vm && !strncmp(vm, "/vm/", 4))
+		st_queue_rm("%s", vm);
+	st_flush();
+	free(id);
+	free(own);
+	free(vm);
+	free(name);
+}
+
+int dom_destroy(uint32_t domid, bool wait)
+{
+	dom_info info;
+
+	if (dom_simple(domid, XEN_DOMCTL_destroydomain, "destroying"))
+		return -1;
+	if (st_handle()) {
+		xs_release_domain(st_handle(), domid);
+		dom_forget(domid);
+	}
+	for (int i = 0; wait && dom_info_of(domid, &info); i++) {
+		if (i == 100) {
+			warn("domain %u is dead, but others still hold %lu of its pages", domid,
+			     info.tot_pages);
+			break;
+		}
+		usleep(i < 10 ? 1000 : 20000);
+	}
+	return 0;
+}
+
+void dom_reap(void)
+{
+	unsigned int n, dn;
+	char **uuids = st_list(&n, "/parapet/building");
+	dom_info *all = n ? dom_list(&dn) : NULL;
+
+	for (unsigned int i = 0; all && i < n; i++) {
+		char *pid = st_read("/parapet/building/%s", uuids[i]), text[37];
+
+		if (!pid || !kill(atoi(pid), 0) || errno != ESRCH) {
+			free(pid);
+			continue;
+		}
+		for (unsigned int k = 0; k < dn; k++) {
+			uuid_text(text, all[k].handle);
+			if (strcmp(text, uuids[i]) || !all[k].domain)
+				continue;
+			warn("domain %u was left half built by a creator that was killed: removed",
+			     all[k].domain);
+			dom_destroy(all[k].domain, false);
+			err_clear();
+		}
+		st_rm("/vm/%s", uuids[i]);
+		st_rm("/parapet/building/%s", uuids[i]);
+		free(pid);
+	}
+	free(all);
+	free(uuids);
+}
