@@ -50,6 +50,8 @@ const struct option hv_options[] = {
 	  "the number of processors to bring up" },
 	{ "noreboot", OPT_BOOL, &opt_noreboot, NULL, "yes|no", "no",
 	  "after a panic halt instead of rebooting" },
+	{ "pcid", OPT_BOOL, &opt_pcid, NULL, "yes|no", "yes, where the CPU has INVPCID too",
+	  "tag TLB entries, so that system calls keep them" },
 	{ "reboot", OPT_CUSTOM, NULL, parse_reboot, "acpi|pci|kbd|triple|no", "acpi, then the others",
 	  "how the machine is reset" },
 	{ "sync_console", OPT_BOOL, &sync_console, NULL, "yes|no", "yes",

@@ -21,7 +21,7 @@
 
 struct cpu_features cpu_feat;
 unsigned int opt_maxcpus;
-bool opt_x2apic;
+bool opt_x2apic, opt_pcid = true;
 
 void arch_cpuid(u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
@@ -52,6 +52,7 @@ static void identify(struct cpu_features *f)
 	l = query(1, 0);
 	f->mce = l.d & BIT(7);
 	f->pge = l.d & BIT(13);
+	f->pcid = l.c & BIT(17);
 	f->x2apic = l.c & BIT(21);
 	f->tsc_deadline = l.c & BIT(24);
 	f->xsave = l.c & BIT(26);
@@ -60,6 +61,7 @@ static void identify(struct cpu_features *f)
 	f->fsgsbase = l.b & BIT(0);
 	f->smep = l.b & BIT(7);
 	f->smap = l.b & BIT(20);
+	f->pcid = f->pcid && l.b & BIT(10);	/* of use with INVPCID only */
 	f->umip = l.c & BIT(2);
 	l = query(0x80000001, 0);
 	f->nx = l.d & BIT(20);
@@ -115,6 +117,8 @@ void cpu_identify(void)
 	if (!cpu_feat.nx)
 		panic("This CPU has no NX (or firmware hides it): enable it in the BIOS set-up");
 	restricted_roots = cpu_feat.meltdown = has_meltdown(&cpu_feat);
+	if (opt_pcid && cpu_feat.pcid)
+		tlb_tags = restricted_roots ? 4 : 2;
 	if (cpu_feat.smap)
 		patch_smap();
 }
@@ -129,7 +133,8 @@ void cpu_setup(void)
 		  (f->mce ? X86_CR4_MCE : 0) | (f->pge ? X86_CR4_PGE : 0) |
 		  (f->umip ? X86_CR4_UMIP : 0) | (f->fsgsbase ? X86_CR4_FSGSBASE : 0) |
 		  (f->xsave ? X86_CR4_OSXSAVE : 0) | (f->smep ? X86_CR4_SMEP : 0) |
-		  (f->smap ? X86_CR4_SMAP : 0));
+		  (f->smap ? X86_CR4_SMAP : 0) |
+		  (tlb_tags ? X86_CR4_PCIDE : 0));	/* CR3 has no tag yet, as this must be */
 	wrmsr(MSR_EFER, (rdmsr(MSR_EFER) & EFER_LMA) | EFER_LME | EFER_SCE | EFER_NX);
 	wrmsr(MSR_PAT, PAT_VALUE);
 	if (f->xsave)
@@ -145,6 +150,7 @@ bool cpu_check_same(void)
 
 	identify(&mine);
 	return mine.vendor == f->vendor && mine.nx && mine.smep >= f->smep &&
+		mine.pcid >= f->pcid &&
 		mine.smap >= f->smap && mine.umip >= f->umip && mine.fsgsbase >= f->fsgsbase &&
 		mine.xsave >= f->xsave && mine.xsaveopt >= f->xsaveopt &&
 		(mine.xcr0_mask & f->xcr0_mask) == f->xcr0_mask;

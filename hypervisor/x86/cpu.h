@@ -20,7 +20,7 @@ struct cpu_features {
 	u32 max_leaf;
 	u64 xcr0_mask;			/* components that may be enabled; 0: no XSAVE */
 	bool nx, smep, smap, umip, fsgsbase, pge, rdtscp, mce, xsave, xsaveopt;
-	bool x2apic, tsc_deadline, tsc_invariant, hypervisor;
+	bool pcid, x2apic, tsc_deadline, tsc_invariant, hypervisor;
 	bool meltdown;			/* user mode can read supervisor mappings */
 };
 extern struct cpu_features cpu_feat;

@@ -148,7 +148,7 @@ static void map_window(u64 va, const mfn_t *frames, unsigned int used, unsigned 
 		if (*pte != e) {
 			*pte = e;
 			restricted_window(this_cpu(), va, e);
-			invlpg(va);
+			flush_va_local(va);
 		}
 	}
 }

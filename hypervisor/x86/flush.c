@@ -9,7 +9,8 @@
  *         answers by arch_poll(), so the wait ends even if it waits for a lock of ours.
  * Holds:  FL1  a CPU's flushed_at is the clock's value from before its flush began: an entry that
  *              was dropped at a stamp below it is gone from that TLB.
- *         FL2  guests' entries are never global and no PCIDs are used: a CR3 write drops them all.
+ *         FL2  guests' entries are never global, and those of all tags are dropped (tags.c) whenever
+ *              flushed_at says so.
  *         FL3  a CPU of hv_root_cpus runs on the hypervisor's own tables: it has no guest entries.
  *         FL4  a CPU of spinning_cpus touches no guest memory before arch_spin_end(), which flushes
  *              if flush_wanted has its bit: nobody waits for the flush of a CPU that waits itself.
@@ -32,7 +33,7 @@ u32 tlb_clock = 1;
 static u32 flushed_at[NR_CPUS];
 
 /*
- * Call right before a CR3 write that drops all guest entries. Every 2^30 flushes all CPUs are
+ * Call right before what drops all guest entries. Every 2^30 flushes all CPUs are
  * asked to flush, so that comparing clock values by their difference stays right when it wraps.
  */
 void tlb_note_flush(void)
@@ -49,12 +50,7 @@ void tlb_note_flush(void)
 void flush_tlb_local(void)
 {
 	tlb_note_flush();
-	write_cr3(read_cr3());
-}
-
-void flush_va_local(u64 va)
-{
-	invlpg(va);
+	tags_flush();
 }
 
 static void flush_here(void *va)
@@ -62,7 +58,7 @@ static void flush_here(void *va)
 	if ((u64)va == FLUSH_ALL)
 		flush_tlb_local();
 	else
-		invlpg((u64)va);
+		flush_va_local((u64)va);
 }
 
 /* The flush that others have left to this CPU. */
@@ -93,7 +89,7 @@ void flush_cache_all(void)
 void tlb_enter_hv_root(void)
 {
 	tlb_note_flush();
-	write_cr3(mfn_x(virt_to_mfn(hv_root)) << PAGE_SHIFT);
+	tags_load(mfn_x(virt_to_mfn(hv_root)) << PAGE_SHIFT);
 	atomic_or(&hv_root_cpus, BIT(this_cpu()));
 }
 

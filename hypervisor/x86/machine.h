@@ -18,6 +18,7 @@
 extern bool opt_noreboot;		/* noreboot: halt after a panic */
 extern unsigned int opt_maxcpus;	/* maxcpus=: CPUs to bring up, 0: all */
 extern bool opt_x2apic;			/* x2apic=: use it although firmware did not switch to it */
+extern bool opt_pcid;			/* pcid=: use tlb_tags where the CPU has them */
 /* com1=, com2=: "115200,8n1,0x3f8,4" (each part may be missing); port 1 or 2. False: not understood. */
 bool uart_parse(unsigned int port, const char *arg);
 bool console_parse(const char *arg);	/* console=: com1,com2,vga,none */
@@ -73,14 +74,11 @@ void smp_boot_others(void);
 int start_prepare_cpu(unsigned int cpu);
 void __noreturn start_secondary(unsigned int cpu);	/* boot/start.c: the idle loop */
 void __noreturn smp_start_secondary(void);	/* where the trampoline leads */
-extern bool tlb_tags;			/* tags.c: PCIDs are in use */
-u64 tags_cr3(u64 root, bool user);
-u64 tags_copy_cr3(u64 root, bool user);
+extern unsigned int tlb_tags;		/* PCIDs in use (tags.c): 0 none, 2, with restricted roots 4 */
+u64 tags_cr3(u64 root, bool user, bool copy);	/* to load it and keep what the TLB has of it */
+void tags_load(u64 cr3);		/* load it, drop all guest entries */
 void tags_flush(void);
-void tags_flush_va(u64 va);
-void tags_switch(u64 cr3);
-void tags_new_root(u64 cr3, bool user, bool load);
-void tlb_note_flush(void);		/* right before a CR3 write that drops all guest entries */
+void tlb_note_flush(void);		/* right before what drops all guest entries */
 void tlb_enter_hv_root(void);		/* CR3 to hv_root (idle) ... */
 void tlb_leave_hv_root(void);		/* ... before it goes to a guest's root again */
 void fpu_init(void);			/* after cpu_setup() */

@@ -17,6 +17,7 @@
 #include <hv/pv.h>
 #include <hv/string.h>
 #include "context.h"
+#include "machine.h"
 #include "paging.h"
 
 #define TABLE_PTE (PTE_P | PTE_RW | PTE_A | PTE_D)
@@ -117,5 +118,6 @@ void restricted_prepare(void)
 		r->gen[k] = gen;
 	}
 	*entry_page(this_cpu(), EP_CR3_FULL) = k ? v->pv.cr3_kernel : v->pv.cr3_user;
-	*entry_page(this_cpu(), EP_CR3_OUT) = mfn_x(virt_to_mfn(to)) << PAGE_SHIFT;
+	*entry_page(this_cpu(), EP_CR3_OUT) =
+		tags_cr3(mfn_x(virt_to_mfn(to)) << PAGE_SHIFT, !k, true);
 }

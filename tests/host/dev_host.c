@@ -28,7 +28,7 @@ void arch_sync_vcpu(struct vcpu *v)
 {
 }
 
-void arch_load_root(struct vcpu *v)
+void arch_load_root(struct vcpu *v, bool user)
 {
 	host_log.loads++;
 }

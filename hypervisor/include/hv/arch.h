@@ -87,7 +87,8 @@ void __noreturn arch_halt_all(void);
 int arch_vcpu_create(struct vcpu *v);		/* FPU area ...; -ENOMEM */
 void arch_vcpu_destroy(struct vcpu *v);
 void arch_sync_vcpu(struct vcpu *v);		/* v is not running: make its saved state current */
-void arch_load_root(struct vcpu *v);		/* v->pv.cr3_* changed: reload if v is current */
+/* v's kernel or user root is another or to be flushed: if v is current, load it, drop old entries. */
+void arch_load_root(struct vcpu *v, bool user);
 /* An entry of the guest L4 frame was changed: private copies of it (restricted roots) are stale. */
 void arch_root_changed(struct domain *d, mfn_t root);
 void arch_load_gdt(struct vcpu *v);		/* guest GDT frames changed: map them if v is current */
