@@ -12,7 +12,6 @@
  */
 #include <hv/debug.h>
 #include <hv/string.h>
-#include "io.h"
 #include "machine.h"
 
 #define UART_DATA	0		/* also divisor low */

@@ -15,11 +15,7 @@
 #include <hv/debug.h>
 #include <hv/pv.h>
 #include <hv/string.h>
-#include "context.h"
-#include "cpu.h"
 #include "machine.h"
-#include "msr.h"
-#include "paging.h"
 
 #define BASE_ACCESS(seg, msr) \
 static u64 read_##seg(void) \
@@ -141,10 +137,6 @@ void arch_context_switch(struct vcpu *prev, struct vcpu *next)
 	/* tags_load() has dropped prev's entries (guest entries are never global) */
 	if (!prev->is_idle && prev->domain != next->domain)
 		atomic_and(&prev->domain->dirty_cpus, ~BIT(ci->cpu));
-}
-
-void arch_sync_vcpu(struct vcpu *v)
-{
 }
 
 void arch_load_root(struct vcpu *v, bool user)

@@ -13,11 +13,7 @@
 #include <hv/debug.h>
 #include <hv/errno.h>
 #include <hv/string.h>
-#include "context.h"
-#include "cpu.h"
-#include "io.h"
 #include "machine.h"
-#include "msr.h"
 
 struct cpu_features cpu_feat;
 unsigned int opt_maxcpus;
@@ -64,7 +60,6 @@ static void identify(struct cpu_features *f)
 	f->pcid = f->pcid && l.b & BIT(10);	/* of use with INVPCID only */
 	f->umip = l.c & BIT(2);
 	l = query(0x80000001, 0);
-	f->nx = l.d & BIT(20);
 	f->rdtscp = l.d & BIT(27);
 	f->tsc_invariant = query(0x80000007, 0).d & BIT(8);
 	f->phys_bits = (u8)query(0x80000008, 0).a ?: 36;
@@ -113,9 +108,6 @@ static void patch_smap(void)
 void cpu_identify(void)
 {
 	identify(&cpu_feat);
-	/* What the hypervisor cannot do without; a PV guest has no other way to hide pages. */
-	if (!cpu_feat.nx)
-		panic("This CPU has no NX (or firmware hides it): enable it in the BIOS set-up");
 	restricted_roots = cpu_feat.meltdown = has_meltdown(&cpu_feat);
 	if (opt_pcid && cpu_feat.pcid)
 		tlb_tags = restricted_roots ? 4 : 2;
@@ -149,8 +141,7 @@ bool cpu_check_same(void)
 	const struct cpu_features *f = &cpu_feat;
 
 	identify(&mine);
-	return mine.vendor == f->vendor && mine.nx && mine.smep >= f->smep &&
-		mine.pcid >= f->pcid &&
+	return mine.vendor == f->vendor && mine.pcid >= f->pcid && mine.smep >= f->smep &&
 		mine.smap >= f->smap && mine.umip >= f->umip && mine.fsgsbase >= f->fsgsbase &&
 		mine.xsave >= f->xsave && mine.xsaveopt >= f->xsaveopt &&
 		(mine.xcr0_mask & f->xcr0_mask) == f->xcr0_mask;

@@ -15,10 +15,7 @@
 #include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
-#include "context.h"
-#include "cpu.h"
-#include "msr.h"
-#include "paging.h"
+#include "machine.h"
 
 struct tss {
 	u32 reserved0;

@@ -18,10 +18,7 @@
  */
 #include <hv/debug.h>
 #include <hv/lock.h>
-#include "cpu.h"
 #include "machine.h"
-#include "paging.h"
-#include "vectors.h"
 
 static spinlock_t req_lock = SPINLOCK_INIT(RANK_FLUSH);
 static struct { void (*fn)(void *); void *arg; } req;
@@ -43,7 +40,7 @@ void tlb_note_flush(void)
 	WRITE_ONCE(flushed_at[this_cpu()], now);
 	if (unlikely(!(now & 0x3fffffff))) {
 		atomic_or(&flush_wanted, cpu_online_map);
-		apic_send_ipi_mask(cpu_online_map, VEC_CALL);
+		apic_send_mask(cpu_online_map, SEND_FIXED | VEC_CALL);
 	}
 }
 
@@ -159,7 +156,7 @@ void call_on_cpus(cpumask_t mask, void (*fn)(void *), void *arg)
 	req.fn = fn;
 	req.arg = arg;
 	__atomic_store_n(&req_pending, mask, __ATOMIC_SEQ_CST);
-	apic_send_ipi_mask(mask, VEC_CALL);
+	apic_send_mask(mask, SEND_FIXED | VEC_CALL);
 	while (__atomic_load_n(&req_pending, __ATOMIC_ACQUIRE))
 		cpu_relax();		/* nobody else can ask us anything meanwhile */
 	spin_unlock(&req_lock);
@@ -178,7 +175,7 @@ void flush_tlb_mask(cpumask_t mask, u64 va)
 void send_resched_ipi(unsigned int cpu)
 {
 	if (cpu != this_cpu())
-		apic_send_ipi(cpu, VEC_RESCHED);
+		apic_send(cpu_apicid[cpu], SEND_FIXED | VEC_RESCHED);
 }
 
 void irq_window(void)

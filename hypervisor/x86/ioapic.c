@@ -12,9 +12,7 @@
 #include <hv/acpi.h>
 #include <hv/debug.h>
 #include <hv/errno.h>
-#include "io.h"
 #include "machine.h"
-#include "paging.h"
 
 #define MAX_PINS 240
 #define IOAPIC_INDEX 0x00
@@ -67,7 +65,7 @@ void ioapic_init(void)
 		io->gsi_base = acpi_info.ioapics[i].gsi_base;
 		io->regs = ioremap(io->maddr, PAGE_SIZE);
 		if (!io->regs)
-			panic("Cannot map the IO-APIC at %lx", io->maddr);
+			refuse_boot("no memory to map the IO-APIC at %lx; give the machine more", io->maddr);
 		io->pins = ((reg_get(io, IOAPIC_VERSION) >> 16) & 0xff) + 1;
 		if (io->pins > MAX_PINS) {
 			log_warn("IO-APIC at %lx does not answer\n", io->maddr);
@@ -83,7 +81,7 @@ void ioapic_init(void)
 	}
 	nr_ioapics = io - ioapics;
 	if (!nr_ioapics)
-		panic("No IO-APIC: ACPI must be on, the machine must not be older than that");
+		refuse_boot("no IO-APIC is found; switch ACPI and the IO-APIC on in the firmware's set-up");
 }
 
 static const struct ioapic *find(u32 gsi)

@@ -19,8 +19,7 @@
 #include <hv/multiboot.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
-#include "cpu.h"
-#include "paging.h"
+#include "machine.h"
 
 #define TABLE_FLAGS (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D)
 #define HV_FLAGS (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)
@@ -289,14 +288,13 @@ void paging_init(const struct boot_info *bi)
 	/* an L2 table for each GiB of the direct map and the arrays; holes, the image and more */
 	size = (64 + (max_page * (PAGE_SIZE + 8 + sizeof(struct page_info)) >> 30)) * PAGE_SIZE;
 	if (!reserve(&boot_tables, bi, size, image_end, GiB(4)))
-		panic("No %lu KiB of memory for page tables below 4 GiB: the machine needs more memory",
-		      size >> 10);
+		refuse_boot("no %lu KiB for page tables below 4 GiB; give the machine more memory",
+			    size >> 10);
 	/* one chunk more, for the alignment */
 	size = (count_chunks(bi, &arrays[0]) + count_chunks(bi, &arrays[1]) + 1) * CHUNK;
 	if (!reserve(&boot_data, bi, size, GiB(4), max_page << PAGE_SHIFT) &&
 	    !reserve(&boot_data, bi, size, boot_tables.end, GiB(4)))
-		panic("No %lu MiB of memory for the frame table: the machine needs more memory",
-		      size >> 20);
+		refuse_boot("no %lu MiB for the frame table; give the machine more memory", size >> 20);
 	boot_data.start = boot_data.next = ROUND_UP(boot_data.start, CHUNK);
 
 	global_flag = cpu_feat.pge && !cpu_has_meltdown ? PTE_G : 0;

@@ -16,9 +16,7 @@
 #include <hv/page_alloc.h>
 #include <hv/pv.h>
 #include <hv/string.h>
-#include "context.h"
 #include "machine.h"
-#include "paging.h"
 
 #define TABLE_PTE (PTE_P | PTE_RW | PTE_A | PTE_D)
 

@@ -11,10 +11,7 @@
 #include <hv/acpi.h>
 #include <hv/debug.h>
 #include <hv/errno.h>
-#include "cpu.h"
-#include "io.h"
 #include "machine.h"
-#include "paging.h"
 
 #define SLP_EN 0x2000
 

@@ -3,7 +3,7 @@
  * The other processors.
  *
  * Job:    number them, start them (INIT, STARTUP twice), bring them to their idle loop.
- * Enter:  boot/start.c; the trampoline leads to smp_start_secondary().
+ * Enter:  boot/start.c; the trampoline leads to start_secondary().
  * State:  cpu_online_map; the trampoline's parameters while a CPU starts.
  * Locks:  none: one CPU is started at a time.
  * Holds:  SM1  a bit of cpu_online_map is set only when the CPU answers requests (arch_poll).
@@ -14,14 +14,22 @@
 #include <hv/domain.h>
 #include <hv/memory.h>
 #include <hv/string.h>
-#include <hv/trampoline.h>
-#include "context.h"
-#include "cpu.h"
 #include "machine.h"
-#include "paging.h"
 
 cpumask_t cpu_online_map = 1;
 unsigned int nr_cpus_present = 1;
+
+/* A CPU's first code, a page below 1 MiB, which boot_l4 maps one to one; one CPU at a time uses it. */
+extern char trampoline_start[], trampoline_end[], trampoline_params[];
+struct trampoline_params {
+	u64 cr3, stack, entry;		/* what to run on, what to call */
+	u16 gdt_limit;			/* pointers that the code loads, relative to the page at first */
+	u32 gdt_base;
+	u32 prot_eip;
+	u16 prot_cs;
+	u32 long_eip;
+	u16 long_cs;
+} __packed;
 
 static u32 cpu_started;			/* number of the CPU that has reached C, 0: none yet */
 static bool cpu_refused;
@@ -72,6 +80,26 @@ static u64 trampoline_page(void)
 	return best;
 }
 
+/* On the new CPU: its own stack, the hypervisor's tables. Refused before it may lack a CR4 bit. */
+static void __noreturn start_secondary(void)
+{
+	unsigned int cpu = this_cpu();
+
+	cpu_refused = !cpu_check_same();
+	if (!cpu_refused) {
+		cpu_setup();
+		cpu_load_tables(cpu);
+		apic_init_cpu();
+	}
+	__atomic_store_n(&cpu_started, cpu, __ATOMIC_RELEASE);
+	if (cpu_refused)
+		cpu_stop();
+	tsc_sync_new_cpu(cpu);
+	tlb_enter_hv_root();
+	atomic_or(&cpu_online_map, BIT(cpu));
+	enter_guest();		/* the idle loop */
+}
+
 static bool wait_for_start(unsigned int cpu, unsigned int ms)
 {
 	while (ms-- && __atomic_load_n(&cpu_started, __ATOMIC_ACQUIRE) != cpu)
@@ -94,16 +122,16 @@ static void boot_cpu(unsigned int cpu, u64 page, struct trampoline_params *p)
 	cpu_started = 0;
 	cpu_refused = false;
 	smp_mb();
-	apic_send_init(id);
+	apic_send(id, SEND_INIT);
 	delay_us(10000);
-	apic_send_startup(id, page >> PAGE_SHIFT);
+	apic_send(id, SEND_STARTUP | page >> PAGE_SHIFT);
 	if (!wait_for_start(cpu, 1))
-		apic_send_startup(id, page >> PAGE_SHIFT);
+		apic_send(id, SEND_STARTUP | page >> PAGE_SHIFT);
 	/* emulators with few host CPUs need a good part of a second */
 	if (!wait_for_start(cpu, 3000) || cpu_refused) {
 		log_err("CPU %u (APIC id %u) %s\n", cpu, id,
 			cpu_refused ? "lacks features of the first" : "does not start");
-		apic_send_init(id);
+		apic_send(id, SEND_INIT);
 		return;
 	}
 	tsc_sync_boot_cpu(cpu);
@@ -125,30 +153,12 @@ void smp_boot_others(void)
 		return;
 	}
 	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
-	trampoline_fill(p, page);
+	p->gdt_base += (u32)page;
+	p->prot_eip += (u32)page;
+	p->long_eip += (u32)page;
 	p->cr3 = mfn_x(virt_to_mfn(hv_root)) << PAGE_SHIFT;
-	p->entry = (u64)smp_start_secondary;
+	p->entry = (u64)start_secondary;
 	for (cpu = 1; cpu < nr_cpus_present; cpu++)
 		boot_cpu(cpu, page, p);
 	log_info("CPUs: %u of %u are up\n", __builtin_popcountl(cpu_online_map), nr_cpus_present);
-}
-
-/* On the new CPU: its own stack, the hypervisor's tables. Refused before it may lack a CR4 bit. */
-void smp_start_secondary(void)
-{
-	unsigned int cpu = this_cpu();
-
-	cpu_refused = !cpu_check_same();
-	if (!cpu_refused) {
-		cpu_setup();
-		cpu_load_tables(cpu);
-		apic_init_cpu();
-	}
-	__atomic_store_n(&cpu_started, cpu, __ATOMIC_RELEASE);
-	if (cpu_refused)
-		cpu_stop();
-	tsc_sync_new_cpu(cpu);
-	tlb_enter_hv_root();
-	atomic_or(&cpu_online_map, BIT(cpu));
-	start_secondary(cpu);
 }

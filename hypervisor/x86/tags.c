@@ -13,7 +13,6 @@
  *         TT3  without tags all values are plain roots, and each CR3 write drops everything.
  * Tests:  tests/host/test_tags.c, on a simulated TLB (QEMU's TCG has no PCID)
  */
-#include "cpu.h"
 #include "machine.h"
 
 #define CR3_KEEP BIT(63)		/* do not drop the tag's entries (SDM vol. 3, 4.10.4.1) */

@@ -16,8 +16,6 @@
 #include <hv/domain.h>
 #include <hv/pv.h>
 #include <hv/upcalls.h>
-#include "context.h"
-#include "cpu.h"
 #include "machine.h"
 
 static bool crashing;
@@ -184,7 +182,7 @@ void crash_stop_others(void)
 	WRITE_ONCE(crashing, true);
 	smp_mb();
 	if (others)
-		apic_send_nmi(others);
+		apic_send_mask(others, SEND_NMI);
 	for (ms = 0; ms < 1000 && others & ~READ_ONCE(stopped); ms++)
 		delay_us(1000);
 	if (others & ~READ_ONCE(stopped))
@@ -202,7 +200,7 @@ void show_all_cpus(void)
 		if (cpu == this_cpu() || !(cpu_online_map & BIT(cpu)))
 			continue;
 		atomic_or(&asked, BIT(cpu));
-		apic_send_nmi(BIT(cpu));
+		apic_send_mask(BIT(cpu), SEND_NMI);
 		for (ms = 0; ms < 1000 && READ_ONCE(asked) & BIT(cpu); ms++)
 			delay_us(1000);
 		if (READ_ONCE(asked) & BIT(cpu))

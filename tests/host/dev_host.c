@@ -24,10 +24,6 @@ void arch_vcpu_destroy(struct vcpu *v)
 	v->arch = NULL;
 }
 
-void arch_sync_vcpu(struct vcpu *v)
-{
-}
-
 void arch_load_root(struct vcpu *v, bool user)
 {
 	host_log.loads++;

@@ -86,7 +86,6 @@ void __noreturn arch_halt_all(void);
 /* --- vcpu state that only the machine can hold; all act on any vcpu, loaded or not --- */
 int arch_vcpu_create(struct vcpu *v);		/* FPU area ...; -ENOMEM */
 void arch_vcpu_destroy(struct vcpu *v);
-void arch_sync_vcpu(struct vcpu *v);		/* v is not running: make its saved state current */
 /* v's kernel or user root is another or to be flushed: if v is current, load it, drop old entries. */
 void arch_load_root(struct vcpu *v, bool user);
 /* An entry of the guest L4 frame was changed: private copies of it (restricted roots) are stale. */
