@@ -47,9 +47,8 @@ static unsigned int row, col;
 /* --- options --- */
 
 /* "115200,8n1,0x3f8,4", "auto,...": missing parts keep their defaults. */
-bool uart_parse(unsigned int which, const char *arg)
+static bool uart_parse(struct uart *u, const char *arg)
 {
-	struct uart *u = &uarts[which - 1];
 	unsigned long baud = u->baud, port = u->port, irq = u->irq, clock;
 	u8 lcr = u->lcr;
 
@@ -76,25 +75,33 @@ bool uart_parse(unsigned int which, const char *arg)
 	return true;
 }
 
+bool com1_parse(const char *arg)
+{
+	return uart_parse(&uarts[0], arg);
+}
+
+bool com2_parse(const char *arg)
+{
+	return uart_parse(&uarts[1], arg);
+}
+
 bool console_parse(const char *arg)
 {
-	static bool again, none;
-	static const struct { const char *name; bool *use; } devices[] = {
-		{ "com1", &uarts[0].console }, { "com2", &uarts[1].console },
-		{ "vga", &use_vga }, { "none", &none },
-	};
-	unsigned int i;
+	static const char *const devices[] = { "com1", "com2", "vga", "none" };
+	static unsigned int chosen;		/* one bit each; all that all such options name */
+	unsigned int i, set = chosen;
 
-	if (!again)
-		uarts[0].console = uarts[1].console = use_vga = false;
-	again = true;
 	for (; *arg; arg += *arg == ',') {
-		for (i = 0; strncmp(arg, devices[i].name, strlen(devices[i].name)); i++)
+		for (i = 0; strncmp(arg, devices[i], strlen(devices[i])); i++)
 			if (i == ARRAY_SIZE(devices) - 1)
 				return false;
-		*devices[i].use = true;
-		arg += strlen(devices[i].name);
+		set |= 1 << i;
+		arg += strlen(devices[i]);
 	}
+	chosen = set;
+	uarts[0].console = set & 1;
+	uarts[1].console = set & 2;
+	use_vga = set & 4;
 	return true;
 }
 

@@ -6,7 +6,6 @@
  *         MSR and port functions.
  * Enter:  cpu_identify(), cpu_setup() from boot/start.c and smp.c; the rest from pv/.
  * State:  cpu_feat (read-only after boot).
- * Locks:  none
  * Holds:  C1  all CPUs run with the same CR4 and EFER.
  * Tests:  tests/guests/privop.c
  */

@@ -112,27 +112,17 @@ void ioapic_set_pin(u32 gsi, u8 vector, bool level, bool active_low, bool masked
 		(active_low ? RTE_LOW_ACTIVE : 0) | (masked ? RTE_MASKED : 0));
 }
 
-static const struct ioapic *find_base(u64 base, u32 reg)
+int ioapic_guest_read(u64 base, u32 reg, u32 *val)
 {
 	const struct ioapic *io;
 
 	for (io = ioapics; io < ioapics + nr_ioapics; io++)
 		if (io->maddr == base &&
-		    (reg <= 2 || (reg >= RTE_LOW(0) && reg < RTE_LOW(io->pins))))
-			return io;
-	return NULL;
-}
-
-int ioapic_guest_reg_ok(u64 base, u32 reg)
-{
-	return find_base(base, reg) ? 0 : -EINVAL;
-}
-
-u32 ioapic_guest_read(u64 base, u32 reg)
-{
-	const struct ioapic *io = find_base(base, reg);
-
-	return io ? reg_get(io, reg) : ~0U;
+		    (reg <= 2 || (reg >= RTE_LOW(0) && reg < RTE_LOW(io->pins)))) {
+			*val = reg_get(io, reg);
+			return 0;
+		}
+	return -EINVAL;
 }
 
 void ioapic_dump(void)

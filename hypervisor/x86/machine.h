@@ -10,7 +10,6 @@
 
 #include <hv/irq.h>
 #include <hv/pte.h>
-#include <hv/upcalls.h>
 #include "cpu.h"
 
 struct boot_info;
@@ -23,10 +22,9 @@ extern bool opt_noreboot;		/* noreboot: halt after a panic */
 extern unsigned int opt_maxcpus;	/* maxcpus=: CPUs to bring up, 0: all */
 extern bool opt_x2apic;			/* x2apic=: use it although firmware did not switch to it */
 extern bool opt_pcid;			/* pcid=: use tlb_tags where the CPU has them */
-/* com1=, com2=: "115200,8n1,0x3f8,4" (each part may be missing); port 1 or 2. False: not understood. */
-bool uart_parse(unsigned int port, const char *arg);
-bool console_parse(const char *arg);	/* console=: com1,com2,vga,none */
-void reboot_parse(const char *arg);	/* reboot=: a(cpi), p(ci), k(bd), t(riple); n(o) */
+bool com1_parse(const char *arg), com2_parse(const char *arg);	/* these: false: not understood */
+bool console_parse(const char *arg);
+bool reboot_parse(const char *arg);
 
 /* --- consoles (console.c) --- */
 void uart_init(void);			/* before paging is final; port I/O only */
@@ -37,7 +35,7 @@ void vga_init(void *text);		/* mapping of 0xb8000; NULL: none, or dom0 takes the
 /* --- time (tsc.c), after ACPI --- */
 void tsc_init(void);			/* calibrate; now_ns() counts from here */
 u64 ns_to_tsc(u64 ns);			/* the TSC of this CPU at that system time */
-void tsc_sync_boot_cpu(unsigned int cpu);	/* answers while `cpu` runs the other one */
+void tsc_sync_boot_cpu(void);		/* answers while a new CPU runs the other one */
 void tsc_sync_new_cpu(unsigned int cpu);
 void delay_us(u64 us);			/* after tsc_init() */
 

@@ -270,7 +270,7 @@ static void free_memory(const struct boot_info *bi)
 
 static bool reserve(struct range *area, const struct boot_info *bi, u64 size, u64 from, u64 limit)
 {
-	u64 start = boot_find_memory(bi, size, from, limit, 0, 0);
+	u64 start = boot_find_memory(bi, size, from, limit);
 
 	*area = (struct range){ start, start + size, start };
 	return start;

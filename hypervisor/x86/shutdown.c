@@ -17,12 +17,13 @@
 
 static char reboot_method;		/* first letter of reboot=; 0: all in turn */
 
-void reboot_parse(const char *arg)
+bool reboot_parse(const char *arg)
 {
 	if (arg[0] == 'n')
 		opt_noreboot = true;
 	else
 		reboot_method = arg[0];
+	return true;
 }
 
 void arch_halt_all(void)

@@ -134,7 +134,7 @@ static void boot_cpu(unsigned int cpu, u64 page, struct trampoline_params *p)
 		apic_send(id, SEND_INIT);
 		return;
 	}
-	tsc_sync_boot_cpu(cpu);
+	tsc_sync_boot_cpu();
 	while (!(READ_ONCE(cpu_online_map) & BIT(cpu)))
 		cpu_relax();
 }

@@ -6,7 +6,6 @@
  *         print registers, page-table walks, a crashed guest's state; stop the other CPUs by NMI.
  * Enter:  entry.S; debug/panic.c, core/domain.c (guest crash), debug keys.
  * State:  __ex_table; crashing; who has stopped; who is asked for an answer to an NMI.
- * Locks:  none.
  * Holds:  X6  a fault in ring 0 is either in __ex_table or the end: nothing is guessed.
  *         CR1  memory of a guest is read by copy_from_guest or through RAM frames of the direct
  *              map only.
@@ -15,7 +14,6 @@
 #include <hv/debug.h>
 #include <hv/domain.h>
 #include <hv/pv.h>
-#include <hv/upcalls.h>
 #include "machine.h"
 
 static bool crashing;

@@ -212,7 +212,7 @@ static void wait_turn(u32 turn)
 		cpu_relax();
 }
 
-void tsc_sync_boot_cpu(unsigned int cpu)
+void tsc_sync_boot_cpu(void)
 {
 	unsigned int i;
 

@@ -123,4 +123,17 @@ int arch_acpi_enter_sleep(u32 pm1a, u32 pm1b, unsigned int state);
 mfn_t arch_m2p_frame(u64 n);		/* holds the n-th 2 MiB of the M2P; INVALID_MFN: a hole */
 void arch_console_putc(char c);		/* under printk: com1/vga as configured, polled */
 
+/* --- the other direction: what the machine layer calls --- */
+/* An exception in guest mode (pv/bounce.c); #UD and page faults have their own. */
+void guest_exception(struct cpu_user_regs *regs, unsigned int vector);
+void guest_invalid_op(struct cpu_user_regs *regs);
+void guest_page_fault(struct cpu_user_regs *regs, u64 cr2);
+/* SYSCALL from guest user mode, the long way; compat = 32-bit SYSCALL; SYSENTER. */
+void guest_syscall(struct cpu_user_regs *regs, bool compat);
+void guest_sysenter(struct cpu_user_regs *regs);
+void exit_to_guest_work(struct cpu_user_regs *regs);	/* before guest mode, something is pending */
+void timer_interrupt(void);			/* this CPU's timer fired (core/timer.c) */
+void evtchn_raise_pirq(struct domain *d, u32 port);	/* a guest's device interrupt */
+void console_input(char c);			/* a character on the console UART (debug/keys.c) */
+
 #endif
