@@ -99,18 +99,10 @@ static void report(void)
 	       (rdtsc_now() - boot_tsc_start) / 1000000);
 }
 
-/* For a CPU that is about to start: its idle vcpu exists since domains_init(). */
-int start_prepare_cpu(unsigned int cpu)
-{
-	sched_init_cpu(cpu);
-	return timers_init_cpu(cpu);
-}
-
 static void __noreturn __used boot_cpu_main(void)
 {
 	const char *why;
 
-	get_cpu_info()->cpu = 0;
 	domains_init();
 	get_cpu_info()->current = idle_vcpu[0];
 	fpu_init();
@@ -128,7 +120,7 @@ static void __noreturn __used boot_cpu_main(void)
 	sched_init();
 	sched_init_cpu(0);
 	clock_init();
-	smp_boot_others();
+	smp_boot_others(&boot_info);
 
 	why = build_dom0(&boot_info);
 	if (why)

@@ -40,6 +40,10 @@ static struct uart {
 	{ .port = 0x2f8, .irq = 3, .lcr = 3, .baud = 115200 },
 };
 
+#define for_each_alive(u) \
+	for (u = uarts; u < uarts + 2; u++) \
+		if (u->alive)
+
 static bool use_vga = true;
 static volatile u16 *screen;		/* NULL: none, or not ours */
 static unsigned int row, col;
@@ -158,8 +162,8 @@ void uart_init_irq(void)
 {
 	struct uart *u;
 
-	for (u = uarts; u < uarts + 2; u++) {
-		if (!u->alive || !u->irq)
+	for_each_alive(u) {
+		if (!u->irq)
 			continue;
 		if (irq_request_isa(u->irq, uart_interrupt, u)) {
 			log_warn("com%d: no interrupt, input is not read\n", (int)(u - uarts) + 1);
@@ -176,8 +180,8 @@ bool arch_port_is_ours(u16 port)
 {
 	struct uart *u;
 
-	for (u = uarts; u < uarts + 2; u++)
-		if (u->alive && port >= u->port && port < u->port + 8)
+	for_each_alive(u)
+		if (port >= u->port && port < u->port + 8)
 			return true;
 	return (port & ~0x81) == 0x20;		/* 20 21 a0 a1: the 8259s */
 }
@@ -234,9 +238,7 @@ void arch_console_putc(char c)
 {
 	struct uart *u;
 
-	for (u = uarts; u < uarts + 2; u++) {
-		if (!u->alive)
-			continue;
+	for_each_alive(u) {
 		if (c == '\n')
 			uart_send(u, '\r');
 		uart_send(u, c);

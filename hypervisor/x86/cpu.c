@@ -107,7 +107,7 @@ static void patch_smap(void)
 void cpu_identify(void)
 {
 	identify(&cpu_feat);
-	restricted_roots = cpu_feat.meltdown = has_meltdown(&cpu_feat);
+	restricted_roots = has_meltdown(&cpu_feat);
 	if (opt_pcid && cpu_feat.pcid)
 		tlb_tags = restricted_roots ? 4 : 2;
 	if (cpu_feat.smap)

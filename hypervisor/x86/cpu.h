@@ -22,10 +22,8 @@ struct cpu_features {
 	u64 xcr0_mask;			/* components that may be enabled; 0: no XSAVE */
 	bool smep, smap, umip, fsgsbase, pge, rdtscp, mce, xsave, xsaveopt;
 	bool pcid, x2apic, tsc_deadline, tsc_invariant, hypervisor;
-	bool meltdown;			/* user mode can read supervisor mappings */
 };
 extern struct cpu_features cpu_feat;
-#define cpu_has_meltdown cpu_feat.meltdown
 
 void cpu_identify(void);	/* boot CPU, before any other function of cpu.c */
 void cpu_setup(void);		/* each CPU: CR0, CR4, EFER, PAT, XCR0 */

@@ -133,12 +133,9 @@ int percpu_setup(unsigned int cpu)
 
 static void map_window(u64 va, const mfn_t *frames, unsigned int used, unsigned int all)
 {
-	u64 *pte = hv_root + L4_INDEX(va), e;
+	u64 *pte = hv_entry(va, 12), e;
 	unsigned int i;
 
-	pte = (u64 *)mfn_to_virt(pte_mfn(*pte)) + L3_INDEX(va);
-	pte = (u64 *)mfn_to_virt(pte_mfn(*pte)) + L2_INDEX(va);
-	pte = (u64 *)mfn_to_virt(pte_mfn(*pte)) + L1_INDEX(va);
 	for (i = 0; i < all; i++, pte++, va += PAGE_SIZE) {
 		e = i < used && !mfn_eq(frames[i], INVALID_MFN) ? make_pte(frames[i], RW_PTE) :
 								   make_pte(zero_frame, RO_PTE);

@@ -72,8 +72,7 @@ void irq_release_msis(unsigned int slot, unsigned int nvec);
 
 /* --- other CPUs, TLB, FPU (smp.c, flush.c, fpu.c) --- */
 void smp_init(void);			/* numbers the CPUs; before anything uses nr_cpus_present */
-void smp_boot_others(void);
-int start_prepare_cpu(unsigned int cpu);	/* boot/start.c: what core/ needs before it starts; -ENOMEM */
+void smp_boot_others(const struct boot_info *bi);
 extern unsigned int tlb_tags;		/* PCIDs in use (tags.c): 0 none, 2, with restricted roots 4 */
 u64 tags_cr3(u64 root, bool user, bool copy);	/* to load it and keep what the TLB has of it */
 void tags_load(u64 cr3);		/* load it, drop all guest entries */
@@ -97,7 +96,7 @@ void show_all_cpus(void);		/* debug key d */
 extern u64 *hv_root;			/* L4 of the hypervisor alone: idle CPUs, boot */
 void paging_init(const struct boot_info *bi);	/* everything from the memory map; switch CR3 */
 int map_hv_page(u64 va, u64 maddr, u64 flags);	/* one 4 KiB page of the hypervisor; -ENOMEM */
-u64 lookup_hv_page(u64 va);		/* the 4 KiB entry that maps va in our own area; 0: none */
+u64 *hv_entry(u64 va, unsigned int bits);	/* that maps 2^bits bytes at va; NULL: no memory for tables */
 void *ioremap(u64 maddr, size_t len);	/* uncached; NULL: address space or memory ran out */
 void free_init_sections(void);		/* once nothing at boot is to be done any more */
 

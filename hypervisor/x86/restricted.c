@@ -58,7 +58,7 @@ static int map_private(u64 *l3, u64 va, u64 end)
 		l1 = private_l1(l3, va);
 		if (!l1)
 			return -ENOMEM;
-		l1[L1_INDEX(va)] = lookup_hv_page(va) & ~PTE_G;
+		l1[L1_INDEX(va)] = *hv_entry(va, 12) & ~PTE_G;
 	}
 	return 0;
 }

@@ -12,7 +12,8 @@
 #include <hv/acpi.h>
 #include <hv/debug.h>
 #include <hv/domain.h>
-#include <hv/memory.h>
+#include <hv/multiboot.h>
+#include <hv/sched.h>
 #include <hv/string.h>
 #include "machine.h"
 
@@ -65,21 +66,6 @@ void smp_init(void)
 	}
 }
 
-/* A page of conventional memory for real-mode code: the last whole one that the map calls RAM. */
-static u64 trampoline_page(void)
-{
-	u64 best = 0, start, end;
-	unsigned int i;
-
-	for (i = 0; i < nr_machine_e820; i++) {
-		start = machine_e820[i].addr;
-		end = ROUND_DOWN(min(start + machine_e820[i].size, 0x9f000UL), PAGE_SIZE);
-		if (machine_e820[i].type == 1 && end >= start + PAGE_SIZE && end > PAGE_SIZE)
-			best = max(best, end - PAGE_SIZE);
-	}
-	return best;
-}
-
 /* On the new CPU: its own stack, the hypervisor's tables. Refused before it may lack a CR4 bit. */
 static void __noreturn start_secondary(void)
 {
@@ -111,10 +97,11 @@ static void boot_cpu(unsigned int cpu, u64 page, struct trampoline_params *p)
 {
 	u32 id = cpu_apicid[cpu];
 
-	if (percpu_setup(cpu) || start_prepare_cpu(cpu)) {
+	if (percpu_setup(cpu) || timers_init_cpu(cpu)) {
 		log_err("CPU %u: no memory\n", cpu);
 		return;
 	}
+	sched_init_cpu(cpu);
 	if (trace_init_cpu(cpu))
 		log_warn("CPU %u: no memory for its trace\n", cpu);
 	cpu_info_of(cpu)->current = idle_vcpu[cpu];
@@ -139,9 +126,9 @@ static void boot_cpu(unsigned int cpu, u64 page, struct trampoline_params *p)
 		cpu_relax();
 }
 
-void smp_boot_others(void)
+void smp_boot_others(const struct boot_info *bi)
 {
-	u64 page = trampoline_page();
+	u64 page = boot_find_memory(bi, PAGE_SIZE, KiB(64), KiB(636));
 	u8 *code = maddr_to_virt(page);
 	struct trampoline_params *p = (void *)(code + (trampoline_params - trampoline_start));
 	unsigned int cpu;
