@@ -29,7 +29,6 @@ bool reboot_parse(const char *arg);
 /* --- consoles (console.c) --- */
 void uart_init(void);			/* before paging is final; port I/O only */
 void uart_init_irq(void);		/* after irq_init(): receive interrupts */
-bool arch_port_is_ours(u16 port);	/* dom0 must not touch it */
 void vga_init(void *text);		/* mapping of 0xb8000; NULL: none, or dom0 takes the screen */
 
 /* --- time (tsc.c), after ACPI --- */
