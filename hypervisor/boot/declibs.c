@@ -15,8 +15,7 @@
 #include <hv/errno.h>
 #include <hv/image.h>
 #include <hv/page_alloc.h>
-#include "cpu.h"
-#include "msr.h"
+#include "machine.h"
 
 static u8 *arena_next, *arena_end;
 

@@ -74,9 +74,15 @@ static void add_basic_memory(struct boot_info *bi, const u8 *p)
 	add_memory(bi, MiB(1), KiB(get32(p + 4)), MEM_RAM);
 }
 
-static bool overlap(u64 a_start, u64 a_end, u64 b_start, u64 b_end)
+/* The first module in [start, end); NULL: none. */
+static const struct boot_module *find_module(const struct boot_info *bi, u64 start, u64 end)
 {
-	return a_start < b_end && b_start < a_end;
+	const struct boot_module *m;
+
+	for (m = bi->modules; m < bi->modules + bi->nr_modules; m++)
+		if (m->start < end && start < m->end)
+			return m;
+	return NULL;
 }
 
 /* Left out when it is empty, unreadable, overlaps another, or is one too many. */
@@ -86,15 +92,12 @@ static void add_module(map_maddr_t map, struct boot_info *bi, u64 start, u64 end
 
 	if (start >= end)
 		return;
-	for (m = bi->modules; m < bi->modules + bi->nr_modules; m++)
-		if (overlap(start, end, m->start, m->end))
-			break;
-	if (m < bi->modules + bi->nr_modules || bi->nr_modules == BOOT_MAX_MODULES ||
+	if (find_module(bi, start, end) || bi->nr_modules == BOOT_MAX_MODULES ||
 	    !map(start, end - start)) {
 		bi->lost_modules++;
 		return;
 	}
-	bi->nr_modules++;
+	m = &bi->modules[bi->nr_modules++];
 	m->start = start;
 	m->end = end;
 	bi->cmdline_cut |= read_text(map, text, max, m->cmdline, sizeof(m->cmdline));
@@ -157,26 +160,21 @@ void boot_sort_memory(struct boot_info *bi)
 	}
 }
 
-u64 boot_find_memory(const struct boot_info *bi, u64 len, u64 min_addr, u64 limit, u64 avoid_start,
-		     u64 avoid_end)
+u64 boot_find_memory(const struct boot_info *bi, u64 len, u64 min_addr, u64 limit)
 {
+	const struct boot_module *in_way;
 	const struct mem_range *m;
-	unsigned int i;
-	u64 pos, end, blocked;
+	u64 pos, end;
 
 	for (m = bi->mem; m < bi->mem + bi->nr_mem; m++) {
 		if (m->type != MEM_RAM)
 			continue;
 		pos = ROUND_UP(max(m->base, min_addr), PAGE_SIZE);
 		end = min(m->base + m->len, limit);
-		while (pos < end && len <= end - pos) {
-			blocked = overlap(pos, pos + len, avoid_start, avoid_end) ? avoid_end : 0;
-			for (i = 0; i < bi->nr_modules && !blocked; i++)
-				if (overlap(pos, pos + len, bi->modules[i].start, bi->modules[i].end))
-					blocked = bi->modules[i].end;
-			if (!blocked)
+		for (; pos < end && len <= end - pos; pos = ROUND_UP(in_way->end, PAGE_SIZE)) {
+			in_way = find_module(bi, pos, pos + len);
+			if (!in_way)
 				return pos;
-			pos = ROUND_UP(blocked, PAGE_SIZE);
 		}
 	}
 	return 0;

@@ -12,22 +12,6 @@
 
 static bool sync_console;		/* messages always are written out at once */
 
-static bool parse_com1(const char *value)
-{
-	return uart_parse(1, value);
-}
-
-static bool parse_com2(const char *value)
-{
-	return uart_parse(2, value);
-}
-
-static bool parse_reboot(const char *value)
-{
-	reboot_parse(value);
-	return true;
-}
-
 const struct option hv_options[] = {
 	{ "dom0_mem", OPT_CUSTOM, NULL, parse_dom0_mem, "SIZE[,min:SIZE][,max:SIZE]",
 	  "all memory that is free",
@@ -35,9 +19,9 @@ const struct option hv_options[] = {
 	  "less than min is refused" },
 	{ "dom0_max_vcpus", OPT_CUSTOM, NULL, parse_dom0_max_vcpus, "N or MIN-MAX",
 	  "one per processor", "the number of dom0's vcpus, at most 64" },
-	{ "com1", OPT_CUSTOM, NULL, parse_com1, "BAUD[,FORMAT[,PORT[,IRQ]]]", "115200,8n1,0x3f8,4",
+	{ "com1", OPT_CUSTOM, NULL, com1_parse, "BAUD[,FORMAT[,PORT[,IRQ]]]", "115200,8n1,0x3f8,4",
 	  "the first serial port" },
-	{ "com2", OPT_CUSTOM, NULL, parse_com2, "BAUD[,FORMAT[,PORT[,IRQ]]]", "115200,8n1,0x2f8,3",
+	{ "com2", OPT_CUSTOM, NULL, com2_parse, "BAUD[,FORMAT[,PORT[,IRQ]]]", "115200,8n1,0x2f8,3",
 	  "the second serial port" },
 	{ "console", OPT_CUSTOM, NULL, console_parse, "com1,com2,vga or none", "com1,vga",
 	  "the devices that messages and dom0's emergency console go to" },
@@ -50,7 +34,9 @@ const struct option hv_options[] = {
 	  "the number of processors to bring up" },
 	{ "noreboot", OPT_BOOL, &opt_noreboot, NULL, "yes|no", "no",
 	  "after a panic halt instead of rebooting" },
-	{ "reboot", OPT_CUSTOM, NULL, parse_reboot, "acpi|pci|kbd|triple|no", "acpi, then the others",
+	{ "pcid", OPT_BOOL, &opt_pcid, NULL, "yes|no", "yes, where the CPU has INVPCID too",
+	  "tag TLB entries, so that system calls keep them" },
+	{ "reboot", OPT_CUSTOM, NULL, reboot_parse, "acpi|pci|kbd|triple|no", "acpi, then the others",
 	  "how the machine is reset" },
 	{ "sync_console", OPT_BOOL, &sync_console, NULL, "yes|no", "yes",
 	  "write messages out at once; they always are, the option is there for Xen's sake" },

@@ -19,10 +19,7 @@
 #include <hv/page_alloc.h>
 #include <hv/softirq.h>
 #include <hv/string.h>
-#include "context.h"
-#include "cpu.h"
 #include "machine.h"
-#include "paging.h"
 
 void start_parapet(u32 magic, u64 mbi) __noreturn;
 
@@ -35,9 +32,14 @@ static const void *map_low(u64 maddr, u64 len)
 	return maddr + len < maddr || maddr + len > GiB(4) ? NULL : maddr_to_virt(maddr);
 }
 
-static void __noreturn refuse_boot(const char *why)
+void refuse_boot(const char *fmt, ...)
 {
-	printk("Parapet cannot boot: %s. Halted.\n", why);
+	va_list ap;
+
+	va_start(ap, fmt);
+	printk("Parapet cannot boot: ");
+	vprintk(fmt, ap);
+	printk(". Halted.\n");
 	arch_halt_all();
 }
 
@@ -97,24 +99,10 @@ static void report(void)
 	       (rdtsc_now() - boot_tsc_start) / 1000000);
 }
 
-/* For a CPU that is about to start: its idle vcpu exists since domains_init(). */
-int start_prepare_cpu(unsigned int cpu)
-{
-	sched_init_cpu(cpu);
-	return timers_init_cpu(cpu);
-}
-
-/* On the new CPU: wait for work. */
-void start_secondary(unsigned int cpu)
-{
-	enter_guest();
-}
-
 static void __noreturn __used boot_cpu_main(void)
 {
 	const char *why;
 
-	get_cpu_info()->cpu = 0;
 	domains_init();
 	get_cpu_info()->current = idle_vcpu[0];
 	fpu_init();
@@ -132,11 +120,11 @@ static void __noreturn __used boot_cpu_main(void)
 	sched_init();
 	sched_init_cpu(0);
 	clock_init();
-	smp_boot_others();
+	smp_boot_others(&boot_info);
 
 	why = build_dom0(&boot_info);
 	if (why)
-		refuse_boot(why);
+		refuse_boot("%s", why);
 	if (grant_io(hardware_domain))
 		refuse_boot("too many I/O ranges (a hypervisor bug)");
 	clock_update_wallclock(hardware_domain);
@@ -171,7 +159,7 @@ void start_parapet(u32 magic, u64 mbi)
 	vga_init(boot_info.efi ? NULL : maddr_to_virt(0xb8000));
 	printk("Parapet " PARAPET_VERSION "\n");
 	if (why)
-		refuse_boot(why);
+		refuse_boot("%s", why);
 	report_losses();
 	cpu_identify();
 	cpu_setup();

@@ -3,11 +3,10 @@
  * The first steps of the other processors.
  *
  * Job:    real mode -> protected mode -> long mode on boot_l4 -> the given CR3, stack and function.
- * Enter:  STARTUP interrupt at a copy of this page below 1 MiB; see hv/trampoline.h for its use.
+ * Enter:  STARTUP interrupt at a copy of this page below 1 MiB; x86/smp.c made it.
  * State:  trampoline_params in the copy, written by the CPU that starts us.
  * Holds:  TR1  only addresses relative to the page (ebx) are used until the image is mapped.
  * Tests:  tests/guests/smp.c, tests/linux with several CPUs
- * Next:   x86/smp.c
  */
 #include <hv/layout.h>
 

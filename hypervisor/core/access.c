@@ -193,7 +193,7 @@ void pirq_show_eoi(struct domain *d, const struct pirq *p)
 {
 	if (mfn_eq(d->pirq_eoi_mfn, INVALID_MFN))
 		return;
-	if (irq_needs_eoi(p))
+	if (p->level)
 		set_bit(p->pirq, mfn_to_virt(d->pirq_eoi_mfn));
 	else
 		clear_bit(p->pirq, mfn_to_virt(d->pirq_eoi_mfn));

@@ -399,7 +399,6 @@ static void kill_stop(struct domain *d)
 		timer_kill(&d->watchdog[i]);
 	for_each_vcpu(d, v) {
 		ASSERT(!v->sched.on_queue && !v->sched.capped);
-		arch_sync_vcpu(v);
 		timer_kill(&v->poll_timer);
 		clock_destroy_vcpu(v);
 	}

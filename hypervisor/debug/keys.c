@@ -3,7 +3,7 @@
  * Console input and the debug keys.
  *
  * Job:    characters from the UART go to dom0 or, after Ctrl-A three times, to the debug keys.
- * Enter:  console_input() from uart.c's interrupt; console_input_read() from console_io; keys run
+ * Enter:  console_input() from console.c's interrupt; console_input_read() from console_io; keys run
  *         in SOFTIRQ_KEY.
  * State:  who gets the input; a ring of what waits for dom0, one of what waits for the softirq.
  * Locks:  input_lock (RANK_LEAF) around the rings.

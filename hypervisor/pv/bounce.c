@@ -3,7 +3,7 @@
  * Entering the guest kernel: exceptions, events and callbacks become frames on its stack.
  *
  * Job:    classify guest exceptions; build bounce frames; the work before each return to a guest.
- * Enter:  hv/upcalls.h: guest_exception(), guest_syscall(), exit_to_guest_work() from x86.
+ * Enter:  hv/arch.h: guest_exception(), guest_syscall(), exit_to_guest_work() from x86.
  * State:  the frame of the current vcpu; vcpu_info's mask.
  * Holds:  B1  a frame is written whole or the domain is crashed.
  *         B2  after a bounce the guest runs in kernel mode on GUEST_CS64 and GUEST_SS, with real
@@ -15,7 +15,6 @@
 #include <hv/evtchn.h>
 #include <hv/pv.h>
 #include <hv/regs.h>
-#include <hv/upcalls.h>
 
 /* A handler starts without these. */
 #define FLAGS_CLEARED (X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_RF | X86_RFLAGS_VM | \

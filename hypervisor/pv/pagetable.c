@@ -316,15 +316,16 @@ static __always_inline int set_root(struct vcpu *v, mfn_t mfn, const bool user)
 	const bool none = user && mfn_eq(mfn, INVALID_MFN);
 	int rc;
 
-	if (mfn_eq(old, mfn))
+	if (mfn_eq(old, mfn)) {		/* a way to flush */
+		arch_load_root(v, user);
 		return 0;
+	}
 	mmu_lock(v->domain);
 	rc = none ? 0 : get_table(v->domain, mfn, PT_l4);
 	if (!rc) {
 		*root = mfn;
 		*cr3 = none ? 0 : root_to_cr3(v, mfn, user);
-		if (!user)
-			arch_load_root(v);
+		arch_load_root(v, user);
 		put_table(old);
 	}
 	mmu_unlock(v->domain);

@@ -202,10 +202,7 @@ static long operate(struct domain *d, unsigned int cmd, union arg *a)
 		a->irq.vector = a->irq.irq;
 		return a->irq.irq < nr_gsis ? 0 : -EINVAL;
 	case PHYSDEVOP_apic_read:
-		rc = ioapic_guest_reg_ok(a->apic.apic_physbase, a->apic.reg);
-		if (!rc)
-			a->apic.value = ioapic_guest_read(a->apic.apic_physbase, a->apic.reg);
-		return rc;
+		return ioapic_guest_read(a->apic.apic_physbase, a->apic.reg, &a->apic.value);
 	case PHYSDEVOP_apic_write:
 		return -EOPNOTSUPP;
 	case PHYSDEVOP_restore_msi:

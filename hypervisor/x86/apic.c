@@ -12,12 +12,7 @@
  */
 #include <hv/acpi.h>
 #include <hv/debug.h>
-#include "cpu.h"
-#include "io.h"
 #include "machine.h"
-#include "msr.h"
-#include "paging.h"
-#include "vectors.h"
 
 #define APIC_VERSION	0x030
 #define APIC_TPR	0x080
@@ -42,10 +37,6 @@
 #define LVT_EXTINT	0x700
 #define LVT_TSC_DEADLINE 0x40000
 #define ICR_BUSY	0x1000
-#define ICR_FIXED	0x4000		/* these all with the "assert" level */
-#define ICR_NMI		0x4400
-#define ICR_INIT	0x4500
-#define ICR_STARTUP	0x4600
 
 u32 cpu_apicid[NR_CPUS], cpu_acpi_id[NR_CPUS];
 static bool x2apic, deadline_mode;
@@ -124,7 +115,7 @@ static void calibrate_timer(void)
 	timer_per_ns = (count << 32) / (now_ns() - start);
 	apic_write(APIC_TIMER_INIT, 0);
 	if (!timer_per_ns)
-		panic("The local APIC's timer does not count");
+		refuse_boot("the local APIC's timer does not count");
 	log_info("APIC timer: %lu kHz\n", timer_per_ns * 1000000 >> 32);
 }
 
@@ -142,7 +133,7 @@ void apic_init(void)
 		base &= ((1UL << cpu_feat.phys_bits) - 1) & PAGE_MASK;
 		regs = ioremap(acpi_info.lapic_maddr ?: base, PAGE_SIZE);
 		if (!regs)
-			panic("Cannot map the local APIC");
+			refuse_boot("no memory to map the local APIC; give the machine more");
 	}
 	deadline_mode = cpu_feat.tsc_deadline;
 	apic_init_cpu();
@@ -167,7 +158,7 @@ void arch_set_timer(u64 deadline_ns)
 	apic_write(APIC_TIMER_INIT, min(count, 0xffffffffUL));
 }
 
-static void send_command(u32 apicid, u32 command)
+void apic_send(u32 apicid, u32 command)
 {
 	if (x2apic) {
 		/* WRMSR to the ICR does not wait for earlier stores. */
@@ -181,35 +172,10 @@ static void send_command(u32 apicid, u32 command)
 	mmio_write32(regs + APIC_ICR, command);
 }
 
-static void send_to_mask(cpumask_t mask, u32 command)
+void apic_send_mask(cpumask_t mask, u32 command)
 {
 	for (; mask; mask &= mask - 1)
-		send_command(cpu_apicid[__builtin_ctzl(mask)], command);
-}
-
-void apic_send_ipi(unsigned int cpu, u8 vector)
-{
-	send_command(cpu_apicid[cpu], ICR_FIXED | vector);
-}
-
-void apic_send_ipi_mask(cpumask_t mask, u8 vector)
-{
-	send_to_mask(mask, ICR_FIXED | vector);
-}
-
-void apic_send_nmi(cpumask_t mask)
-{
-	send_to_mask(mask, ICR_NMI);
-}
-
-void apic_send_init(u32 apicid)
-{
-	send_command(apicid, ICR_INIT);
-}
-
-void apic_send_startup(u32 apicid, u8 page)
-{
-	send_command(apicid, ICR_STARTUP | page);
+		apic_send(cpu_apicid[__builtin_ctzl(mask)], command);
 }
 
 u64 apic_msi_address(unsigned int cpu)

@@ -7,7 +7,7 @@
  */
 #include <hv/domain.h>
 #include <hv/hypercall.h>
-#include "context.h"
+#include "machine.h"
 
 #define DEFINE(sym, val) __asm__ volatile("\n->" #sym " %0" : : "i"(val))
 #define REG(r) DEFINE(UREGS_##r, offsetof(struct cpu_user_regs, r))

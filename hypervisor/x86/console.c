@@ -12,7 +12,6 @@
  */
 #include <hv/debug.h>
 #include <hv/string.h>
-#include "io.h"
 #include "machine.h"
 
 #define UART_DATA	0		/* also divisor low */
@@ -41,6 +40,10 @@ static struct uart {
 	{ .port = 0x2f8, .irq = 3, .lcr = 3, .baud = 115200 },
 };
 
+#define for_each_alive(u) \
+	for (u = uarts; u < uarts + 2; u++) \
+		if (u->alive)
+
 static bool use_vga = true;
 static volatile u16 *screen;		/* NULL: none, or not ours */
 static unsigned int row, col;
@@ -48,9 +51,8 @@ static unsigned int row, col;
 /* --- options --- */
 
 /* "115200,8n1,0x3f8,4", "auto,...": missing parts keep their defaults. */
-bool uart_parse(unsigned int which, const char *arg)
+static bool uart_parse(struct uart *u, const char *arg)
 {
-	struct uart *u = &uarts[which - 1];
 	unsigned long baud = u->baud, port = u->port, irq = u->irq, clock;
 	u8 lcr = u->lcr;
 
@@ -77,25 +79,33 @@ bool uart_parse(unsigned int which, const char *arg)
 	return true;
 }
 
+bool com1_parse(const char *arg)
+{
+	return uart_parse(&uarts[0], arg);
+}
+
+bool com2_parse(const char *arg)
+{
+	return uart_parse(&uarts[1], arg);
+}
+
 bool console_parse(const char *arg)
 {
-	static bool again, none;
-	static const struct { const char *name; bool *use; } devices[] = {
-		{ "com1", &uarts[0].console }, { "com2", &uarts[1].console },
-		{ "vga", &use_vga }, { "none", &none },
-	};
-	unsigned int i;
+	static const char *const devices[] = { "com1", "com2", "vga", "none" };
+	static unsigned int chosen;		/* one bit each; all that all such options name */
+	unsigned int i, set = chosen;
 
-	if (!again)
-		uarts[0].console = uarts[1].console = use_vga = false;
-	again = true;
 	for (; *arg; arg += *arg == ',') {
-		for (i = 0; strncmp(arg, devices[i].name, strlen(devices[i].name)); i++)
+		for (i = 0; strncmp(arg, devices[i], strlen(devices[i])); i++)
 			if (i == ARRAY_SIZE(devices) - 1)
 				return false;
-		*devices[i].use = true;
-		arg += strlen(devices[i].name);
+		set |= 1 << i;
+		arg += strlen(devices[i]);
 	}
+	chosen = set;
+	uarts[0].console = set & 1;
+	uarts[1].console = set & 2;
+	use_vga = set & 4;
 	return true;
 }
 
@@ -152,8 +162,8 @@ void uart_init_irq(void)
 {
 	struct uart *u;
 
-	for (u = uarts; u < uarts + 2; u++) {
-		if (!u->alive || !u->irq)
+	for_each_alive(u) {
+		if (!u->irq)
 			continue;
 		if (irq_request_isa(u->irq, uart_interrupt, u)) {
 			log_warn("com%d: no interrupt, input is not read\n", (int)(u - uarts) + 1);
@@ -170,8 +180,8 @@ bool arch_port_is_ours(u16 port)
 {
 	struct uart *u;
 
-	for (u = uarts; u < uarts + 2; u++)
-		if (u->alive && port >= u->port && port < u->port + 8)
+	for_each_alive(u)
+		if (port >= u->port && port < u->port + 8)
 			return true;
 	return (port & ~0x81) == 0x20;		/* 20 21 a0 a1: the 8259s */
 }
@@ -228,9 +238,7 @@ void arch_console_putc(char c)
 {
 	struct uart *u;
 
-	for (u = uarts; u < uarts + 2; u++) {
-		if (!u->alive)
-			continue;
+	for_each_alive(u) {
 		if (c == '\n')
 			uart_send(u, '\r');
 		uart_send(u, c);

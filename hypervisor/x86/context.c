@@ -15,11 +15,7 @@
 #include <hv/debug.h>
 #include <hv/pv.h>
 #include <hv/string.h>
-#include "context.h"
-#include "cpu.h"
 #include "machine.h"
-#include "msr.h"
-#include "paging.h"
 
 #define BASE_ACCESS(seg, msr) \
 static u64 read_##seg(void) \
@@ -93,9 +89,9 @@ static void switch_out(struct vcpu *v)
 		WRITE_DR(7, 0x400);
 }
 
-static void load_guest_root(const struct vcpu *v)
+static u64 guest_cr3(const struct vcpu *v)
 {
-	write_cr3(v->pv.in_kernel ? v->pv.cr3_kernel : v->pv.cr3_user);
+	return v->pv.in_kernel ? v->pv.cr3_kernel : v->pv.cr3_user;
 }
 
 static void switch_in(struct vcpu *v)
@@ -105,7 +101,7 @@ static void switch_in(struct vcpu *v)
 	get_cpu_info()->guest = v->regs;
 	atomic_or(&v->domain->dirty_cpus, BIT(this_cpu()));
 	tlb_note_flush();
-	load_guest_root(v);
+	tags_load(guest_cr3(v));
 	arch_load_gdt(v);
 	arch_load_ldt(v);
 	bad = LOAD_SEL(ds, v->regs.ds) | LOAD_SEL(es, v->regs.es);
@@ -138,24 +134,24 @@ void arch_context_switch(struct vcpu *prev, struct vcpu *next)
 		tlb_enter_hv_root();
 	else
 		switch_in(next);
-	/* the CR3 write has dropped prev's entries (guest entries are never global) */
+	/* tags_load() has dropped prev's entries (guest entries are never global) */
 	if (!prev->is_idle && prev->domain != next->domain)
 		atomic_and(&prev->domain->dirty_cpus, ~BIT(ci->cpu));
 }
 
-void arch_sync_vcpu(struct vcpu *v)
+void arch_load_root(struct vcpu *v, bool user)
 {
-}
-
-void arch_load_root(struct vcpu *v)
-{
-	if (v == current_vcpu() && v->pv.in_kernel)
-		write_cr3(v->pv.cr3_kernel);
+	if (v != current_vcpu())
+		return;
+	if (v->pv.in_kernel != user)
+		tags_load(guest_cr3(v));
+	else if (tlb_tags)		/* without tags the next CR3 write drops the old one's entries */
+		tags_flush();
 }
 
 u64 root_to_cr3(struct vcpu *v, mfn_t root, bool user)
 {
-	return mfn_x(root) << PAGE_SHIFT;
+	return tags_cr3(mfn_x(root) << PAGE_SHIFT, user, false);
 }
 
 void fill_hv_slots(u64 *l4)
@@ -169,7 +165,7 @@ void arch_toggle_guest_mode(struct vcpu *v)
 	v->pv.in_kernel = !v->pv.in_kernel;
 	if (v == current_vcpu()) {
 		__asm__ __volatile__("swapgs" ::: "memory");
-		load_guest_root(v);
+		write_cr3(guest_cr3(v));
 	}
 }
 

@@ -6,22 +6,17 @@
  *         MSR and port functions.
  * Enter:  cpu_identify(), cpu_setup() from boot/start.c and smp.c; the rest from pv/.
  * State:  cpu_feat (read-only after boot).
- * Locks:  none
  * Holds:  C1  all CPUs run with the same CR4 and EFER.
  * Tests:  tests/guests/privop.c
  */
 #include <hv/debug.h>
 #include <hv/errno.h>
 #include <hv/string.h>
-#include "context.h"
-#include "cpu.h"
-#include "io.h"
 #include "machine.h"
-#include "msr.h"
 
 struct cpu_features cpu_feat;
 unsigned int opt_maxcpus;
-bool opt_x2apic;
+bool opt_x2apic, opt_pcid = true;
 
 void arch_cpuid(u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
@@ -52,6 +47,7 @@ static void identify(struct cpu_features *f)
 	l = query(1, 0);
 	f->mce = l.d & BIT(7);
 	f->pge = l.d & BIT(13);
+	f->pcid = l.c & BIT(17);
 	f->x2apic = l.c & BIT(21);
 	f->tsc_deadline = l.c & BIT(24);
 	f->xsave = l.c & BIT(26);
@@ -60,9 +56,9 @@ static void identify(struct cpu_features *f)
 	f->fsgsbase = l.b & BIT(0);
 	f->smep = l.b & BIT(7);
 	f->smap = l.b & BIT(20);
+	f->pcid = f->pcid && l.b & BIT(10);	/* of use with INVPCID only */
 	f->umip = l.c & BIT(2);
 	l = query(0x80000001, 0);
-	f->nx = l.d & BIT(20);
 	f->rdtscp = l.d & BIT(27);
 	f->tsc_invariant = query(0x80000007, 0).d & BIT(8);
 	f->phys_bits = (u8)query(0x80000008, 0).a ?: 36;
@@ -111,10 +107,9 @@ static void patch_smap(void)
 void cpu_identify(void)
 {
 	identify(&cpu_feat);
-	/* What the hypervisor cannot do without; a PV guest has no other way to hide pages. */
-	if (!cpu_feat.nx)
-		panic("This CPU has no NX (or firmware hides it): enable it in the BIOS set-up");
-	restricted_roots = cpu_feat.meltdown = has_meltdown(&cpu_feat);
+	restricted_roots = has_meltdown(&cpu_feat);
+	if (opt_pcid && cpu_feat.pcid)
+		tlb_tags = restricted_roots ? 4 : 2;
 	if (cpu_feat.smap)
 		patch_smap();
 }
@@ -129,7 +124,8 @@ void cpu_setup(void)
 		  (f->mce ? X86_CR4_MCE : 0) | (f->pge ? X86_CR4_PGE : 0) |
 		  (f->umip ? X86_CR4_UMIP : 0) | (f->fsgsbase ? X86_CR4_FSGSBASE : 0) |
 		  (f->xsave ? X86_CR4_OSXSAVE : 0) | (f->smep ? X86_CR4_SMEP : 0) |
-		  (f->smap ? X86_CR4_SMAP : 0));
+		  (f->smap ? X86_CR4_SMAP : 0) |
+		  (tlb_tags ? X86_CR4_PCIDE : 0));	/* CR3 has no tag yet, as this must be */
 	wrmsr(MSR_EFER, (rdmsr(MSR_EFER) & EFER_LMA) | EFER_LME | EFER_SCE | EFER_NX);
 	wrmsr(MSR_PAT, PAT_VALUE);
 	if (f->xsave)
@@ -144,7 +140,7 @@ bool cpu_check_same(void)
 	const struct cpu_features *f = &cpu_feat;
 
 	identify(&mine);
-	return mine.vendor == f->vendor && mine.nx && mine.smep >= f->smep &&
+	return mine.vendor == f->vendor && mine.pcid >= f->pcid && mine.smep >= f->smep &&
 		mine.smap >= f->smap && mine.umip >= f->umip && mine.fsgsbase >= f->fsgsbase &&
 		mine.xsave >= f->xsave && mine.xsaveopt >= f->xsaveopt &&
 		(mine.xcr0_mask & f->xcr0_mask) == f->xcr0_mask;

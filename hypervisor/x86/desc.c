@@ -15,10 +15,7 @@
 #include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
-#include "context.h"
-#include "cpu.h"
-#include "msr.h"
-#include "paging.h"
+#include "machine.h"
 
 struct tss {
 	u32 reserved0;
@@ -136,19 +133,16 @@ int percpu_setup(unsigned int cpu)
 
 static void map_window(u64 va, const mfn_t *frames, unsigned int used, unsigned int all)
 {
-	u64 *pte = hv_root + L4_INDEX(va), e;
+	u64 *pte = hv_entry(va, 12), e;
 	unsigned int i;
 
-	pte = (u64 *)mfn_to_virt(pte_mfn(*pte)) + L3_INDEX(va);
-	pte = (u64 *)mfn_to_virt(pte_mfn(*pte)) + L2_INDEX(va);
-	pte = (u64 *)mfn_to_virt(pte_mfn(*pte)) + L1_INDEX(va);
 	for (i = 0; i < all; i++, pte++, va += PAGE_SIZE) {
 		e = i < used && !mfn_eq(frames[i], INVALID_MFN) ? make_pte(frames[i], RW_PTE) :
 								   make_pte(zero_frame, RO_PTE);
 		if (*pte != e) {
 			*pte = e;
 			restricted_window(this_cpu(), va, e);
-			invlpg(va);
+			flush_va_local(va);
 		}
 	}
 }

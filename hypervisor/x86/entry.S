@@ -508,8 +508,10 @@ ENTRY(exc_\name):
 	mov	%rsp, %rbx
 	or	$(STACK_SIZE - 1), %rbx
 	mov	%cr3, %r12
-	cmp	1 + EP_FROM_BLOCK_END(EP_CR3_OUT)(%rbx), %r12
-	jne	1f
+	mov	1 + EP_FROM_BLOCK_END(EP_CR3_OUT)(%rbx), %rax
+	xor	%r12, %rax
+	add	%rax, %rax			/* bit 63 ("keep the TLB") does not count */
+	jnz	1f
 	mov	1 + EP_FROM_BLOCK_END(EP_CR3_FULL)(%rbx), %rax
 	mov	%rax, %cr3
 1:

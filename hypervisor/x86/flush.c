@@ -9,7 +9,8 @@
  *         answers by arch_poll(), so the wait ends even if it waits for a lock of ours.
  * Holds:  FL1  a CPU's flushed_at is the clock's value from before its flush began: an entry that
  *              was dropped at a stamp below it is gone from that TLB.
- *         FL2  guests' entries are never global and no PCIDs are used: a CR3 write drops them all.
+ *         FL2  guests' entries are never global, and those of all tags are dropped (tags.c) whenever
+ *              flushed_at says so.
  *         FL3  a CPU of hv_root_cpus runs on the hypervisor's own tables: it has no guest entries.
  *         FL4  a CPU of spinning_cpus touches no guest memory before arch_spin_end(), which flushes
  *              if flush_wanted has its bit: nobody waits for the flush of a CPU that waits itself.
@@ -17,10 +18,7 @@
  */
 #include <hv/debug.h>
 #include <hv/lock.h>
-#include "cpu.h"
 #include "machine.h"
-#include "paging.h"
-#include "vectors.h"
 
 static spinlock_t req_lock = SPINLOCK_INIT(RANK_FLUSH);
 static struct { void (*fn)(void *); void *arg; } req;
@@ -32,7 +30,7 @@ u32 tlb_clock = 1;
 static u32 flushed_at[NR_CPUS];
 
 /*
- * Call right before a CR3 write that drops all guest entries. Every 2^30 flushes all CPUs are
+ * Call right before what drops all guest entries. Every 2^30 flushes all CPUs are
  * asked to flush, so that comparing clock values by their difference stays right when it wraps.
  */
 void tlb_note_flush(void)
@@ -42,19 +40,14 @@ void tlb_note_flush(void)
 	WRITE_ONCE(flushed_at[this_cpu()], now);
 	if (unlikely(!(now & 0x3fffffff))) {
 		atomic_or(&flush_wanted, cpu_online_map);
-		apic_send_ipi_mask(cpu_online_map, VEC_CALL);
+		apic_send_mask(cpu_online_map, SEND_FIXED | VEC_CALL);
 	}
 }
 
 void flush_tlb_local(void)
 {
 	tlb_note_flush();
-	write_cr3(read_cr3());
-}
-
-void flush_va_local(u64 va)
-{
-	invlpg(va);
+	tags_flush();
 }
 
 static void flush_here(void *va)
@@ -62,7 +55,7 @@ static void flush_here(void *va)
 	if ((u64)va == FLUSH_ALL)
 		flush_tlb_local();
 	else
-		invlpg((u64)va);
+		flush_va_local((u64)va);
 }
 
 /* The flush that others have left to this CPU. */
@@ -93,7 +86,7 @@ void flush_cache_all(void)
 void tlb_enter_hv_root(void)
 {
 	tlb_note_flush();
-	write_cr3(mfn_x(virt_to_mfn(hv_root)) << PAGE_SHIFT);
+	tags_load(mfn_x(virt_to_mfn(hv_root)) << PAGE_SHIFT);
 	atomic_or(&hv_root_cpus, BIT(this_cpu()));
 }
 
@@ -163,7 +156,7 @@ void call_on_cpus(cpumask_t mask, void (*fn)(void *), void *arg)
 	req.fn = fn;
 	req.arg = arg;
 	__atomic_store_n(&req_pending, mask, __ATOMIC_SEQ_CST);
-	apic_send_ipi_mask(mask, VEC_CALL);
+	apic_send_mask(mask, SEND_FIXED | VEC_CALL);
 	while (__atomic_load_n(&req_pending, __ATOMIC_ACQUIRE))
 		cpu_relax();		/* nobody else can ask us anything meanwhile */
 	spin_unlock(&req_lock);
@@ -182,7 +175,7 @@ void flush_tlb_mask(cpumask_t mask, u64 va)
 void send_resched_ipi(unsigned int cpu)
 {
 	if (cpu != this_cpu())
-		apic_send_ipi(cpu, VEC_RESCHED);
+		apic_send(cpu_apicid[cpu], SEND_FIXED | VEC_RESCHED);
 }
 
 void irq_window(void)

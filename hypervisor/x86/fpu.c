@@ -16,7 +16,6 @@
 #include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
-#include "cpu.h"
 #include "machine.h"
 
 #define LEGACY_SIZE 512
@@ -51,7 +50,7 @@ void fpu_init(void)
 		return;
 	arch_cpuid(0xd, 0, &l);		/* b: bytes for what is enabled in XCR0 now: all */
 	if (l.b > offsetof(struct fpu_area, xcr0))
-		panic("The vector registers need %u bytes: too many", l.b);
+		refuse_boot("the CPU's vector registers need %u bytes, more than a page; take another", l.b);
 }
 
 static void set_hw_xcr0(u64 val)

@@ -12,9 +12,7 @@
 #include <hv/acpi.h>
 #include <hv/debug.h>
 #include <hv/errno.h>
-#include "io.h"
 #include "machine.h"
-#include "paging.h"
 
 #define MAX_PINS 240
 #define IOAPIC_INDEX 0x00
@@ -67,7 +65,7 @@ void ioapic_init(void)
 		io->gsi_base = acpi_info.ioapics[i].gsi_base;
 		io->regs = ioremap(io->maddr, PAGE_SIZE);
 		if (!io->regs)
-			panic("Cannot map the IO-APIC at %lx", io->maddr);
+			refuse_boot("no memory to map the IO-APIC at %lx; give the machine more", io->maddr);
 		io->pins = ((reg_get(io, IOAPIC_VERSION) >> 16) & 0xff) + 1;
 		if (io->pins > MAX_PINS) {
 			log_warn("IO-APIC at %lx does not answer\n", io->maddr);
@@ -83,7 +81,7 @@ void ioapic_init(void)
 	}
 	nr_ioapics = io - ioapics;
 	if (!nr_ioapics)
-		panic("No IO-APIC: ACPI must be on, the machine must not be older than that");
+		refuse_boot("no IO-APIC is found; switch ACPI and the IO-APIC on in the firmware's set-up");
 }
 
 static const struct ioapic *find(u32 gsi)
@@ -114,27 +112,17 @@ void ioapic_set_pin(u32 gsi, u8 vector, bool level, bool active_low, bool masked
 		(active_low ? RTE_LOW_ACTIVE : 0) | (masked ? RTE_MASKED : 0));
 }
 
-static const struct ioapic *find_base(u64 base, u32 reg)
+int ioapic_guest_read(u64 base, u32 reg, u32 *val)
 {
 	const struct ioapic *io;
 
 	for (io = ioapics; io < ioapics + nr_ioapics; io++)
 		if (io->maddr == base &&
-		    (reg <= 2 || (reg >= RTE_LOW(0) && reg < RTE_LOW(io->pins))))
-			return io;
-	return NULL;
-}
-
-int ioapic_guest_reg_ok(u64 base, u32 reg)
-{
-	return find_base(base, reg) ? 0 : -EINVAL;
-}
-
-u32 ioapic_guest_read(u64 base, u32 reg)
-{
-	const struct ioapic *io = find_base(base, reg);
-
-	return io ? reg_get(io, reg) : ~0U;
+		    (reg <= 2 || (reg >= RTE_LOW(0) && reg < RTE_LOW(io->pins)))) {
+			*val = reg_get(io, reg);
+			return 0;
+		}
+	return -EINVAL;
 }
 
 void ioapic_dump(void)

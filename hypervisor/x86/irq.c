@@ -17,9 +17,7 @@
 #include <hv/debug.h>
 #include <hv/errno.h>
 #include <hv/page_alloc.h>
-#include "io.h"
 #include "machine.h"
-#include "vectors.h"
 
 #define MAX_SHARE 8			/* guests on one line */
 #define for_each_override(o) \
@@ -81,7 +79,7 @@ void irq_init(void)
 
 	descs = hv_new_array(struct irq_desc, nr_gsis + NR_MSIS);
 	if (!descs)
-		panic("No memory for %u interrupts", nr_gsis + NR_MSIS);
+		refuse_boot("no memory for %u interrupts; give the machine more", nr_gsis + NR_MSIS);
 	for (i = 16; i < nr_gsis; i++)		/* PCI: level, active low; ISA: edge, high */
 		descs[i].level = descs[i].active_low = true;
 	for_each_override(o) {

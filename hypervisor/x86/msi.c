@@ -14,9 +14,7 @@
 #include <hv/errno.h>
 #include <hv/list.h>
 #include <hv/page_alloc.h>
-#include "io.h"
 #include "machine.h"
-#include "paging.h"
 
 #define PCI_STATUS	0x06
 #define  PCI_STATUS_CAPS 0x10

@@ -19,8 +19,7 @@
 #include <hv/multiboot.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
-#include "cpu.h"
-#include "paging.h"
+#include "machine.h"
 
 #define TABLE_FLAGS (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D)
 #define HV_FLAGS (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)
@@ -56,8 +55,8 @@ static u64 *new_table(void)
 	return memset(maddr_to_virt(take(&boot_tables, PAGE_SIZE)), 0, PAGE_SIZE);
 }
 
-/* va's entry that maps 2^bits bytes; tables above it are made. NULL: no memory (not at boot). */
-static u64 *entry_of(u64 va, unsigned int bits)
+/* Tables above the entry are made; then hv_map_lock is held, or boot runs alone. */
+u64 *hv_entry(u64 va, unsigned int bits)
 {
 	u64 *t = hv_root, *e;
 	unsigned int b;
@@ -80,18 +79,11 @@ int map_hv_page(u64 va, u64 maddr, u64 flags)
 	u64 *e;
 
 	spin_lock(&hv_map_lock);
-	e = entry_of(va, 12);
+	e = hv_entry(va, 12);
 	if (e)
 		*e = maddr | flags;
 	spin_unlock(&hv_map_lock);
 	return e ? 0 : -ENOMEM;
-}
-
-u64 lookup_hv_page(u64 va)
-{
-	const u64 *e = entry_of(va, 12);
-
-	return e ? *e : 0;
 }
 
 void *ioremap(u64 maddr, size_t len)
@@ -121,7 +113,7 @@ static void map_direct(const struct boot_info *bi)
 			continue;
 		end = min(m->base + m->len, DIRECTMAP_VIRT_END - DIRECTMAP_VIRT_START);
 		for (a = ROUND_DOWN(m->base, CHUNK); a < end; a += CHUNK)
-			*entry_of(DIRECTMAP_VIRT_START + a, 21) = a | HV_FLAGS | PTE_PS | global_flag;
+			*hv_entry(DIRECTMAP_VIRT_START + a, 21) = a | HV_FLAGS | PTE_PS | global_flag;
 	}
 }
 
@@ -209,7 +201,7 @@ static void map_array(const struct boot_info *bi, const struct frame_array *a)
 	u64 off, maddr, *e, *holes[3] = { NULL }, **hole;
 
 	for (off = 0; off < max_page * 8 * a->words; off += CHUNK) {
-		e = entry_of(a->va + off, 21);
+		e = hv_entry(a->va + off, 21);
 		if (chunk_used(bi, a, off)) {
 			maddr = take(&boot_data, CHUNK);
 			fill_blank(a, maddr_to_virt(maddr), CHUNK, off / 8);
@@ -271,7 +263,7 @@ static void free_memory(const struct boot_info *bi)
 
 static bool reserve(struct range *area, const struct boot_info *bi, u64 size, u64 from, u64 limit)
 {
-	u64 start = boot_find_memory(bi, size, from, limit, 0, 0);
+	u64 start = boot_find_memory(bi, size, from, limit);
 
 	*area = (struct range){ start, start + size, start };
 	return start;
@@ -289,17 +281,16 @@ void paging_init(const struct boot_info *bi)
 	/* an L2 table for each GiB of the direct map and the arrays; holes, the image and more */
 	size = (64 + (max_page * (PAGE_SIZE + 8 + sizeof(struct page_info)) >> 30)) * PAGE_SIZE;
 	if (!reserve(&boot_tables, bi, size, image_end, GiB(4)))
-		panic("No %lu KiB of memory for page tables below 4 GiB: the machine needs more memory",
-		      size >> 10);
+		refuse_boot("no %lu KiB for page tables below 4 GiB; give the machine more memory",
+			    size >> 10);
 	/* one chunk more, for the alignment */
 	size = (count_chunks(bi, &arrays[0]) + count_chunks(bi, &arrays[1]) + 1) * CHUNK;
 	if (!reserve(&boot_data, bi, size, GiB(4), max_page << PAGE_SHIFT) &&
 	    !reserve(&boot_data, bi, size, boot_tables.end, GiB(4)))
-		panic("No %lu MiB of memory for the frame table: the machine needs more memory",
-		      size >> 20);
+		refuse_boot("no %lu MiB for the frame table; give the machine more memory", size >> 20);
 	boot_data.start = boot_data.next = ROUND_UP(boot_data.start, CHUNK);
 
-	global_flag = cpu_feat.pge && !cpu_has_meltdown ? PTE_G : 0;
+	global_flag = cpu_feat.pge && !restricted_roots ? PTE_G : 0;
 	hv_root = new_table();
 	map_direct(bi);
 	map_image();
@@ -341,7 +332,7 @@ void set_m2p(mfn_t mfn, u64 pfn)
 
 mfn_t arch_m2p_frame(u64 n)
 {
-	u64 e = n * CHUNK < max_page * 8 ? *entry_of(M2P_VIRT_START + n * CHUNK, 21) : 0;
+	u64 e = n * CHUNK < max_page * 8 ? *hv_entry(M2P_VIRT_START + n * CHUNK, 21) : 0;
 
 	return e & PTE_PS ? pte_mfn(e) : INVALID_MFN;
 }

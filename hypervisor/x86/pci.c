@@ -10,10 +10,7 @@
  */
 #include <hv/acpi.h>
 #include <hv/debug.h>
-#include "cpu.h"
-#include "io.h"
 #include "machine.h"
-#include "paging.h"
 
 static struct mmcfg {
 	struct acpi_mcfg area;

@@ -16,8 +16,7 @@
 #include <hv/page_alloc.h>
 #include <hv/pv.h>
 #include <hv/string.h>
-#include "context.h"
-#include "paging.h"
+#include "machine.h"
 
 #define TABLE_PTE (PTE_P | PTE_RW | PTE_A | PTE_D)
 
@@ -59,7 +58,7 @@ static int map_private(u64 *l3, u64 va, u64 end)
 		l1 = private_l1(l3, va);
 		if (!l1)
 			return -ENOMEM;
-		l1[L1_INDEX(va)] = lookup_hv_page(va) & ~PTE_G;
+		l1[L1_INDEX(va)] = *hv_entry(va, 12) & ~PTE_G;
 	}
 	return 0;
 }
@@ -117,5 +116,6 @@ void restricted_prepare(void)
 		r->gen[k] = gen;
 	}
 	*entry_page(this_cpu(), EP_CR3_FULL) = k ? v->pv.cr3_kernel : v->pv.cr3_user;
-	*entry_page(this_cpu(), EP_CR3_OUT) = mfn_x(virt_to_mfn(to)) << PAGE_SHIFT;
+	*entry_page(this_cpu(), EP_CR3_OUT) =
+		tags_cr3(mfn_x(virt_to_mfn(to)) << PAGE_SHIFT, !k, true);
 }

@@ -11,21 +11,19 @@
 #include <hv/acpi.h>
 #include <hv/debug.h>
 #include <hv/errno.h>
-#include "cpu.h"
-#include "io.h"
 #include "machine.h"
-#include "paging.h"
 
 #define SLP_EN 0x2000
 
 static char reboot_method;		/* first letter of reboot=; 0: all in turn */
 
-void reboot_parse(const char *arg)
+bool reboot_parse(const char *arg)
 {
 	if (arg[0] == 'n')
 		opt_noreboot = true;
 	else
 		reboot_method = arg[0];
+	return true;
 }
 
 void arch_halt_all(void)

@@ -3,7 +3,7 @@
  * The other processors.
  *
  * Job:    number them, start them (INIT, STARTUP twice), bring them to their idle loop.
- * Enter:  boot/start.c; the trampoline leads to smp_start_secondary().
+ * Enter:  boot/start.c; the trampoline leads to start_secondary().
  * State:  cpu_online_map; the trampoline's parameters while a CPU starts.
  * Locks:  none: one CPU is started at a time.
  * Holds:  SM1  a bit of cpu_online_map is set only when the CPU answers requests (arch_poll).
@@ -12,16 +12,25 @@
 #include <hv/acpi.h>
 #include <hv/debug.h>
 #include <hv/domain.h>
-#include <hv/memory.h>
+#include <hv/multiboot.h>
+#include <hv/sched.h>
 #include <hv/string.h>
-#include <hv/trampoline.h>
-#include "context.h"
-#include "cpu.h"
 #include "machine.h"
-#include "paging.h"
 
 cpumask_t cpu_online_map = 1;
 unsigned int nr_cpus_present = 1;
+
+/* A CPU's first code, a page below 1 MiB, which boot_l4 maps one to one; one CPU at a time uses it. */
+extern char trampoline_start[], trampoline_end[], trampoline_params[];
+struct trampoline_params {
+	u64 cr3, stack, entry;		/* what to run on, what to call */
+	u16 gdt_limit;			/* pointers that the code loads, relative to the page at first */
+	u32 gdt_base;
+	u32 prot_eip;
+	u16 prot_cs;
+	u32 long_eip;
+	u16 long_cs;
+} __packed;
 
 static u32 cpu_started;			/* number of the CPU that has reached C, 0: none yet */
 static bool cpu_refused;
@@ -57,84 +66,8 @@ void smp_init(void)
 	}
 }
 
-/* A page of conventional memory for real-mode code: the last whole one that the map calls RAM. */
-static u64 trampoline_page(void)
-{
-	u64 best = 0, start, end;
-	unsigned int i;
-
-	for (i = 0; i < nr_machine_e820; i++) {
-		start = machine_e820[i].addr;
-		end = ROUND_DOWN(min(start + machine_e820[i].size, 0x9f000UL), PAGE_SIZE);
-		if (machine_e820[i].type == 1 && end >= start + PAGE_SIZE && end > PAGE_SIZE)
-			best = max(best, end - PAGE_SIZE);
-	}
-	return best;
-}
-
-static bool wait_for_start(unsigned int cpu, unsigned int ms)
-{
-	while (ms-- && __atomic_load_n(&cpu_started, __ATOMIC_ACQUIRE) != cpu)
-		delay_us(1000);
-	return __atomic_load_n(&cpu_started, __ATOMIC_ACQUIRE) == cpu;
-}
-
-static void boot_cpu(unsigned int cpu, u64 page, struct trampoline_params *p)
-{
-	u32 id = cpu_apicid[cpu];
-
-	if (percpu_setup(cpu) || start_prepare_cpu(cpu)) {
-		log_err("CPU %u: no memory\n", cpu);
-		return;
-	}
-	if (trace_init_cpu(cpu))
-		log_warn("CPU %u: no memory for its trace\n", cpu);
-	cpu_info_of(cpu)->current = idle_vcpu[cpu];
-	p->stack = (u64)cpu_info_of(cpu);
-	cpu_started = 0;
-	cpu_refused = false;
-	smp_mb();
-	apic_send_init(id);
-	delay_us(10000);
-	apic_send_startup(id, page >> PAGE_SHIFT);
-	if (!wait_for_start(cpu, 1))
-		apic_send_startup(id, page >> PAGE_SHIFT);
-	/* emulators with few host CPUs need a good part of a second */
-	if (!wait_for_start(cpu, 3000) || cpu_refused) {
-		log_err("CPU %u (APIC id %u) %s\n", cpu, id,
-			cpu_refused ? "lacks features of the first" : "does not start");
-		apic_send_init(id);
-		return;
-	}
-	tsc_sync_boot_cpu(cpu);
-	while (!(READ_ONCE(cpu_online_map) & BIT(cpu)))
-		cpu_relax();
-}
-
-void smp_boot_others(void)
-{
-	u64 page = trampoline_page();
-	u8 *code = maddr_to_virt(page);
-	struct trampoline_params *p = (void *)(code + (trampoline_params - trampoline_start));
-	unsigned int cpu;
-
-	if (nr_cpus_present == 1)
-		return;
-	if (!page) {
-		log_err("No page below 640 KiB to start the other CPUs from\n");
-		return;
-	}
-	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
-	trampoline_fill(p, page);
-	p->cr3 = mfn_x(virt_to_mfn(hv_root)) << PAGE_SHIFT;
-	p->entry = (u64)smp_start_secondary;
-	for (cpu = 1; cpu < nr_cpus_present; cpu++)
-		boot_cpu(cpu, page, p);
-	log_info("CPUs: %u of %u are up\n", __builtin_popcountl(cpu_online_map), nr_cpus_present);
-}
-
 /* On the new CPU: its own stack, the hypervisor's tables. Refused before it may lack a CR4 bit. */
-void smp_start_secondary(void)
+static void __noreturn start_secondary(void)
 {
 	unsigned int cpu = this_cpu();
 
@@ -150,5 +83,69 @@ void smp_start_secondary(void)
 	tsc_sync_new_cpu(cpu);
 	tlb_enter_hv_root();
 	atomic_or(&cpu_online_map, BIT(cpu));
-	start_secondary(cpu);
+	enter_guest();		/* the idle loop */
+}
+
+static bool wait_for_start(unsigned int cpu, unsigned int ms)
+{
+	while (ms-- && __atomic_load_n(&cpu_started, __ATOMIC_ACQUIRE) != cpu)
+		delay_us(1000);
+	return __atomic_load_n(&cpu_started, __ATOMIC_ACQUIRE) == cpu;
+}
+
+static void boot_cpu(unsigned int cpu, u64 page, struct trampoline_params *p)
+{
+	u32 id = cpu_apicid[cpu];
+
+	if (percpu_setup(cpu) || timers_init_cpu(cpu)) {
+		log_err("CPU %u: no memory\n", cpu);
+		return;
+	}
+	sched_init_cpu(cpu);
+	if (trace_init_cpu(cpu))
+		log_warn("CPU %u: no memory for its trace\n", cpu);
+	cpu_info_of(cpu)->current = idle_vcpu[cpu];
+	p->stack = (u64)cpu_info_of(cpu);
+	cpu_started = 0;
+	cpu_refused = false;
+	smp_mb();
+	apic_send(id, SEND_INIT);
+	delay_us(10000);
+	apic_send(id, SEND_STARTUP | page >> PAGE_SHIFT);
+	if (!wait_for_start(cpu, 1))
+		apic_send(id, SEND_STARTUP | page >> PAGE_SHIFT);
+	/* emulators with few host CPUs need a good part of a second */
+	if (!wait_for_start(cpu, 3000) || cpu_refused) {
+		log_err("CPU %u (APIC id %u) %s\n", cpu, id,
+			cpu_refused ? "lacks features of the first" : "does not start");
+		apic_send(id, SEND_INIT);
+		return;
+	}
+	tsc_sync_boot_cpu();
+	while (!(READ_ONCE(cpu_online_map) & BIT(cpu)))
+		cpu_relax();
+}
+
+void smp_boot_others(const struct boot_info *bi)
+{
+	u64 page = boot_find_memory(bi, PAGE_SIZE, KiB(64), KiB(636));
+	u8 *code = maddr_to_virt(page);
+	struct trampoline_params *p = (void *)(code + (trampoline_params - trampoline_start));
+	unsigned int cpu;
+
+	if (nr_cpus_present == 1)
+		return;
+	if (!page) {
+		log_err("No page below 640 KiB to start the other CPUs from\n");
+		return;
+	}
+	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
+	p->gdt_base += (u32)page;
+	p->prot_eip += (u32)page;
+	p->long_eip += (u32)page;
+	p->cr3 = mfn_x(virt_to_mfn(hv_root)) << PAGE_SHIFT;
+	p->entry = (u64)start_secondary;
+	for (cpu = 1; cpu < nr_cpus_present; cpu++)
+		boot_cpu(cpu, page, p);
+	log_info("CPUs: %u of %u are up\n", __builtin_popcountl(cpu_online_map), nr_cpus_present);
 }

@@ -3,76 +3,54 @@
  * Tags of TLB entries (PCIDs): switches between a guest's kernel and user mode keep the TLB.
  *
  * Job:    which tag a root is loaded with, and what drops the entries of which tags.
- * Enter:  flush.c, context.c, restricted.c.
- * State:  tlb_tags, set once before other CPUs start.
+ * Enter:  flush.c, context.c, desc.c, restricted.c.
+ * State:  tlb_tags, set by cpu_identify(); CR4.PCIDE is then set on every CPU.
  * Locks:  none; all of it is about this CPU.
- * Holds:  TT1  entries of a tag stem from one root: that which the current vcpu has for this use.
- *              Whoever makes a CPU's tag stand for another root drops its entries first.
+ * Holds:  TT1  entries of a tag stem from one root: the current vcpu's kernel or user root, or this
+ *              CPU's restricted copy of it. When one of these changes, all tags are emptied.
  *         TT2  restricted copies have tags of their own: guest mode finds no entry for what only
- *              the full root maps.
+ *              the full root maps. Tag 0 is for the hypervisor's own root and for boot.
  *         TT3  without tags all values are plain roots, and each CR3 write drops everything.
  * Tests:  tests/host/test_tags.c, on a simulated TLB (QEMU's TCG has no PCID)
  */
-#include "cpu.h"
 #include "machine.h"
 
-#define TAG_KERNEL 1UL
-#define TAG_USER 2UL
-#define TAG_COPY 4UL			/* added for restricted copies */
 #define CR3_KEEP BIT(63)		/* do not drop the tag's entries (SDM vol. 3, 4.10.4.1) */
+enum { ONE_ADDRESS = 0, ALL_TAGS = 3 };	/* types of INVPCID; neither drops global entries */
 
-/* INVPCID types (SDM vol. 2, INVPCID) */
-enum { ONE_ADDRESS, ONE_TAG, EVERYTHING_AND_GLOBAL, EVERYTHING };
+unsigned int tlb_tags;
 
-bool tlb_tags;
-
-u64 tags_cr3(u64 root, bool user)
+u64 tags_cr3(u64 root, bool user, bool copy)
 {
-	return tlb_tags ? root | (user ? TAG_USER : TAG_KERNEL) | CR3_KEEP : root;
+	return tlb_tags ? root | (1 + user + 2 * copy) | CR3_KEEP : root;
 }
 
-u64 tags_copy_cr3(u64 root, bool user)
-{
-	return tlb_tags ? tags_cr3(root, user) | TAG_COPY : root;
-}
-
-/* The guest's entries of all tags go; the root stays. */
+/* All guest entries go; the root stays. */
 void tags_flush(void)
 {
 	if (tlb_tags)
-		invpcid(EVERYTHING, 0, 0);
+		invpcid(ALL_TAGS, 0, 0);
 	else
 		write_cr3(read_cr3());
 }
 
-void tags_flush_va(u64 va)
+/* INVPCID, unlike INVLPG, faults on an address that is not canonical, and guests may name one. */
+void flush_va_local(u64 va)
 {
-	unsigned int use;
+	unsigned int tag;
 
 	invlpg(va);
-	for (use = TAG_KERNEL; tlb_tags && use <= TAG_USER; use++) {
-		invpcid(ONE_ADDRESS, use, va);
-		invpcid(ONE_ADDRESS, use | TAG_COPY, va);
-	}
+	for (tag = tlb_tags; tag; tag--)
+		invpcid(ONE_ADDRESS, tag, (u64)((s64)(va << 16) >> 16));
 }
 
-/* Load cr3 of a vcpu that did not run here last, or the hypervisor's own root. */
-void tags_switch(u64 cr3)
+/*
+ * A root that its tag did not stand for until now. The CPU may read guest entries of the old one
+ * up to the CR3 write, so these are dropped after it; in between nobody uses a guest address.
+ */
+void tags_load(u64 cr3)
 {
-	if (tlb_tags)
-		invpcid(EVERYTHING, 0, 0);
 	write_cr3(cr3);
-}
-
-/* The current vcpu has another kernel or user root: cr3 is loaded if it is in use now. */
-void tags_new_root(u64 cr3, bool user, bool load)
-{
-	u64 tag = user ? TAG_USER : TAG_KERNEL;
-
-	if (load)
-		write_cr3(cr3);
-	if (tlb_tags) {
-		invpcid(ONE_TAG, tag, 0);
-		invpcid(ONE_TAG, tag | TAG_COPY, 0);
-	}
+	if (tlb_tags)
+		invpcid(ALL_TAGS, 0, 0);
 }

@@ -6,7 +6,6 @@
  *         print registers, page-table walks, a crashed guest's state; stop the other CPUs by NMI.
  * Enter:  entry.S; debug/panic.c, core/domain.c (guest crash), debug keys.
  * State:  __ex_table; crashing; who has stopped; who is asked for an answer to an NMI.
- * Locks:  none.
  * Holds:  X6  a fault in ring 0 is either in __ex_table or the end: nothing is guessed.
  *         CR1  memory of a guest is read by copy_from_guest or through RAM frames of the direct
  *              map only.
@@ -15,9 +14,6 @@
 #include <hv/debug.h>
 #include <hv/domain.h>
 #include <hv/pv.h>
-#include <hv/upcalls.h>
-#include "context.h"
-#include "cpu.h"
 #include "machine.h"
 
 static bool crashing;
@@ -184,7 +180,7 @@ void crash_stop_others(void)
 	WRITE_ONCE(crashing, true);
 	smp_mb();
 	if (others)
-		apic_send_nmi(others);
+		apic_send_mask(others, SEND_NMI);
 	for (ms = 0; ms < 1000 && others & ~READ_ONCE(stopped); ms++)
 		delay_us(1000);
 	if (others & ~READ_ONCE(stopped))
@@ -202,7 +198,7 @@ void show_all_cpus(void)
 		if (cpu == this_cpu() || !(cpu_online_map & BIT(cpu)))
 			continue;
 		atomic_or(&asked, BIT(cpu));
-		apic_send_nmi(BIT(cpu));
+		apic_send_mask(BIT(cpu), SEND_NMI);
 		for (ms = 0; ms < 1000 && READ_ONCE(asked) & BIT(cpu); ms++)
 			delay_us(1000);
 		if (READ_ONCE(asked) & BIT(cpu))

@@ -12,8 +12,6 @@
  */
 #include <hv/acpi.h>
 #include <hv/debug.h>
-#include "cpu.h"
-#include "io.h"
 #include "machine.h"
 
 #define PM_TIMER_HZ 3579545UL
@@ -135,7 +133,7 @@ void tsc_init(void)
 
 	hz = tsc_hz = calibrate();
 	if (!hz)
-		panic("No timer to calibrate the TSC with: neither ACPI PM timer nor PIT counts");
+		refuse_boot("neither the ACPI PM timer nor the PIT counts; switch one on in the firmware's set-up");
 	tsc_per_ns = mul_div(hz, 1UL << 32, NS_PER_SEC);
 	/* ns = ((tsc << shift) * mul) >> 32, mul as large as fits in 32 bits */
 	for (; num >= hz; s.shift++)
@@ -214,7 +212,7 @@ static void wait_turn(u32 turn)
 		cpu_relax();
 }
 
-void tsc_sync_boot_cpu(unsigned int cpu)
+void tsc_sync_boot_cpu(void)
 {
 	unsigned int i;
 

@@ -5,7 +5,6 @@
  * Job:    copy_from_guest, copy_to_guest, clear_guest with fault recovery.
  * Enter:  everywhere that a hypercall names guest memory.
  * State:  the current root is the guest's (all roots map the hypervisor).
- * Locks:  none.
  * Holds:  U1  no guest byte is read twice by one decision: callers copy, then check the copy.
  *         U2  the range is checked once, whole: never the hypervisor's slots, but reads of the M2P.
  * Tests:  tests/guests/abuse_pointers.c

@@ -34,7 +34,7 @@ static void check_map(void)
 		    (i && m[-1].base + m[-1].len > m->base))
 			abort();
 	}
-	boot_find_memory(&bi, MiB(1), 0, GiB(4), MiB(2), MiB(8));
+	boot_find_memory(&bi, MiB(1), MiB(8), GiB(4));
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)

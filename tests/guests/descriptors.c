@@ -8,7 +8,8 @@
  *         gates; call gates are for abuse_segments) are refused; code and data of DPL
  *         below 3 are not loaded with more privilege than ring 3; pages are released with the table.
  * Broken: a call gate or a ring-0 segment in the guest's hands, descriptor pages that stay writable
- *         while in use, or stay read-only after.
+ *         while in use, or stay read-only after. (With SMAP QEMU 7.2 reads the stack of a far return in
+ *         ring 3 with ring 0's rights: "flat code" fails there, under Xen too; Bochs does it right.)
  */
 #include "guest.h"
 

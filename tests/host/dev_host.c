@@ -24,11 +24,7 @@ void arch_vcpu_destroy(struct vcpu *v)
 	v->arch = NULL;
 }
 
-void arch_sync_vcpu(struct vcpu *v)
-{
-}
-
-void arch_load_root(struct vcpu *v)
+void arch_load_root(struct vcpu *v, bool user)
 {
 	host_log.loads++;
 }
@@ -182,13 +178,9 @@ int irq_msi_restore(u16 seg, u8 bus, u8 devfn)
 	return 0;
 }
 
-u32 ioapic_guest_read(u64 base, u32 reg)
+int ioapic_guest_read(u64 base, u32 reg, u32 *val)
 {
-	return 0;
-}
-
-int ioapic_guest_reg_ok(u64 base, u32 reg)
-{
+	*val = 0;
 	return base == 0xfec00000 ? 0 : -EINVAL;
 }
 

@@ -6,7 +6,6 @@
 #include "world.h"
 #include <hv/pv.h>
 #include <hv/regs.h>
-#include <hv/upcalls.h>
 
 #define ENTRY 0xffffffff81000000UL
 #define ALL_FLAGS 0x3f7fd7UL

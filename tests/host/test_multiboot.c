@@ -184,11 +184,11 @@ static void test_find(void **state)
 	bi.nr_modules = 1;
 	bi.modules[0].start = MiB(20);
 	bi.modules[0].end = MiB(21) + 5;
-	assert_int_equal(boot_find_memory(&bi, MiB(1), 0, GiB(4), 0, 0), MiB(1));
-	assert_int_equal(boot_find_memory(&bi, MiB(1), 0, GiB(4), MiB(1), MiB(3)), MiB(3));
-	assert_int_equal(boot_find_memory(&bi, MiB(16), 0, GiB(4), 0, 0), MiB(21) + PAGE_SIZE);
-	assert_int_equal(boot_find_memory(&bi, MiB(2), 0, MiB(16), MiB(2), MiB(15)), 0);
-	assert_int_equal(boot_find_memory(&bi, MiB(200), 0, GiB(4), 0, 0), 0);
+	assert_int_equal(boot_find_memory(&bi, MiB(1), 0, GiB(4)), MiB(1));
+	assert_int_equal(boot_find_memory(&bi, MiB(1), MiB(3), GiB(4)), MiB(3));
+	assert_int_equal(boot_find_memory(&bi, MiB(16), 0, GiB(4)), MiB(21) + PAGE_SIZE);
+	assert_int_equal(boot_find_memory(&bi, MiB(2), MiB(15), MiB(16)), 0);
+	assert_int_equal(boot_find_memory(&bi, MiB(200), 0, GiB(4)), 0);
 }
 
 static void test_modules_overlap(void **state)
@@ -229,7 +229,7 @@ static void test_random(void **state)
 			mem[i] = rand_r(&seed) % 3 ? (u8)(rand_r(&seed) % 24) : (u8)rand_r(&seed);
 		parse(n & 1 ? MULTIBOOT1_LOADED : MULTIBOOT2_LOADED, 8 * (rand_r(&seed) % 64));
 		check_sorted();
-		boot_find_memory(&bi, MiB(1), 0, GiB(4), 0, MiB(8));
+		boot_find_memory(&bi, MiB(1), MiB(8), GiB(4));
 	}
 }
 

@@ -3,7 +3,8 @@
  * Claims about x86/tags.c, on a simulated TLB with tags: no stale entry is ever used.
  *
  * Job:    run it as tests/host/run tags. The machine below fills its TLB when it likes (as processors may,
- *         speculatively), and drops entries only as the SDM promises (vol. 3, 4.10.4.1).
+ *         speculatively, before and after each instruction that flushes), and drops entries only as
+ *         the SDM promises (vol. 3, 4.10.4.1).
  * Tests:  x86/tags.c (TT1, TT2, TT3)
  */
 #include "host.h"
@@ -11,13 +12,11 @@
 /* In place of the headers of x86/ that tags.c includes. */
 #define X86_CPU_H
 #define X86_MACHINE_H
-extern bool tlb_tags;
-u64 tags_cr3(u64 root, bool user);
-u64 tags_copy_cr3(u64 root, bool user);
+extern unsigned int tlb_tags;
+u64 tags_cr3(u64 root, bool user, bool copy);
+void tags_load(u64 cr3);
 void tags_flush(void);
-void tags_flush_va(u64 va);
-void tags_switch(u64 cr3);
-void tags_new_root(u64 cr3, bool user, bool load);
+void flush_va_local(u64 va);
 
 #define PAGES 12		/* page 0 is mapped by full roots only: the hypervisor's */
 #define ROOTS 10
@@ -32,51 +31,6 @@ static unsigned long flushes;
 
 static unsigned int rnd(unsigned int n) { return (unsigned int)host_random_below(n); }
 static unsigned int cur_tag(void) { return pcid ? cr3 & 0xfff : 0; }
-
-static void drop(unsigned int tag)
-{
-	memset(tlb[tag], 0, sizeof(tlb[tag]));
-	flushes++;
-}
-
-static u64 read_cr3(void) { return cr3; }
-
-static void write_cr3(u64 val)
-{
-	assert_true(pcid || !(val & (BIT(63) | 0xfff)));
-	cr3 = val & ~BIT(63);
-	if (!pcid || !(val & BIT(63)))
-		drop(cur_tag());
-}
-
-static void invlpg(u64 va)
-{
-	tlb[cur_tag()][va >> 12] = 0;
-}
-
-static void invpcid(u64 type, u64 tag, u64 va)
-{
-	assert_true(pcid && tag < TAGS);
-	switch (type) {
-	case 0:
-		tlb[tag][va >> 12] = 0;
-		break;
-	case 1:
-		drop((unsigned int)tag);
-		break;
-	default:
-		for (unsigned int t = 0; t < TAGS; t++)
-			drop(t);
-	}
-}
-
-#include "../../hypervisor/x86/tags.c"
-
-/* --- a hypervisor in small: two vcpus, each with a kernel and a user root --- */
-
-static struct { unsigned int root[2]; } vcpus[2];	/* by user; roots 1... */
-static unsigned int me, user, serial;
-static bool restricted, on_copy;
 
 #define COPY_BASE 0x100000ul		/* "addresses" of the copies; of root r: r << 12 */
 
@@ -97,9 +51,61 @@ static unsigned int use(unsigned int page)
 	return *e;
 }
 
+static void speculate(void)
+{
+	for (unsigned int page = 0; page < PAGES; page++)
+		if (rnd(3))
+			use(page);
+}
+
+static void drop(unsigned int tag)
+{
+	memset(tlb[tag], 0, sizeof(tlb[tag]));
+	flushes++;
+}
+
+static u64 read_cr3(void) { return cr3; }
+
+static void write_cr3(u64 val)
+{
+	assert_true(pcid || !(val & (BIT(63) | 0xfff)));
+	speculate();
+	cr3 = val & ~BIT(63);
+	if (!pcid || !(val & BIT(63)))
+		drop(cur_tag());
+	speculate();
+}
+
+static void invlpg(u64 va)
+{
+	speculate();
+	if (va >> 12 < PAGES)		/* a bad address is no fault */
+		tlb[cur_tag()][va >> 12] = 0;
+}
+
+static void invpcid(u64 type, u64 tag, u64 va)
+{
+	assert_true(pcid && tag < TAGS && (type == 0 || type == 3));
+	assert_true(va + (1ul << 47) < 1ul << 48);		/* canonical: else #GP */
+	speculate();
+	if (type == 0 && va >> 12 < PAGES)
+		tlb[tag][va >> 12] = 0;
+	for (unsigned int t = 0; type == 3 && t < TAGS; t++)
+		drop(t);
+	speculate();
+}
+
+#include "../../hypervisor/x86/tags.c"
+
+/* --- a hypervisor in small: two vcpus, each with a kernel and a user root --- */
+
+static struct { unsigned int root[2]; } vcpus[2];	/* by user; roots 1... */
+static unsigned int me, user, serial;
+static bool restricted, on_copy;
+
 static u64 value(bool to_user)
 {
-	return tags_cr3((u64)vcpus[me].root[to_user] << 12, to_user);
+	return tags_cr3((u64)vcpus[me].root[to_user] << 12, to_user, false);
 }
 
 static void enter_guest(void)
@@ -108,7 +114,7 @@ static void enter_guest(void)
 		return;
 	memcpy(copy[user], table[vcpus[me].root[user]], sizeof(copy[user]));
 	copy[user][0] = 0;
-	write_cr3(tags_copy_cr3(COPY_BASE + ((u64)user << 12), user));
+	write_cr3(tags_cr3(COPY_BASE + ((u64)user << 12), user, true));
 	on_copy = true;
 }
 
@@ -134,7 +140,7 @@ static void change_entry(unsigned int root)
 
 	table[root][page] = rnd(3) ? ++serial : 0;
 	if (rnd(2))
-		tags_flush_va((u64)page << 12);
+		flush_va_local((u64)page << 12);
 	else
 		tags_flush();
 }
@@ -150,13 +156,17 @@ static void new_root(void)
 		table[r][page] = rnd(2) ? ++serial : 0;
 	table[r][0] = 7;
 	vcpus[me].root[which] = r;
-	tags_new_root(value(which), which, which == user);
+	if (which == user)		/* as arch_load_root() */
+		tags_load(value(which));
+	else if (tlb_tags)
+		tags_flush();
 	memset(table[old], 0xee, sizeof(table[old]));		/* the frame is somebody else's now */
 }
 
 static void run(bool with_pcid, bool with_restricted)
 {
-	pcid = tlb_tags = with_pcid;
+	pcid = with_pcid;
+	tlb_tags = !with_pcid ? 0 : with_restricted ? 4 : 2;
 	restricted = with_restricted;
 	memset(tlb, 0, sizeof(tlb));
 	for (unsigned int r = 0; r < ROOTS; r++)
@@ -168,9 +178,10 @@ static void run(bool with_pcid, bool with_restricted)
 	vcpus[1].root[1] = 4;
 	me = user = 0;
 	on_copy = false;
-	tags_switch(value(0));
+	cr3 = 0;
+	tags_load(value(0));
 	for (unsigned int i = 0; i < 200000; i++) {
-		switch (rnd(8)) {
+		switch (rnd(9)) {
 		case 0:
 			change_entry(vcpus[me].root[user]);
 			break;
@@ -183,7 +194,12 @@ static void run(bool with_pcid, bool with_restricted)
 		case 3:
 			me = rnd(2);
 			user = rnd(2);
-			tags_switch(value(user));
+			if (rnd(2))
+				tags_load(0);		/* idle on the hypervisor's root */
+			tags_load(value(user));
+			break;
+		case 4:
+			flush_va_local(rnd(2) ? host_random() : BIT(47));
 			break;
 		default:		/* a system call or its return */
 			user = !user;
@@ -194,7 +210,7 @@ static void run(bool with_pcid, bool with_restricted)
 		check();
 		leave_guest();
 	}
-	tlb_tags = false;
+	tlb_tags = 0;
 }
 
 static void test_no_tags(void **state) { run(false, false); }
@@ -205,17 +221,18 @@ static void test_no_tags_restricted(void **state) { run(false, true); }
 /* The point of it: a system call and its return drop nothing. */
 static void test_syscall_is_free(void **state)
 {
-	pcid = tlb_tags = true;
+	pcid = true;
+	tlb_tags = 2;
 	restricted = false;
 	vcpus[0].root[0] = 1;
 	vcpus[0].root[1] = 2;
 	me = user = 0;
-	tags_switch(value(0));
+	tags_load(value(0));
 	flushes = 0;
 	for (unsigned int i = 0; i < 10; i++)
 		write_cr3(value(i & 1));
 	assert_int_equal(flushes, 0);
-	pcid = tlb_tags = false;
+	pcid = tlb_tags = 0;
 	write_cr3(value(0));
 	assert_int_equal(flushes, 1);
 }

@@ -16,21 +16,10 @@
 #define ACPI_MAX_OVERRIDES 24
 #define ACPI_MAX_MCFG 16
 
-struct acpi_cpu {
-	u32 apic_id, acpi_id;		/* acpi_id: processor UID */
-};
-
-struct acpi_ioapic {
-	u32 gsi_base;
-	u64 maddr;
-};
-
+struct acpi_cpu { u32 apic_id, acpi_id; };	/* acpi_id: processor UID */
+struct acpi_ioapic { u32 gsi_base; u64 maddr; };
 /* An ISA interrupt that differs from 1:1, edge, active high. */
-struct acpi_override {
-	u8 irq;
-	bool level, active_low;
-	u32 gsi;
-};
+struct acpi_override { u8 irq; bool level, active_low; u32 gsi; };
 
 struct acpi_mcfg {
 	u64 base;			/* of bus 0 of the segment, though start may be later */
@@ -42,7 +31,6 @@ enum { ACPI_SPACE_MEMORY, ACPI_SPACE_IO, ACPI_SPACE_PCI };
 
 struct acpi_info {
 	unsigned int bad_tables;	/* listed but unreadable or with a wrong checksum */
-
 	/* MADT */
 	bool have_madt;
 	u64 lapic_maddr;
@@ -50,13 +38,11 @@ struct acpi_info {
 	struct acpi_cpu cpus[ACPI_MAX_CPUS];	/* enabled ones; lost_cpus had no room */
 	struct acpi_ioapic ioapics[ACPI_MAX_IOAPICS];
 	struct acpi_override overrides[ACPI_MAX_OVERRIDES];
-
 	/* FADT; ports are 0 when absent */
 	bool have_fadt, have_reset;
 	u16 pm1a_cnt_port, pm1b_cnt_port, pm_timer_port;
 	u8 reset_space, reset_value;	/* ACPI_SPACE_* */
 	u64 reset_addr;
-
 	unsigned int nr_mcfg;
 	struct acpi_mcfg mcfg[ACPI_MAX_MCFG];
 };

@@ -86,8 +86,8 @@ void __noreturn arch_halt_all(void);
 /* --- vcpu state that only the machine can hold; all act on any vcpu, loaded or not --- */
 int arch_vcpu_create(struct vcpu *v);		/* FPU area ...; -ENOMEM */
 void arch_vcpu_destroy(struct vcpu *v);
-void arch_sync_vcpu(struct vcpu *v);		/* v is not running: make its saved state current */
-void arch_load_root(struct vcpu *v);		/* v->pv.cr3_* changed: reload if v is current */
+/* v's kernel or user root is another or to be flushed: if v is current, load it, drop old entries. */
+void arch_load_root(struct vcpu *v, bool user);
 /* An entry of the guest L4 frame was changed: private copies of it (restricted roots) are stale. */
 void arch_root_changed(struct domain *d, mfn_t root);
 void arch_load_gdt(struct vcpu *v);		/* guest GDT frames changed: map them if v is current */
@@ -122,5 +122,18 @@ bool arch_port_is_ours(u16 port);		/* a device of the hypervisor's own (its UART
 int arch_acpi_enter_sleep(u32 pm1a, u32 pm1b, unsigned int state);
 mfn_t arch_m2p_frame(u64 n);		/* holds the n-th 2 MiB of the M2P; INVALID_MFN: a hole */
 void arch_console_putc(char c);		/* under printk: com1/vga as configured, polled */
+
+/* --- the other direction: what the machine layer calls --- */
+/* An exception in guest mode (pv/bounce.c); #UD and page faults have their own. */
+void guest_exception(struct cpu_user_regs *regs, unsigned int vector);
+void guest_invalid_op(struct cpu_user_regs *regs);
+void guest_page_fault(struct cpu_user_regs *regs, u64 cr2);
+/* SYSCALL from guest user mode, the long way; compat = 32-bit SYSCALL; SYSENTER. */
+void guest_syscall(struct cpu_user_regs *regs, bool compat);
+void guest_sysenter(struct cpu_user_regs *regs);
+void exit_to_guest_work(struct cpu_user_regs *regs);	/* before guest mode, something is pending */
+void timer_interrupt(void);			/* this CPU's timer fired (core/timer.c) */
+void evtchn_raise_pirq(struct domain *d, u32 port);	/* a guest's device interrupt */
+void console_input(char c);			/* a character on the console UART (debug/keys.c) */
 
 #endif

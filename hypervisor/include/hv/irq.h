@@ -17,7 +17,8 @@ struct pirq {
 	int irq;		/* machine irq (x86/irq.c's index); -1: not mapped */
 	u32 port;		/* event channel; 0: not bound */
 	u32 group, group_nr;	/* pirqs of one allocation: MSIs are freed with the last of them */
-	bool masked, shared, level;
+	bool masked, shared;
+	bool level;		/* the guest must say EOI */
 	struct domain *domain;
 	struct pirq *next;	/* other guests on the same line */
 };
@@ -28,15 +29,10 @@ int irq_setup_gsi(u32 gsi, bool level, bool active_low);	/* 0, -EEXIST same sett
 int irq_bind_pirq(struct pirq *p, bool will_share);	/* unmask and deliver; -EBUSY -ENXIO -ENOSPC */
 /* these of a bound one: */
 void irq_unbind_pirq(struct pirq *p);
-static inline bool irq_needs_eoi(const struct pirq *p)
-{
-	return p->level;
-}
 void irq_set_affinity_vcpu(struct pirq *p, unsigned int cpu);
 void irq_guest_eoi(struct pirq *p);			/* any */
 void irq_dump(void);
-u32 ioapic_guest_read(u64 base, u32 reg);		/* physdev apic_read; -> value */
-int ioapic_guest_reg_ok(u64 base, u32 reg);		/* 0 or -EINVAL */
+int ioapic_guest_read(u64 base, u32 reg, u32 *val);	/* physdev apic_read; -EINVAL: no such one */
 /*
  * MSI: interrupts of a device, masked until bound; nvec for multi-message MSI. The first's irq, the
  * others follow; -EINVAL -ENODEV -ENOMEM, -EEXIST in use, -ENOSPC vectors, -EPERM a table in RAM.

@@ -54,20 +54,12 @@ struct boot_info {
 	struct boot_video video;
 };
 
-/*
- * Fill *bi. Returns NULL, or one line for the console when the magic is unknown or the information
- * cannot be read at all. Broken parts alone are left out.
- */
+/* Fill *bi. NULL, or why nothing can be read (the magic is unknown ...). Broken parts are left out. */
 const char *multiboot_parse(u32 magic, u64 info, map_maddr_t map, struct boot_info *bi);
 
 /* Sort raw[] into mem[]: the more restrictive type wins an overlap. Part of multiboot_parse(). */
 void boot_sort_memory(struct boot_info *bi);
-
-/*
- * The lowest address >= min at which len bytes (page multiples) are RAM, below limit and clear of
- * the modules and of [avoid_start, avoid_end); 0 when there is none.
- */
-u64 boot_find_memory(const struct boot_info *bi, u64 len, u64 min, u64 limit, u64 avoid_start,
-		     u64 avoid_end);
+/* The lowest address >= min where len bytes (whole pages) are RAM below limit, no module; 0: none. */
+u64 boot_find_memory(const struct boot_info *bi, u64 len, u64 min, u64 limit);
 
 #endif

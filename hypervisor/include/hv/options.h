@@ -33,12 +33,8 @@ struct option {
 extern const struct option hv_options[];	/* boot/options.c */
 extern const unsigned int nr_hv_options;
 
-/*
- * Read the command line. Complaints are kept until options_report(), when there is a console: one
- * line per unknown option or malformed value.
- */
 void options_parse(const char *cmdline);
-void options_report(void);
+void options_report(void);		/* once there is a console: what was unknown or malformed */
 /* What stands behind " -- " goes to the end of dom0's command line; "" when there is none. */
 extern const char *options_dom0_extra;
 
@@ -46,7 +42,6 @@ extern const char *options_dom0_extra;
 extern struct opt_dom0_mem { u64 size, min, max; } opt_dom0_mem;
 extern struct opt_range { unsigned int min, max; } opt_dom0_max_vcpus;
 extern bool opt_watchdog;
-
 bool parse_dom0_mem(const char *value);
 bool parse_dom0_max_vcpus(const char *value);
 
