@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PV kernels as ELF files.
- *
- * Job:    check headers, segments and Xen's notes; say where each segment goes.
+ * Job:    PV kernels as ELF files: check headers, segments and Xen's notes; say where each goes.
  * Enter:  elf_parse(), elf_load() from control/build_dom0.c.
  * Holds:  every offset is checked against the file before it is followed.
  * Tests:  tests/host/test_elf.c, tests/fuzz/fuzz_elf.c

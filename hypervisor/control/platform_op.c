@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * platform_op: what the hardware domain asks of the machine.
- *
- * Job:    wall clock, physical CPUs, firmware facts, sleep states.
- * Enter:  the hypercall table.
+ * Job:    platform_op and mca: what the hardware domain asks of the machine. Wall clock, physical
+ *         CPUs, firmware facts, sleep states.
  * Holds:  PO1  only the hardware domain gets past the first test.
  * Caveat: power data (C- and P-states) is accepted and not used; CPUs and memory are not
  *         hot-plugged; no MTRR, microcode or EFI run-time calls.
- * Tests:  tests/linux
+ * Tests:  tests/host/test_hypercall.c, tests/linux
  */
 #include <platform.h>
 #include <hv/clock.h>
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/hypercall.h>
 #include <hv/string.h>
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unpacking dom0's kernel.
- *
- * Job:    find a bzImage's payload by its setup header, tell its format by its magic number, have
- *         the right library unpack it.
+ * Job:    find the kernel in a bzImage by its setup header, tell the payload's format by its magic
+ *         number, have the right library unpack it.
  * Enter:  find_kernel(), unpack_kernel() from control/build_dom0.c.
  * Holds:  the output never exceeds what find_kernel() announced; every offset is checked against
  *         the image; the libraries run only inside declib_run().

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CPUID as guests see it.
- *
- * Job:    the hardware's answer, cut down to what a PV guest may use, and the hypervisor's leaves.
+ * Job:    CPUID for guests: the hardware's answer, cut down to what a PV guest may use, and the
+ *         hypervisor's leaves. The policy is in the tables below.
  * Enter:  pv/privop.c (the forced-emulation prefix), pv/msr.c, toolstack policy calls.
- * State:  none: the policy is in the tables below.
  * Holds:  C1  a feature bit is shown only if it is in a table: new hardware adds nothing itself.
  *         C2  no two vcpus share a core as far as leaves 1, 4 and b tell: each is a package.
  * Tests:  tests/host/test_cpuid.c, tests/guests/privop.c

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Decoding the few instructions that are emulated.
- *
- * Job:    fetch at the guest's rip and decode privileged instructions and stores to memory:
- *         operands, immediates, effective addresses.
+ * Job:    fetch and decode the few instructions that are emulated, privileged ones and stores to
+ *         memory: operands, immediates, effective addresses.
  * Enter:  pv/privop.c (#GP), pv/ptwr.c (write faults on page tables).
  * Holds:  N1  at most 15 bytes are fetched, each once, and the next page only when needed.
  *         N2  what is not in opcodes[] is -EINVAL: nothing is guessed.
  * Tests:  tests/host/test_decode.c, tests/fuzz/fuzz_decode.c
  */
-#include <hv/errno.h>
 #include <hv/pv.h>
 #include <hv/regs.h>
 

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptor tables, selectors and debug registers of guests.
- *
- * Job:    say which descriptors a guest may have; install GDT and LDT frames; set breakpoints.
+ * Job:    which descriptors and selectors a guest may have; its GDT, LDT and breakpoints.
  * Enter:  the hypercall table; pv/mmuext.c (LDT), pagetable.c (validate_seg_page), vcpu_op.c.
- * State:  v->pv.gdt_*, ldt_*, dr[].
  * Locks:  the domain's mmu_lock around typed references (PT_seg).
  * Holds:  G1  every frame in a vcpu's GDT or LDT is PT_seg, held with one typed reference.
  *         G2  a present descriptor in a PT_seg frame is code or data of ring 3: no gate, no TSS, no

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypercall table, continuations and multicalls.
- *
  * Job:    number -> handler; how a long operation stops and goes on; lists of hypercalls.
  * Enter:  entry.S through hypercall_table[]; handlers call hypercall_preempt() and _continue().
  * State:  the frame of the current vcpu; v->mc while a multicall runs.

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small hypercalls: xen_version, console_io, vm_assist, mca, xenpmu_op.
- *
- * Job:    say what the hypervisor is; the emergency console; per-domain behaviour bits.
- * Enter:  the hypercall table.
+ * Job:    xen_version, console_io (the emergency console), vm_assist, xenpmu_op.
  * State:  hv_cmdline, set by boot/start.c; v->pv.vm_assist (alike in all vcpus of a domain).
  * Tests:  tests/host/test_hypercall.c, tests/guests/hello.c
  */

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmu_update and update_va_mapping: page-table entries changed by hypercall.
- *
- * Job:    copy the requests, find the entry each names, change it, flush as asked.
- * Enter:  pv/hypercall.c (table).
+ * Job:    mmu_update, update_va_mapping: copy requests, find the entry each names, change it.
  * Locks:  mmu_lock of the tables' owner, taken once per chunk of requests.
  * Holds:  P5  a chunk is copied before the lock is taken; guest memory is not read under it.
  * Tests:  tests/host/test_mmu_update.c, tests/guests/{mmu,abuse_pagetypes}.c

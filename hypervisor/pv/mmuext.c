@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmuext_op: pins, roots, flushes, the LDT.
- *
- * Job:    the extended MMU operations, one at a time, in order.
- * Enter:  pv/hypercall.c (table).
+ * Job:    mmuext_op: pins, roots, flushes, the LDT; one operation at a time, in order.
  * Locks:  mmu_lock of the domain whose frames are meant, per operation.
  * Holds:  P6  PG_pinned is set exactly while the pin's own reference and type count are held.
  * Tests:  tests/host/test_mmuext.c, tests/guests/{pin,mmu,smp}.c

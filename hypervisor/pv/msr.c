@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Model-specific registers as guests see them.
- *
  * Job:    RDMSR and WRMSR of guest kernels: a table of what is answered and how.
  * Enter:  pv/privop.c.
- * State:  segment bases and TSC_AUX of the vcpu; everything else is fixed or the hardware's.
  * Holds:  M1  what is not in the table is refused (#GP): nothing of the machine leaks or changes.
  *         M2  the only hardware MSR a guest writes here is PRED_CMD (a barrier, without state).
  * Tests:  tests/host/test_msr.c, tests/guests/privop.c
  */
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/pv.h>
 
 #define MSR_TSC			0x010

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * physdev_op: the hardware domain's hand on interrupts, PCI devices and I/O privilege.
- *
- * Job:    check and translate; the work is in core/access.c (pirqs) and x86 (hv/irq.h).
- * Enter:  the hypercall table.
- * State:  v->pv.iopl and its I/O bitmap; d->pirq[]; d->pirq_eoi_mfn.
+ * Job:    physdev_op, the hardware domain's hand on interrupts, PCI devices and I/O privilege:
+ *         check and translate; the work is in core/access.c (pirqs) and x86 (hv/irq.h).
  * Locks:  d->evtchn_lock for pirqs.
  * Holds:  PD1  only what is marked ALL in ops[] is for domains that own no hardware, and it touches
  *              nothing but the caller.
@@ -12,12 +9,9 @@
  * Tests:  tests/guests/abuse_physdev.c, abuse_iopl.c, tests/linux
  */
 #include <physdev.h>
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/evtchn.h>
 #include <hv/hypercall.h>
 #include <hv/irq.h>
-#include <hv/pv.h>
 
 union arg {
 	struct physdev_apic apic;

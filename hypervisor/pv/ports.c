@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Port I/O of guests.
- *
- * Job:    who may name a port at all (IOPL, I/O bitmap); what a port means: hidden, emulated or
- *         passed to the hardware.
+ * Job:    port I/O of guests: who may name a port at all (IOPL, I/O bitmap); what a port means:
+ *         hidden, emulated or passed to the hardware.
  * Enter:  pv/privop.c.
  * State:  d->cmos_index, d->pci_cf8; v->pv.iopl, iobmp.
  * Locks:  cmos_lock (RANK_LEAF) around an index and data cycle.
@@ -11,8 +9,6 @@
  *         I2  a domain that owns no devices reads ones and writes nowhere.
  * Tests:  tests/host/test_privop.c, tests/guests/abuse_iopl.c
  */
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/irq.h>
 #include <hv/pv.h>
 

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Privileged instructions of guests, which run in ring 3 and so end in #GP.
- *
- * Job:    emulate control and debug register moves, MSR access, XSETBV, CPUID, TLB and cache
- *         instructions; hand port I/O to pv/ports.c.
+ * Job:    emulate privileged instructions, which end in #GP in ring 3: control and debug register
+ *         moves, MSR access, XSETBV, CPUID, TLB and cache instructions, port I/O (pv/ports.c).
  * Enter:  pv/bounce.c: #GP with error code 0 (emulate_privop), #UD (emulate_forced).
- * State:  the current vcpu's frame and virtual registers.
- * Locks:  mmu_lock inside set_kernel_root() (MOV to CR3).
  * Holds:  O1  an instruction is emulated whole, with rip behind it, or not at all.
  *         O2  what only ring 0 may do is done for guest kernel mode only, whatever the bytes at rip
  *             say: another thread may have changed them since the fault.
  * Tests:  tests/host/test_privop.c, tests/guests/privop.c
  */
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/pv.h>
 #include <hv/regs.h>
 

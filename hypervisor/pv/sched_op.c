@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sched_op and set_timer_op: a guest gives up its CPU, or stops.
- *
- * Job:    yield, block, poll, shutdown, watchdog, pinning.
- * Enter:  the hypercall table.
- * State:  v->pause_flags (VPF_blocked, VPF_polling), d->poll_mask, d->watchdog[].
- * Locks:  d->lock for the watchdogs.
+ * Job:    sched_op, set_timer_op: a guest gives up its CPU, or stops; watchdogs, pinning.
+ * State:  v->pause_flags (VPF_blocked, VPF_polling), d->poll_mask, d->watchdog[] (d->lock).
  * Holds:  SO1  a vcpu that blocks or polls announces it first and looks for events then; a sender
  *              marks the event first and looks for sleepers then: no wake-up is lost.
  * Tests:  tests/host/test_evtchn.c, tests/guests/{evtchn,shutdown,smp}.c

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vcpu_op: bringing vcpus up and down, their context, their memory areas and timers.
- *
- * Job:    VCPUOP_*; check and install a whole vcpu context; the registered vcpu_info.
- * Enter:  the hypercall table; core/domain.c (pv_vcpu_release).
- * State:  struct vcpu, above all v->pv and v->regs of a vcpu that does not run.
+ * Job:    vcpu_op: bringing vcpus up and down, their context, their memory areas and timers.
+ * Enter:  the hypercall table; core/domain.c (pv_vcpu_release); control/domctl_vcpu.c (contexts).
  * Locks:  d->lock around a vcpu's set-up; d->evtchn_lock while vcpu_info moves.
  * Holds:  VO1  a context is installed whole, or the vcpu stays not initialised.
  *         VO2  v->vcpu_info always points at memory that stays: shared_info, a page that is held
@@ -17,11 +14,6 @@
 #include <hv/regs.h>
 #include <hv/string.h>
 
-/* Flags that a context may load; the same as iret's. */
-#define CONTEXT_FLAGS (X86_RFLAGS_CF | X86_RFLAGS_PF | X86_RFLAGS_AF | X86_RFLAGS_ZF | \
-		       X86_RFLAGS_SF | X86_RFLAGS_TF | X86_RFLAGS_DF | X86_RFLAGS_OF | \
-		       X86_RFLAGS_RF | X86_RFLAGS_AC | X86_RFLAGS_ID)
-
 /* What can be said without touching v; selectors in c, which is our copy, are made legal. */
 static int check_context(struct vcpu_guest_context *c)
 {
@@ -29,7 +21,6 @@ static int check_context(struct vcpu_guest_context *c)
 				  c->gs_base_kernel, c->gs_base_user, c->event_callback_eip,
 				  c->failsafe_callback_eip, c->syscall_callback_eip };
 	u64 cs = c->user_regs.cs, ss = c->user_regs.ss;
-	struct trap_info *t;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(addresses); i++)
@@ -46,14 +37,9 @@ static int check_context(struct vcpu_guest_context *c)
 	if (!(c->flags & VGCF_in_kernel) && !c->ctrlreg[1])
 		return refuse(-EINVAL, "vcpu context: user mode without a user root");
 	for (i = 0; i < 256; i++) {
-		t = &c->trap_ctxt[i];
-		cs = t->cs;
-		if (!is_canonical(t->address))
-			return refuse(-EINVAL, "trap %u: address %lx", i, t->address);
-		if (!fix_code_selector(&cs) && t->address)
-			return refuse(-EINVAL, "trap %u: selector %lx", i, cs);
-		t->cs = (u16)cs;
-		t->vector = (u8)i;
+		c->trap_ctxt[i].vector = (u8)i;
+		if (c->trap_ctxt[i].address && check_trap(&c->trap_ctxt[i]))
+			return -EINVAL;
 	}
 	return 0;
 }
@@ -85,7 +71,7 @@ static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	r->error_code = r->entry_vector = 0;
 	r->saved_upcall_mask = 0;
 	p->iopl = (u8)((r->rflags >> 12) & 3);
-	r->rflags = (r->rflags & CONTEXT_FLAGS) | X86_RFLAGS_IF | X86_RFLAGS_MBS;
+	r->rflags = (r->rflags & GUEST_FLAGS) | X86_RFLAGS_IF | X86_RFLAGS_MBS;
 	p->in_kernel = !!(c->flags & VGCF_in_kernel);
 	memcpy(p->traps, c->trap_ctxt, sizeof(c->trap_ctxt));
 	p->kernel_ss = c->kernel_ss;

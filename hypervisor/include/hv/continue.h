@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hypercall handlers, wherever they are, and how a long one stops and goes on.
- *
- * Job:    the handlers' shape and declarations; preemption points (pv/hypercall.c has them).
+ * Job:    hypercall handlers' shape and declarations, wherever they are; preemption points.
  * Holds:  H1  a handler that returns -ERESTART has called hypercall_continue() first (iret, whose
  *             frame is its result, is the exception, and is refused in multicalls).
  * Tests:  tests/host/test_hypercall.c, tests/guests/multicall.c

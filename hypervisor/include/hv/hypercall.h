@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a file with hypercall handlers needs; the table of handlers.
- *
- * Job:    declare the table and what handlers share. Contracts: hv/continue.h, hv/pv.h.
+ * Job:    what a file with hypercall handlers needs. Contracts: hv/continue.h, hv/pv.h.
  * Tests:  tests/host/test_hypercall.c, tests/guests/multicall.c
  */
 #ifndef HV_HYPERCALL_H
 #define HV_HYPERCALL_H
 
 #include <hv/continue.h>
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/pv.h>
 
 typedef long (*hypercall_fn)(u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 a6);

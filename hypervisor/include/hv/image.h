@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PV kernels: a bzImage's payload, unpacked, and 64-bit ELF with Xen's notes. They may be hostile.
- *
- * Job:    find and unpack the vmlinux in what the loader gave; where it wants to be.
+ * Job:    PV kernels, which may be hostile: a bzImage's payload, unpacked, and 64-bit ELF with
+ *         Xen's notes; where the kernel wants to be.
  * Holds:  after elf_parse(): virt_start <= entry < virt_end, every PT_LOAD lies within the file and
  *         within [virt_start, virt_end).
  * Tests:  tests/host/test_elf.c, tests/host/test_unpack.c, tests/fuzz/fuzz_elf.c
- *
- * A reason is NULL, or one line for the console that says what is wrong and what to do.
  */
 #ifndef HV_IMAGE_H
 #define HV_IMAGE_H

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The PV contract: page tables, traps, bounce frames, descriptors, emulation.
- *
- * Job:    what the files of pv/ offer each other and control/.
+ * Job:    the PV contract: what the files of pv/ offer each other and control/.
  * Locks:  page-table functions: d->mmu_lock of the tables' owner held unless said otherwise.
  * Holds:  P1  every entry reachable from a root was checked.
  *         P2  the hypervisor's L4 slots never come from a guest.
  *         P3  an entry is written only after its references are taken; references are dropped
  *             only after the entry is gone; a frame changes type or owner only after the flush
  *             that its stamp asks for.
- * Tests:  tests/host/test_pagetable.c, test_decode.c, test_bounce.c, ...; tests/guests
+ * Tests:  tests/host, tests/guests: those that the files of pv/ name
  */
 #ifndef HV_PV_H
 #define HV_PV_H
 
+#include <hv/debug.h>
 #include <hv/domain.h>
+#include <hv/errno.h>
 #include <hv/pte.h>
 
 /* --- pagetable.c --- */
@@ -138,6 +138,7 @@ int guest_wrmsr(struct vcpu *v, u32 msr, u64 val);
  * and has none yet: -EEXIST otherwise. -ERESTART: call again with the same context.
  */
 int set_vcpu_context(struct vcpu *v, struct vcpu_guest_context *c);
+int check_trap(struct trap_info *t);	/* makes its selector legal; -EINVAL -EPERM */
 /* Recompute v->pv.direct_ok after a change of roots, callbacks or the kernel stack. */
 void pv_update_direct(struct vcpu *v);
 
