@@ -356,7 +356,6 @@ static int start_vcpu(struct build *b, struct vcpu *v)
 		return rc;
 	v->pv.kernel_sp = stack;
 	v->pv.kernel_ss = GUEST_SS;
-	v->pv.ctrlreg0 = X86_CR0_PG | X86_CR0_WP | X86_CR0_NE | X86_CR0_ET | X86_CR0_MP | X86_CR0_PE;
 	v->regs = (struct cpu_user_regs){
 		.rip = b->k.entry, .cs = GUEST_CS64, .rsp = stack, .ss = GUEST_SS,
 		.rsi = b->v_start + b->si_pfn * PAGE_SIZE, .rflags = X86_RFLAGS_IF | X86_RFLAGS_MBS };

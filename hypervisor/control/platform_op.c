@@ -7,6 +7,7 @@
  *         hot-plugged; no MTRR, microcode or EFI run-time calls.
  * Tests:  tests/host/test_hypercall.c, tests/linux
  */
+#include <mca.h>
 #include <platform.h>
 #include <hv/clock.h>
 #include <hv/hypercall.h>
@@ -33,24 +34,41 @@ static long get_cpuinfo(struct xenpf_pcpuinfo *i)
 	return 0;
 }
 
+/* All CPUs are alike but for their numbers, or they were not started. */
+struct cpu_model {
+	char vendor[12];
+	u32 level, family, model, stepping;
+	struct cpuid_leaf std;
+};
+
+static void get_model(struct cpu_model *m)
+{
+	struct cpuid_leaf l;
+	u32 base;
+
+	arch_cpuid(0, 0, &l);
+	arch_cpuid(1, 0, &m->std);
+	memcpy(m->vendor, (u32[]){ l.b, l.d, l.c }, 12);
+	base = (m->std.a >> 8) & 15;
+	m->level = l.a;
+	m->family = base + (base == 15 ? (m->std.a >> 20) & 255 : 0);
+	m->model = ((m->std.a >> 4) & 15) + (base == 6 || base == 15 ? (m->std.a >> 12) & 0xf0 : 0);
+	m->stepping = m->std.a & 15;
+}
+
 static long get_cpu_version(struct xenpf_pcpu_version *v)
 {
-	struct cpuid_leaf l0, l1;
-	u32 cpu = v->xen_cpuid, base;
+	u32 cpu = v->xen_cpuid;
+	struct cpu_model m;
 
 	*v = (struct xenpf_pcpu_version){ .xen_cpuid = cpu, .max_present = nr_cpus_present - 1 };
 	if (cpu >= NR_CPUS || !(cpu_online_map & BIT(cpu)))
 		return 0;
-	/* all CPUs are alike, or they were not started */
-	arch_cpuid(0, 0, &l0);
-	arch_cpuid(1, 0, &l1);
-	memcpy(v->vendor_id, &l0.b, 4);
-	memcpy(v->vendor_id + 4, &l0.d, 4);
-	memcpy(v->vendor_id + 8, &l0.c, 4);
-	base = (l1.a >> 8) & 15;
-	v->family = base + (base == 15 ? (l1.a >> 20) & 255 : 0);
-	v->model = ((l1.a >> 4) & 15) + (base == 6 || base == 15 ? (l1.a >> 12) & 0xf0 : 0);
-	v->stepping = l1.a & 15;
+	get_model(&m);
+	memcpy(v->vendor_id, m.vendor, 12);
+	v->family = m.family;
+	v->model = m.model;
+	v->stepping = m.stepping;
 	return 0;
 }
 
@@ -137,9 +155,8 @@ HYPERCALL(platform_op)
 	case XENPF_settime32:
 		return set_time(op.u.settime32.secs, op.u.settime32.nsecs, op.u.settime32.system_time);
 	case XENPF_settime64:
-		if (op.u.settime64.mbz)
-			return -EINVAL;
-		return set_time(op.u.settime64.secs, op.u.settime64.nsecs, op.u.settime64.system_time);
+		return op.u.settime64.mbz ? -EINVAL :
+		       set_time(op.u.settime64.secs, op.u.settime64.nsecs, op.u.settime64.system_time);
 	case XENPF_set_processor_pminfo:
 		return set_pminfo(&op.u.set_pminfo);
 	case XENPF_enter_acpi_sleep:
@@ -165,6 +182,61 @@ HYPERCALL(platform_op)
 		return -EOPNOTSUPP;
 	default:
 		return refuse(-ENOSYS, "platform_op %u", op.cmd);
+	}
+	return rc ?: copy_to_guest(_gva(a1), &op, sizeof(op));
+}
+
+static long physcpuinfo(struct xen_mc_physcpuinfo *p)
+{
+	cpumask_t left = cpu_online_map;
+	struct mcinfo_logical_cpu c;
+	struct cpuid_leaf ext;
+	struct cpu_model m;
+	u32 n;
+
+	get_model(&m);
+	arch_cpuid(0x80000001, 0, &ext);
+	c = (struct mcinfo_logical_cpu){
+		.mc_clusterid = ~0U, .mc_ncores = 1, .mc_ncores_active = 1, .mc_nthreads = 1,
+		.mc_cpuid_level = (s32)m.level, .mc_family = m.family, .mc_model = m.model,
+		.mc_step = m.stepping, .mc_cache_alignment = 64,
+		.mc_cpu_caps = { [MC_CAPS_STD_EDX] = m.std.d, [MC_CAPS_STD_ECX] = m.std.c,
+				 [MC_CAPS_AMD_EDX] = ext.d, [MC_CAPS_AMD_ECX] = ext.c },
+	};
+	memcpy(c.mc_vendorid, m.vendor, 12);
+	for (n = 0; left && (n < p->ncpus || !p->info); left &= left - 1, n++) {
+		c.mc_cpunr = (u32)__builtin_ctzl(left);
+		c.mc_coreid = (u16)c.mc_cpunr;
+		c.mc_apicid = cpu_apicid[c.mc_cpunr];
+		if (p->info && copy_to_guest(_gva(p->info + n * sizeof(c)), &c, sizeof(c)))
+			return -EFAULT;
+	}
+	p->ncpus = n;
+	return 0;
+}
+
+/* a1: struct xen_mc. Machine checks are fatal here, so there never is a record to fetch. */
+HYPERCALL(mca)
+{
+	struct xen_mc op;
+	long rc = 0;
+
+	if (!current_vcpu()->domain->is_hardware)
+		return -EPERM;
+	if (copy_from_guest(&op, _gva(a1), sizeof(op)))
+		return -EFAULT;
+	if (op.interface_version != XEN_MCA_INTERFACE_VERSION)
+		return -EACCES;
+	switch (op.cmd) {
+	case XEN_MC_fetch:
+		op.u.mc_fetch.flags = op.u.mc_fetch.flags & XEN_MC_ACK ? XEN_MC_OK : XEN_MC_NODATA;
+		op.u.mc_fetch.fetch_id = 0;
+		break;
+	case XEN_MC_physcpuinfo:
+		rc = physcpuinfo(&op.u.mc_physcpuinfo);
+		break;
+	default:
+		return op.cmd == XEN_MC_notifydomain ? -EINVAL : -ENOSYS;
 	}
 	return rc ?: copy_to_guest(_gva(a1), &op, sizeof(op));
 }

@@ -169,23 +169,25 @@ HYPERCALL(fpu_taskswitch)
 	return 0;
 }
 
+static noinline long bad_iret(struct vcpu *v, u64 at, const char *why)
+{
+	domain_crash(v->domain, "vcpu %u: iret frame at %lx %s", v->id, at, why);
+	return 0;
+}
+
 HYPERCALL(iret)
 {
 	struct cpu_user_regs *regs = guest_regs();
 	struct vcpu *v = current_vcpu();
 	struct iret_context f;
-	const char *bad = NULL;
 
 	if (!guest_addr_ok(regs->rsp) || copy_from_guest(&f, _gva(regs->rsp), sizeof(f)))
-		bad = "is not readable";
-	else if ((f.cs & 3) == 3 && mfn_eq(v->pv.root_user, INVALID_MFN))
-		bad = "is for user mode, which has no root";
-	if (bad) {
-		domain_crash(v->domain, "vcpu %u: iret frame at %lx %s", v->id, regs->rsp, bad);
-		return 0;
-	}
-	if ((f.cs & 3) == 3)
+		return bad_iret(v, regs->rsp, "is not readable");
+	if ((f.cs & 3) == 3) {
+		if (mfn_eq(v->pv.root_user, INVALID_MFN))
+			return bad_iret(v, regs->rsp, "is for user mode, which has no root");
 		arch_toggle_guest_mode(v);
+	}
 	regs->rip = f.rip;
 	regs->cs = (u16)(f.cs | 3);
 	regs->rflags = (f.rflags & GUEST_FLAGS) | X86_RFLAGS_IF | X86_RFLAGS_MBS;

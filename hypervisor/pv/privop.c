@@ -16,8 +16,6 @@
  * operand cannot be written; other errors: refused, the guest gets its exception.
  */
 
-#define CR0_BASE (X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | \
-		  X86_CR0_PG)
 /* Always on for a guest, and what it may switch in its own view (hardware has it on anyway). */
 #define CR4_BASE (X86_CR4_PAE | X86_CR4_MCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
 #define CR4_OWN (X86_CR4_DE | X86_CR4_FSGSBASE | X86_CR4_OSXSAVE)
@@ -35,7 +33,7 @@ static void set_edx_eax(struct cpu_user_regs *regs, u64 val)
 
 static u64 guest_cr0(const struct vcpu *v)
 {
-	return CR0_BASE | (v->pv.ts ? X86_CR0_TS : 0);
+	return GUEST_CR0 | (v->pv.ts ? X86_CR0_TS : 0);
 }
 
 static int write_cr3(struct vcpu *v, u64 val)
@@ -64,7 +62,7 @@ static int write_cr(struct vcpu *v, unsigned int cr, u64 val)
 {
 	switch (cr) {
 	case 0:
-		if ((val ^ CR0_BASE) & ~X86_CR0_TS)
+		if ((val ^ GUEST_CR0) & ~X86_CR0_TS)
 			return refuse(-EPERM, "CR0 = %lx", val);
 		arch_set_ts(v, val & X86_CR0_TS);
 		return 0;

@@ -27,10 +27,8 @@ static int check_context(struct vcpu_guest_context *c)
 		if (!is_canonical(addresses[i]))
 			return refuse(-EINVAL, "vcpu context: address %lx", addresses[i]);
 	if (c->gdt_ents > FIRST_RESERVED_GDT_ENTRY || c->ldt_ents > 8192)
-		return refuse(-EINVAL, "vcpu context: entries: GDT %lu, LDT %lu", c->gdt_ents,
-			      c->ldt_ents);
-	if (!fix_code_selector(&cs) || !fix_stack_selector(&ss) ||
-	    !fix_stack_selector(&c->kernel_ss))
+		return refuse(-EINVAL, "vcpu context: GDT %lu, LDT %lu entries", c->gdt_ents, c->ldt_ents);
+	if (!fix_code_selector(&cs) || !fix_stack_selector(&ss) || !fix_stack_selector(&c->kernel_ss))
 		return refuse(-EINVAL, "vcpu context: selectors");
 	c->user_regs.cs = (u16)cs;
 	c->user_regs.ss = (u16)ss;
@@ -63,7 +61,7 @@ static int take_context(struct vcpu *v, const struct vcpu_guest_context *c)
 /* Nothing here can fail. */
 static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
-	const struct pv_vcpu *first = v->domain->vcpu[0] ? &v->domain->vcpu[0]->pv : NULL;
+	const struct pv_vcpu *first = &(v->domain->vcpu[0] ?: v)->pv;
 	struct cpu_user_regs *r = &v->regs;
 	struct pv_vcpu *p = &v->pv;
 
@@ -81,9 +79,8 @@ static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	p->failsafe_masks_events = c->flags & VGCF_failsafe_disables_events;
 	p->syscall_entry = c->syscall_callback_eip;
 	p->syscall_masks_events = !!(c->flags & VGCF_syscall_disables_events);
-	p->ctrlreg0 = X86_CR0_PG | X86_CR0_WP | X86_CR0_NE | X86_CR0_ET | X86_CR0_MP | X86_CR0_PE;
 	p->ctrlreg4 = c->ctrlreg[4];	/* filtered whenever it is read; 0: as the first vcpu */
-	if (!p->ctrlreg4 && first)
+	if (!p->ctrlreg4)
 		p->ctrlreg4 = first->ctrlreg4;
 	p->ts = c->ctrlreg[0] & X86_CR0_TS;
 	arch_set_segment_base(v, SEGBASE_FS, c->fs_base);
@@ -92,10 +89,7 @@ static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	if (c->flags & VGCF_i387_valid)
 		arch_set_fpu(v, c->fpu_ctxt.x);
 	/* the assists are the domain's: the first vcpu sets them for all */
-	if (v->id == 0)
-		p->vm_assist = c->vm_assist & VM_ASSIST_VALID;
-	else if (first)
-		p->vm_assist = first->vm_assist;
+	p->vm_assist = v->id ? first->vm_assist : c->vm_assist & VM_ASSIST_VALID;
 }
 
 static long up(struct vcpu *v)
@@ -172,15 +166,12 @@ static long map_vcpu_info(struct vcpu *v, mfn_t mfn, u32 offset)
 	return 0;
 }
 
-static long register_vcpu_info(struct vcpu *v, gva_t arg)
+static long register_vcpu_info(struct vcpu *v, const struct vcpu_register_vcpu_info *r)
 {
-	struct vcpu_register_vcpu_info r;
 	long rc;
 
-	if (copy_from_guest(&r, arg, sizeof(r)))
-		return -EFAULT;
 	spin_lock(&v->domain->lock);
-	rc = map_vcpu_info(v, _mfn(r.mfn), r.offset);
+	rc = map_vcpu_info(v, _mfn(r->mfn), r->offset);
 	spin_unlock(&v->domain->lock);
 	if (!rc && v == current_vcpu())
 		clock_update_vcpu(v);
@@ -212,16 +203,15 @@ static long get_runstate(const struct vcpu *v, gva_t to)
 	return copy_to_guest(to, &r, sizeof(r));
 }
 
-/* The time area; the runstate area's argument has the same form. */
-static long register_area(gva_t *area, gva_t arg)
+static long register_area(struct vcpu *v, gva_t *area, u64 addr)
 {
-	struct vcpu_register_time_memory_area a;
-
-	if (copy_from_guest(&a, arg, sizeof(a)))
-		return -EFAULT;
-	if (!guest_addr_ok(a.addr.v))
-		return refuse(-EFAULT, "vcpu area at %lx", a.addr.v);
-	*area = _gva(a.addr.v);
+	if (!guest_addr_ok(addr))
+		return refuse(-EFAULT, "vcpu area at %lx", addr);
+	*area = _gva(addr);
+	if (area == &v->time_area && v == current_vcpu())
+		clock_update_vcpu(v);
+	if (area == &v->runstate_area && addr && get_runstate(v, *area))
+		guest_log(LOG_DEBUG, "d%uv%u: cannot write the runstate area\n", v->domain->id, v->id);
 	return 0;
 }
 
@@ -230,13 +220,12 @@ static long down(struct vcpu *v)
 {
 	struct domain *d = v->domain;
 	bool last = true;
-	unsigned int i;
+	struct vcpu *o;
 
 	spin_lock(&d->lock);
 	atomic_or(&v->pause_flags, (u32)VPF_down);
-	for (i = 0; i < d->max_vcpus; i++)
-		if (d->vcpu[i] && !(READ_ONCE(d->vcpu[i]->pause_flags) & VPF_down))
-			last = false;
+	for_each_vcpu(d, o)
+		last &= !!(READ_ONCE(o->pause_flags) & VPF_down);
 	spin_unlock(&d->lock);
 	if (last)
 		domain_shutdown(d, 0);	/* SHUTDOWN_poweroff */
@@ -248,14 +237,12 @@ static long down(struct vcpu *v)
 static long get_physid(const struct vcpu *v, gva_t arg)
 {
 	cpumask_t m = v->sched.hard_affinity;
-	struct vcpu_get_physid p;
-	unsigned int cpu;
+	u64 id;
 
-	if (!v->domain->is_hardware || !m || (m & (m - 1)))
+	if (!v->domain->is_hardware || __builtin_popcountl(m) != 1)
 		return -EINVAL;
-	cpu = (unsigned int)__builtin_ctzl(m);
-	p.phys_id = (u64)cpu_acpi_id[cpu] << 32 | cpu_apicid[cpu];
-	return copy_to_guest(arg, &p, sizeof(p));
+	id = (u64)cpu_acpi_id[__builtin_ctzl(m)] << 32 | cpu_apicid[__builtin_ctzl(m)];
+	return copy_to_guest(arg, &id, sizeof(struct vcpu_get_physid));
 }
 
 /* a1: VCPUOP_*, a2: vcpu id, a3: argument */
@@ -263,20 +250,18 @@ HYPERCALL(vcpu_op)
 {
 	struct vcpu *v = domain_vcpu(current_vcpu()->domain, a2);
 	gva_t arg = _gva(a3);
-	struct vcpu_set_singleshot_timer once;
-	struct vcpu_set_periodic_timer periodic;
 	long rc;
 
 	if (unlikely(!v))
 		return -ENOENT;
 	switch (a1) {
 	case VCPUOP_set_singleshot_timer:
+		return v != current_vcpu() ? -EINVAL :
+		       with_arg(struct vcpu_set_singleshot_timer, t, arg,
+				clock_set_singleshot(v, t.timeout_abs_ns, t.flags));
 	case VCPUOP_stop_singleshot_timer:
 		if (v != current_vcpu())
 			return -EINVAL;
-		if (a1 == VCPUOP_set_singleshot_timer)
-			return copy_from_guest(&once, arg, sizeof(once)) ?:
-			       clock_set_singleshot(v, once.timeout_abs_ns, once.flags);
 		clock_stop_singleshot(v);
 		return 0;
 	case VCPUOP_initialise:
@@ -292,19 +277,17 @@ HYPERCALL(vcpu_op)
 	case VCPUOP_get_runstate_info:
 		return get_runstate(v, arg);
 	case VCPUOP_register_runstate_memory_area:
-		rc = register_area(&v->runstate_area, arg);
-		if (!rc && gva_x(v->runstate_area) && get_runstate(v, v->runstate_area))
-			guest_log(LOG_DEBUG, "d%uv%u: cannot write the runstate area\n",
-				  v->domain->id, v->id);
-		return rc;
+		return with_arg(u64, addr, arg, register_area(v, &v->runstate_area, addr));
+	case VCPUOP_register_vcpu_time_memory_area:
+		return with_arg(u64, addr, arg, register_area(v, &v->time_area, addr));
 	case VCPUOP_set_periodic_timer:
-		return copy_from_guest(&periodic, arg, sizeof(periodic)) ?:
-		       clock_set_periodic(v, periodic.period_ns);
+		return with_arg(struct vcpu_set_periodic_timer, t, arg,
+				clock_set_periodic(v, t.period_ns));
 	case VCPUOP_stop_periodic_timer:
 		clock_stop_periodic(v);
 		return 0;
 	case VCPUOP_register_vcpu_info:
-		return register_vcpu_info(v, arg);
+		return with_arg(struct vcpu_register_vcpu_info, r, arg, register_vcpu_info(v, &r));
 	case VCPUOP_send_nmi:
 		if (a3)
 			return -EINVAL;
@@ -313,11 +296,6 @@ HYPERCALL(vcpu_op)
 		return 0;
 	case VCPUOP_get_physid:
 		return get_physid(v, arg);
-	case VCPUOP_register_vcpu_time_memory_area:
-		rc = register_area(&v->time_area, arg);
-		if (!rc && v == current_vcpu())
-			clock_update_vcpu(v);
-		return rc;
 	}
 	return refuse(-ENOSYS, "vcpu_op %lu", a1);
 }

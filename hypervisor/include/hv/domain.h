@@ -41,7 +41,7 @@ struct pv_vcpu {
 	u64 ldt_base;
 	u64 fs_base, gs_base_user, gs_base_kernel;	/* saved when not running */
 	u64 dr[8];
-	u64 ctrlreg0, ctrlreg4;		/* what the guest reads */
+	u64 ctrlreg4;			/* what the guest reads */
 	u32 tsc_aux;
 	u64 iobmp;			/* guest address of an I/O bitmap, 0: none */
 	u32 iobmp_limit;

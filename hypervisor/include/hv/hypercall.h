@@ -16,6 +16,10 @@ extern const hypercall_fn hypercall_table[NR_HYPERCALLS];	/* called by entry.S *
 /* In the count of mmu_update and mmuext_op: this is a continuation, add to what was counted. */
 #define MMU_UPDATE_PREEMPTED 0x80000000U
 
+/* Copy in the argument of a sub-operation and act: what expr gives, or -EFAULT. */
+#define with_arg(type, name, at, expr) \
+	({ type name; copy_from_guest(&name, at, sizeof(name)) ?: (long)(expr); })
+
 extern char hv_cmdline[1024];		/* the hypervisor's own, for XENVER_commandline */
 
 #endif

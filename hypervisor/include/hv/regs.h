@@ -39,6 +39,8 @@
 #define X86_CR0_WP	_UL(0x00010000)
 #define X86_CR0_AM	_UL(0x00040000)
 #define X86_CR0_PG	_UL(0x80000000)
+#define GUEST_CR0 (X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | \
+	X86_CR0_PG)			/* as a guest reads it, but for TS */
 
 #define X86_CR4_DE	_UL(0x00000008)
 #define X86_CR4_PSE	_UL(0x00000010)
