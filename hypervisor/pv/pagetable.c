@@ -2,7 +2,7 @@
 /*
  * Job:    guest page tables: what an entry may say, and what it holds. Validate and devalidate
  *         tables; replace single entries; promote trees; roots.
- * Enter:  pv/mmu_update.c, mmuext.c, ptwr.c; core/frame.c (validate_table, devalidate_table).
+ * Enter:  pv/mmu_update.c, ptwr.c; core/frame.c (validate_table, devalidate_table).
  * Locks:  mmu_lock of the tables' owner for everything that writes or retypes.
  * Holds:  P1-P3 in hv/pv.h.
  *         P4  one step (validate, devalidate) touches at most 512 entries and never recurses:

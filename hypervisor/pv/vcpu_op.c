@@ -58,6 +58,13 @@ static int take_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	       set_ldt(v, c->ldt_base, (unsigned int)c->ldt_ents);
 }
 
+static void drop_context(struct vcpu *v)
+{
+	set_ldt(v, 0, 0);
+	set_gdt_frames(v, NULL, 0);
+	drop_roots(v);
+}
+
 /* Nothing here can fail. */
 static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
@@ -114,11 +121,8 @@ int set_vcpu_context(struct vcpu *v, struct vcpu_guest_context *c)
 		pv_update_direct(v);
 		return c->flags & VGCF_online ? (int)up(v) : 0;
 	}
-	if (rc != -ERESTART) {		/* some of it may have been taken */
-		drop_ldt(v);
-		drop_gdt(v);
-		drop_roots(v);
-	}
+	if (rc != -ERESTART)		/* some of it may have been taken */
+		drop_context(v);
 	return rc;
 }
 
@@ -183,9 +187,7 @@ void pv_vcpu_release(struct vcpu *v)
 	mfn_t info = v->vcpu_info_mfn;
 
 	v->runstate_area = v->time_area = _gva(0);
-	drop_ldt(v);
-	drop_gdt(v);
-	drop_roots(v);
+	drop_context(v);
 	if (mfn_eq(info, INVALID_MFN))
 		return;
 	spin_lock(&v->domain->evtchn_lock);

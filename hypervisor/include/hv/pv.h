@@ -39,14 +39,6 @@ int set_kernel_root(struct vcpu *v, mfn_t mfn);
 int set_user_root(struct vcpu *v, mfn_t mfn);		/* mfn 0 / INVALID: none */
 void drop_roots(struct vcpu *v);
 u64 root_to_cr3(struct vcpu *v, mfn_t root, bool user);	/* seam: adds PCID bits */
-/*
- * Whose frames a foreign domid means: *out is NULL for DOMID_IO. A reference is held unless it is
- * the caller's own domain (pg_owner_put drops it). -ESRCH, -EPERM, -EINVAL.
- */
-int pg_owner_get(u64 domid, struct domain **out);
-void pg_owner_put(struct domain *d);
-/* Physical CPUs whose TLBs may hold entries of the vcpus in the guest's bitmap. -EFAULT. */
-int vcpumask_to_cpus(struct domain *d, gva_t bitmap, cpumask_t *out);
 
 /* --- ptwr.c: a write fault on a page that maps a page table read-only --- */
 bool ptwr_fault(struct vcpu *v, struct cpu_user_regs *regs, u64 va);
@@ -62,10 +54,8 @@ bool fix_code_selector(u64 *sel);	/* make it a legal ring-3 code selector; false
 bool fix_stack_selector(u64 *sel);
 int validate_seg_page(u64 *descs);	/* 512 descriptors, sanitised in place; -EINVAL */
 int check_descriptor(u64 *desc);	/* sanitises DPL; -EINVAL: a kind guests may not have */
-int set_gdt_frames(struct vcpu *v, const u64 *mfns, unsigned int entries);
-void drop_gdt(struct vcpu *v);
+int set_gdt_frames(struct vcpu *v, const u64 *mfns, unsigned int entries);	/* 0: drop it */
 int set_ldt(struct vcpu *v, u64 base, unsigned int ents);
-void drop_ldt(struct vcpu *v);
 int set_guest_debugreg(struct vcpu *v, unsigned int reg, u64 val);	/* -EPERM -EINVAL */
 u64 get_guest_debugreg(const struct vcpu *v, unsigned int reg);		/* 0-7 */
 
