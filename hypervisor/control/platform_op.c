@@ -90,15 +90,14 @@ static long firmware_info(struct xenpf_firmware_info *f)
 static long get_idle_time(struct xenpf_getidletime *op)
 {
 	u32 nr = min(op->cpumap_nr_cpus, (u32)NR_CPUS), cpu;
-	cpumask_t map = 0;
+	cpumask_t map = 0, left;
 	u64 ns;
 
 	if (copy_from_guest(&map, _gva(op->cpumap_bitmap), DIV_ROUND_UP(nr, 8)))
 		return -EFAULT;
 	map &= cpu_online_map & (nr < NR_CPUS ? BIT(nr) - 1 : ~0UL);
-	for (cpu = 0; cpu < nr; cpu++) {
-		if (!(map & BIT(cpu)))
-			continue;
+	for (left = map; left; left &= left - 1) {
+		cpu = (u32)__builtin_ctzl(left);
 		ns = vcpu_cpu_time(idle_vcpu[cpu]);
 		if (copy_to_guest(_gva(op->idletime + cpu * 8UL), &ns, sizeof(ns)))
 			return -EFAULT;
@@ -107,10 +106,7 @@ static long get_idle_time(struct xenpf_getidletime *op)
 	return copy_to_guest(_gva(op->cpumap_bitmap), &map, DIV_ROUND_UP(nr, 8));
 }
 
-/*
- * _PDC: the OS tells firmware what it can do with processor power states. We do nothing with them,
- * and firmware should not think otherwise.
- */
+/* _PDC: what the OS can tell firmware that it does with power states. We do nothing with them. */
 static long set_pdc(u64 buf)
 {
 	u32 pdc[3];

@@ -116,19 +116,10 @@ static u8 byte_io(struct domain *d, u16 port, u8 val, bool write)
 	return hw_io(port, 1, val, write);
 }
 
-/* Can the whole access go to the hardware at once? (Else it is done byte by byte.) */
-static bool all_pass(const struct domain *d, u16 port, unsigned int size)
-{
-	while (size--)
-		if (port_kind(d, (u16)(port + size)) != IO_pass)
-			return false;
-	return true;
-}
-
 static u32 port_io(struct domain *d, u16 port, unsigned int size, u32 val, bool write)
 {
-	u32 res = 0;
-	unsigned int i;
+	bool pass = true;
+	u32 i, res = 0;
 
 	if (!d->is_hardware || (u32)port + size > 0x10000)
 		return ~0U;
@@ -140,7 +131,9 @@ static u32 port_io(struct domain *d, u16 port, unsigned int size, u32 val, bool 
 	/* configuration data, if the access does not leave the register */
 	if ((port & 0xfffc) == 0xcfc && (port & 3) + size <= 4 && port_kind(d, port) == IO_pci_data)
 		return pci_io(d, port, size, val, write);
-	if (likely(all_pass(d, port, size)))
+	for (i = 0; i < size; i++)
+		pass &= port_kind(d, (u16)(port + i)) == IO_pass;
+	if (likely(pass))
 		return hw_io(port, size, val, write);
 	for (i = 0; i < size; i++)
 		res |= (u32)byte_io(d, (u16)(port + i), (u8)(val >> (i * 8)), write) << (i * 8);

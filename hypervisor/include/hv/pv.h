@@ -19,22 +19,17 @@
 
 /* --- pagetable.c --- */
 /*
- * Replace one entry of a validated table. d owns the table; pg_owner owns the frame that the
- * new entry may map (d itself, or a foreign domain / DOMID_IO's NULL for a privileged caller).
- * preserve_ad: keep the accessed and dirty bits of the old entry. 0 or -errno; nothing changes
- * on error.
+ * Replace one entry of a validated table of d; on error nothing changes. pg_owner owns the frame that
+ * it may map (NULL: DOMID_IO). preserve_ad: keep the accessed and dirty bits of the old entry.
  */
 int mod_l1(struct domain *d, struct domain *pg_owner, u64 *l1p, u64 new, bool preserve_ad);
 int mod_l1_if_same(struct domain *d, u64 *l1p, u64 old, u64 new);	/* -EAGAIN: is not old */
 int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type, unsigned int idx,
 		    u64 new, bool preserve_ad);
-/*
- * Make pg a validated table of the type, its children first. Bounded by d->promote_budget:
- * -ERESTART to go on after mmu_lock was let go.
- */
+/* Make pg a validated table, its children first. -ERESTART: let go of mmu_lock and go on. */
 int promote_tree(struct domain *d, struct page_info *pg, enum page_type type);
 void fill_hv_slots(u64 *l4);		/* of a guest's L4 (validate_table calls it); seam to x86 */
-/* Roots of a vcpu: typed PT_l4, held. new_baseptr semantics; -errno. */
+/* Roots of a vcpu: typed PT_l4, held. */
 int set_kernel_root(struct vcpu *v, mfn_t mfn);
 int set_user_root(struct vcpu *v, mfn_t mfn);		/* mfn 0 / INVALID: none */
 void drop_roots(struct vcpu *v);
@@ -95,20 +90,16 @@ static inline u64 trunc_to(u64 val, unsigned int bytes)
 }
 
 /*
- * store.c: what a decoded store makes of the 8-byte word around its operand. regs is a copy of the
- * frame: on success it holds the registers, flags and rip after the instruction; put it in force
- * once *new is stored. old: the aligned word that contains in->ea; *new may be the same (CMPXCHG
- * that compared unequal, REP with rcx 0). -EINVAL: not a store, or it crosses the word.
+ * store.c: what a decoded store makes of old, the aligned word that contains in->ea; *new may be the
+ * same. regs is a copy of the frame, which becomes what it is after the instruction: put it in force
+ * once *new is stored. -EINVAL: not a store, or it crosses the word.
  */
 int emulate_store(struct cpu_user_regs *regs, const struct insn *in, u64 old, u64 *new);
 
 /* --- privop.c, ports.c, cpuid.c, msr.c --- */
 bool emulate_privop(struct vcpu *v, struct cpu_user_regs *regs);	/* #GP: done? else inject */
 bool emulate_forced(struct vcpu *v, struct cpu_user_regs *regs);	/* #UD: ud2a "xen" cpuid */
-/*
- * IN, OUT, or one step of INS, OUTS. 0: done, the registers are changed but for rip; -EPERM: #GP;
- * -EFAULT: the destination of INS cannot be written (the port was not read).
- */
+/* IN, OUT, or a step of INS, OUTS but for rip. -EPERM; -EFAULT: INS cannot write, nothing was read. */
 int emulate_port_io(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in);
 /* v is current: leaf d tells the size of its XSAVE area. */
 void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out);
@@ -124,8 +115,8 @@ int guest_wrmsr(struct vcpu *v, u32 msr, u64 val);
 	BIT(VMASST_TYPE_writable_pagetables) | BIT(VMASST_TYPE_pae_extended_cr3) | \
 	BIT(VMASST_TYPE_architectural_iopl) | BIT(VMASST_TYPE_runstate_update_flag))
 /*
- * Check and install a whole context (VCPUOP_initialise, domctl setvcpucontext); c is changed. v is down
- * and has none yet: -EEXIST otherwise. -ERESTART: call again with the same context.
+ * Check and install a whole context; c is changed. v is down and has none yet: -EEXIST otherwise.
+ * -ERESTART: call again with the same context.
  */
 int set_vcpu_context(struct vcpu *v, struct vcpu_guest_context *c);
 int check_trap(struct trap_info *t);	/* makes its selector legal; -EINVAL -EPERM */
