@@ -10,7 +10,7 @@
 #include <mca.h>
 #include <platform.h>
 #include <hv/clock.h>
-#include <hv/hypercall.h>
+#include <hv/pv.h>
 #include <hv/string.h>
 
 static long set_time(u64 secs, u64 nsecs, u64 system_time)

@@ -11,7 +11,7 @@
  * Tests:  tests/host/test_iret.c, tests/guests/{traps,syscall,iret,abuse_iret,abuse_pointers}.c
  */
 #include <callback.h>
-#include <hv/hypercall.h>
+#include <hv/pv.h>
 #include <hv/regs.h>
 #include <hv/string.h>
 

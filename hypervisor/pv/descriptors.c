@@ -9,7 +9,6 @@
  *         G3  no breakpoint lies on a hypervisor address, none on ports.
  * Tests:  tests/host/test_descriptors.c, tests/guests/{descriptors,debugregs,abuse_segments}.c
  */
-#include <hv/hypercall.h>
 #include <hv/l1.h>
 #include <hv/string.h>
 

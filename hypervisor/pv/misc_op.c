@@ -5,8 +5,8 @@
  * Tests:  tests/host/test_hypercall.c, tests/guests/hello.c
  */
 #include <version.h>
-#include <hv/hypercall.h>
 #include <hv/options.h>
+#include <hv/pv.h>
 
 char hv_cmdline[1024];
 

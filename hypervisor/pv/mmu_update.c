@@ -8,7 +8,6 @@
  *         P6  PG_pinned is set exactly while the pin's own reference and type count are held.
  * Tests:  tests/host/test_mmu_update.c, test_mmuext.c, tests/guests/{mmu,pin,smp,abuse_pagetypes}.c
  */
-#include <hv/hypercall.h>
 #include <hv/l1.h>
 #include <hv/string.h>
 

@@ -11,8 +11,8 @@
 #include <physdev.h>
 #include <hv/access.h>
 #include <hv/evtchn.h>
-#include <hv/hypercall.h>
 #include <hv/irq.h>
+#include <hv/pv.h>
 
 union arg {
 	struct physdev_apic apic;

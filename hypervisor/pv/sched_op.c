@@ -10,7 +10,7 @@
 #include <sched.h>
 #include <hv/clock.h>
 #include <hv/evtchn.h>
-#include <hv/hypercall.h>
+#include <hv/pv.h>
 
 #define MAX_POLL_PORTS 128
 

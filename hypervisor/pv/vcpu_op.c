@@ -9,8 +9,8 @@
  * Tests:  tests/host/test_vcpu_op.c, tests/guests/{smp,timer}.c
  */
 #include <hv/clock.h>
-#include <hv/hypercall.h>
 #include <hv/page_alloc.h>
+#include <hv/pv.h>
 #include <hv/regs.h>
 #include <hv/string.h>
 

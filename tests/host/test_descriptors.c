@@ -5,7 +5,6 @@
  */
 #include "host.h"
 #include <hv/domain.h>
-#include <hv/hypercall.h>
 #include <hv/pv.h>
 
 #define CODE64	0x00af9b000000ffffUL	/* DPL 0 */

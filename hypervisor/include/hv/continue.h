@@ -11,9 +11,9 @@
 #include <hv/types.h>
 
 #define HYPERCALL(name) long do_##name(u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 a6)
-#define HYPERCALL_DECLARE(name) HYPERCALL(name);
+#define ROW(name) HYPERCALL(name);
 #include <hv/hypercalls.def>
-#undef HYPERCALL_DECLARE
+#undef ROW
 
 /* Should a long operation stop now? Opens an interrupt window; no lock may be held. */
 bool hypercall_preempt(void);
