@@ -40,7 +40,7 @@ struct build {
 	u64 next_table;			/* pfn of the next page table to take */
 };
 
-static const char no_memory[] = 
+static const char no_memory[] =
 	"not enough memory to build dom0: give the machine more, or dom0 less (dom0_mem=)";
 
 static unsigned int order_of(u64 bytes)
