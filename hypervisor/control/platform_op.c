@@ -35,40 +35,27 @@ static long get_cpuinfo(struct xenpf_pcpuinfo *i)
 }
 
 /* All CPUs are alike but for their numbers, or they were not started. */
-struct cpu_model {
-	char vendor[12];
-	u32 level, family, model, stepping;
-	struct cpuid_leaf std;
-};
-
-static void get_model(struct cpu_model *m)
+static void get_model(struct xenpf_pcpu_version *v, struct cpuid_leaf *l0, struct cpuid_leaf *l1)
 {
-	struct cpuid_leaf l;
 	u32 base;
 
-	arch_cpuid(0, 0, &l);
-	arch_cpuid(1, 0, &m->std);
-	memcpy(m->vendor, (u32[]){ l.b, l.d, l.c }, 12);
-	base = (m->std.a >> 8) & 15;
-	m->level = l.a;
-	m->family = base + (base == 15 ? (m->std.a >> 20) & 255 : 0);
-	m->model = ((m->std.a >> 4) & 15) + (base == 6 || base == 15 ? (m->std.a >> 12) & 0xf0 : 0);
-	m->stepping = m->std.a & 15;
+	arch_cpuid(0, 0, l0);
+	arch_cpuid(1, 0, l1);
+	base = (l1->a >> 8) & 15;
+	memcpy(v->vendor_id, (u32[]){ l0->b, l0->d, l0->c }, 12);
+	v->family = base + (base == 15 ? (l1->a >> 20) & 255 : 0);
+	v->model = ((l1->a >> 4) & 15) + (base == 6 || base == 15 ? (l1->a >> 12) & 0xf0 : 0);
+	v->stepping = l1->a & 15;
 }
 
 static long get_cpu_version(struct xenpf_pcpu_version *v)
 {
+	struct cpuid_leaf l0, l1;
 	u32 cpu = v->xen_cpuid;
-	struct cpu_model m;
 
 	*v = (struct xenpf_pcpu_version){ .xen_cpuid = cpu, .max_present = nr_cpus_present - 1 };
-	if (cpu >= NR_CPUS || !(cpu_online_map & BIT(cpu)))
-		return 0;
-	get_model(&m);
-	memcpy(v->vendor_id, m.vendor, 12);
-	v->family = m.family;
-	v->model = m.model;
-	v->stepping = m.stepping;
+	if (cpu < NR_CPUS && (cpu_online_map & BIT(cpu)))
+		get_model(v, &l0, &l1);
 	return 0;
 }
 
@@ -186,20 +173,20 @@ static long physcpuinfo(struct xen_mc_physcpuinfo *p)
 {
 	cpumask_t left = cpu_online_map;
 	struct mcinfo_logical_cpu c;
-	struct cpuid_leaf ext;
-	struct cpu_model m;
+	struct xenpf_pcpu_version m;
+	struct cpuid_leaf l0, l1, ext;
 	u32 n;
 
-	get_model(&m);
+	get_model(&m, &l0, &l1);
 	arch_cpuid(0x80000001, 0, &ext);
 	c = (struct mcinfo_logical_cpu){
 		.mc_clusterid = ~0U, .mc_ncores = 1, .mc_ncores_active = 1, .mc_nthreads = 1,
-		.mc_cpuid_level = (s32)m.level, .mc_family = m.family, .mc_model = m.model,
+		.mc_cpuid_level = (s32)l0.a, .mc_family = m.family, .mc_model = m.model,
 		.mc_step = m.stepping, .mc_cache_alignment = 64,
-		.mc_cpu_caps = { [MC_CAPS_STD_EDX] = m.std.d, [MC_CAPS_STD_ECX] = m.std.c,
+		.mc_cpu_caps = { [MC_CAPS_STD_EDX] = l1.d, [MC_CAPS_STD_ECX] = l1.c,
 				 [MC_CAPS_AMD_EDX] = ext.d, [MC_CAPS_AMD_ECX] = ext.c },
 	};
-	memcpy(c.mc_vendorid, m.vendor, 12);
+	memcpy(c.mc_vendorid, m.vendor_id, 12);
 	for (n = 0; left && (n < p->ncpus || !p->info); left &= left - 1, n++) {
 		c.mc_cpunr = (u32)__builtin_ctzl(left);
 		c.mc_coreid = (u16)c.mc_cpunr;

@@ -7,6 +7,7 @@
  *         H2  multicalls do not nest; each entry is copied once.
  * Tests:  tests/host/test_hypercall.c, tests/guests/multicall.c
  */
+#include <mca.h>
 #include <hv/evtchn.h>
 #include <hv/pv.h>
 
