@@ -13,7 +13,6 @@
 #include <hv/clock.h>
 #include <hv/control.h>
 #include <hv/debug.h>
-#include <hv/hypercall.h>
 #include <hv/memory.h>
 #include <hv/options.h>
 #include <hv/page_alloc.h>

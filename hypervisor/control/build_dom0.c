@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Building dom0: what a Linux kernel finds when it starts as a PV hardware domain.
- *
- * Job:    its image, memory, initial mapping, start_info, the first vcpu's registers.
+ * Job:    build dom0: its image, memory, initial mapping, start_info, the first vcpu's registers.
  * Enter:  build_dom0() from boot/start.c, once, alone.
  * Holds:  DB1  the initial page tables are read-only in the initial mapping, validated and pinned.
  *         DB2  pt_base..+nr_pt_frames are contiguous in pfn: L4, L3s, L2s, L1s.
@@ -14,15 +12,12 @@
  *	page tables | stack | slack of at least 512 KiB up to a 4 MiB boundary
  * and after it in pfn: the p2m's tables and frames, the initrd, all other memory.
  */
-#include <xen.h>
 #include <hv/clock.h>
 #include <hv/control.h>
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/image.h>
 #include <hv/options.h>
 #include <hv/page_alloc.h>
-#include <hv/pv.h>
+#include <hv/l1.h>
 #include <hv/regs.h>
 #include <hv/string.h>
 
@@ -45,16 +40,12 @@ struct build {
 	u64 next_table;			/* pfn of the next page table to take */
 };
 
-static const char no_memory[] = "not enough memory to build dom0: give the machine more, or dom0 less "
-				"(dom0_mem=)";
+static const char no_memory[] =
+	"not enough memory to build dom0: give the machine more, or dom0 less (dom0_mem=)";
 
 static unsigned int order_of(u64 bytes)
 {
-	unsigned int order = 0;
-
-	while (PAGE_SIZE << order < bytes)
-		order++;
-	return order;
+	return bytes <= PAGE_SIZE ? 0 : 64 - (unsigned int)__builtin_clzl((bytes - 1) >> PAGE_SHIFT);
 }
 
 static void *pfn_ptr(struct build *b, u64 pfn)
@@ -91,8 +82,7 @@ static u64 dom0_pages(const struct build *b)
 
 	n = opt_dom0_mem.size ? PFN_DOWN(opt_dom0_mem.size) : avail - min(avail / 16, PFN_DOWN(MiB(128)));
 	n = max(n, PFN_DOWN(opt_dom0_mem.min));
-	if (opt_dom0_mem.max)
-		n = min(n, PFN_DOWN(opt_dom0_mem.max));
+	n = min(n, opt_dom0_mem.max ? PFN_DOWN(opt_dom0_mem.max) : n);
 	/* what the builder itself needs now: p2m copy, page-table and heap slack */
 	keep = min(n / 1024 + 512 + PFN_DOWN(MiB(4)), avail);
 	if (n > avail - keep) {
@@ -113,26 +103,24 @@ static int add_page(struct build *b, u64 pfn, mfn_t mfn)
 /* pfns [from, to) get the initrd's frames or fresh ones, in blocks as large as there are. */
 static int populate(struct build *b, u64 from, u64 to)
 {
-	unsigned int order = MAX_ORDER;
+	unsigned int order;
 	struct page_info *pg;
-	u64 i, stop;
+	u64 n, stop;
 
 	while (from < to) {
 		if (b->initrd_pages && from == b->initrd_pfn) {
-			for (i = 0; i < b->initrd_pages; i++)
-				if (add_page(b, from++, mfn_add(b->initrd_mfn, i)))
+			pg = mfn_to_page(b->initrd_mfn);
+			n = b->initrd_pages;
+		} else {
+			stop = from < b->initrd_pfn ? min(to, b->initrd_pfn) : to;
+			order = min((unsigned int)MAX_ORDER, 63 - (unsigned int)__builtin_clzl(stop - from));
+			while (!(pg = alloc_pages(order, 0, 0)))
+				if (!order--)
 					return -ENOMEM;
-			order = MAX_ORDER;
-			continue;
+			n = BIT(order);
 		}
-		stop = from < b->initrd_pfn ? min(to, b->initrd_pfn) : to;
-		while (BIT(order) > stop - from)
-			order--;
-		pg = alloc_pages(order, 0, 0);
-		if (!pg && !order--)
-			return -ENOMEM;
-		for (i = 0; pg && i < BIT(order); i++, from++)
-			if (add_page(b, from, page_to_mfn(pg + i)))
+		for (; n; n--, pg++)
+			if (add_page(b, from++, page_to_mfn(pg)))
 				return -ENOMEM;
 	}
 	return 0;
@@ -254,23 +242,20 @@ static int build_tables(struct build *b)
 		map_pages(b, b->p2m_va, b->p2m_list_pfn, PFN_UP(b->nr_pages * 8));
 	do {
 		mmu_lock(b->d);
-		rc = promote_tree(b->d, pg, PT_l4);
-		if (!rc)
-			rc = get_page_and_type(pg, b->d, PT_l4);
-		if (!rc)
-			atomic_or(&pg->word, PG_pinned);
+		rc = get_table(b->d, page_to_mfn(pg), PT_l4);
 		mmu_unlock(b->d);
 	} while (rc == -ERESTART);
+	if (!rc)
+		atomic_or(&pg->word, PG_pinned);
 	return rc;
 }
 
 static void fill_p2m(struct build *b)
 {
-	u64 pfn, *list = NULL;
+	u64 pfn, *list;
 
 	for (pfn = 0; pfn < ROUND_UP(b->nr_pages, 512); pfn++) {
-		if (pfn % 512 == 0)
-			list = pfn_ptr(b, b->p2m_list_pfn + pfn / 512);
+		list = pfn_ptr(b, b->p2m_list_pfn + pfn / 512);
 		list[pfn % 512] = pfn < b->nr_pages ? b->p2m[pfn] : ~0UL;
 	}
 }
@@ -323,15 +308,12 @@ static void fill_start_info(struct build *b, const struct boot_info *bi)
 	int len;
 
 	memset(si, 0, PAGE_SIZE);
-	strlcpy(si->magic, "xen-3.0-x86_64", sizeof(si->magic));
-	si->nr_pages = b->nr_pages;
-	si->shared_info = mfn_x(b->d->shared_info_mfn) << PAGE_SHIFT;
-	si->flags = SIF_INITDOMAIN | SIF_PRIVILEGED | SIF_VIRT_P2M_4TOOLS;
-	si->pt_base = b->v_start + b->pt_pfn * PAGE_SIZE;
-	si->nr_pt_frames = b->nr_pt;
-	si->mfn_list = b->p2m_va;
-	si->first_p2m_pfn = b->p2m_pfn;
-	si->nr_p2m_frames = b->p2m_pages;
+	*si = (struct start_info){
+		.magic = "xen-3.0-x86_64", .nr_pages = b->nr_pages,
+		.shared_info = mfn_x(b->d->shared_info_mfn) << PAGE_SHIFT,
+		.flags = SIF_INITDOMAIN | SIF_PRIVILEGED | SIF_VIRT_P2M_4TOOLS,
+		.pt_base = b->v_start + b->pt_pfn * PAGE_SIZE, .nr_pt_frames = b->nr_pt,
+		.mfn_list = b->p2m_va, .first_p2m_pfn = b->p2m_pfn, .nr_p2m_frames = b->p2m_pages };
 	if (b->initrd_pages) {
 		si->mod_len = bi->modules[1].end - bi->modules[1].start;
 		si->mod_start = b->initrd_pfn;
@@ -351,23 +333,17 @@ static void fill_start_info(struct build *b, const struct boot_info *bi)
 static int start_vcpu(struct build *b, struct vcpu *v)
 {
 	u64 stack = b->v_start + (b->stack_pfn + 1) * PAGE_SIZE;
-	int rc;
 
 	v->pv.in_kernel = 1;
-	rc = set_kernel_root(v, _mfn(b->p2m[b->pt_pfn]));
-	if (rc)
-		return rc;
 	v->pv.kernel_sp = stack;
 	v->pv.kernel_ss = GUEST_SS;
-	v->pv.ctrlreg0 = X86_CR0_PG | X86_CR0_WP | X86_CR0_NE | X86_CR0_ET | X86_CR0_MP | X86_CR0_PE;
 	v->regs = (struct cpu_user_regs){
 		.rip = b->k.entry, .cs = GUEST_CS64, .rsp = stack, .ss = GUEST_SS,
 		.rsi = b->v_start + b->si_pfn * PAGE_SIZE, .rflags = X86_RFLAGS_IF | X86_RFLAGS_MBS };
 	v->vcpu_info->evtchn_upcall_mask = 1;
 	v->initialised = true;
 	atomic_and(&v->pause_flags, ~(u32)VPF_down);	/* the domain itself is still paused */
-	pv_update_direct(v);
-	return 0;
+	return set_kernel_root(v, _mfn(b->p2m[b->pt_pfn]));
 }
 
 const char *build_dom0(const struct boot_info *bi)
@@ -377,7 +353,6 @@ const char *build_dom0(const struct boot_info *bi)
 	unsigned int i, vcpus = (unsigned int)__builtin_popcountl(cpu_online_map);
 	struct vcpu *v;
 	const char *why;
-	int rc;
 
 	if (!bi->nr_modules)
 		return "No dom0 kernel: give it as the first module (GRUB: module2 /vmlinuz ...; "
@@ -390,18 +365,14 @@ const char *build_dom0(const struct boot_info *bi)
 	b->nr_pages = dom0_pages(b);
 	if (b->nr_pages < PFN_DOWN(opt_dom0_mem.min))
 		return "dom0_mem: less memory is free (or its max: is less) than its min: asks for; ask for less";
-	if (opt_dom0_max_vcpus.max)
-		vcpus = min(vcpus, opt_dom0_max_vcpus.max);
+	vcpus = min(vcpus, opt_dom0_max_vcpus.max ?: vcpus);
 	vcpus = max(vcpus, opt_dom0_max_vcpus.min);
 	if (domain_create(0, true, vcpus, &b->d))
 		return no_memory;
 	hardware_domain = b->d;
-	b->d->max_pages = ~0U;
-	if (opt_dom0_mem.max)
-		b->d->max_pages = (u32)max(PFN_DOWN(opt_dom0_mem.max), b->nr_pages);
+	b->d->max_pages = !opt_dom0_mem.max ? ~0U : (u32)max(PFN_DOWN(opt_dom0_mem.max), b->nr_pages);
 	if (lay_out(b) + PFN_DOWN(MiB(8)) > b->nr_pages)
-		return "dom0 memory is too small for its kernel and initrd: give a larger dom0_mem= or "
-		       "the machine more memory";
+		return "dom0 memory is too small for its kernel and initrd: give a larger dom0_mem=";
 	b->p2m = alloc_hv_pages(order_of(b->nr_pages * sizeof(u32)));
 	if (!b->p2m || populate(b, 0, b->nr_mapped))
 		return no_memory;
@@ -419,10 +390,9 @@ const char *build_dom0(const struct boot_info *bi)
 	for (i = 0; i < vcpus; i++)
 		if (vcpu_create(b->d, i, &v))
 			return no_memory;
-	rc = start_vcpu(b, b->d->vcpu[0]);
-	free_hv_pages(b->p2m, order_of(b->nr_pages * sizeof(u32)));
-	if (rc)
+	if (start_vcpu(b, b->d->vcpu[0]))
 		return "dom0's first vcpu cannot be set up (a hypervisor bug)";
+	free_hv_pages(b->p2m, order_of(b->nr_pages * sizeof(u32)));
 	log_info("dom0: kernel %s at %lx, %lu MiB, %u vcpus, initrd %lu KiB at pfn %lx\n",
 		 b->k.guest_os, b->k.entry, b->nr_pages >> 8, vcpus, b->initrd_pages * 4,
 		 b->initrd_pfn);

@@ -115,7 +115,7 @@ static void fill_context(struct vcpu *v, struct vcpu_guest_context *c)
 		c->gdt_frames[i] = mfn_x(p->gdt_frames[i]);
 	c->kernel_ss = p->kernel_ss;
 	c->kernel_sp = p->kernel_sp;
-	c->ctrlreg[0] = p->ctrlreg0 | (p->ts ? X86_CR0_TS : 0);
+	c->ctrlreg[0] = GUEST_CR0 | (p->ts ? X86_CR0_TS : 0);
 	c->ctrlreg[1] = mfn_eq(p->root_user, INVALID_MFN) ? 0 : xen_pfn_to_cr3(mfn_x(p->root_user));
 	c->ctrlreg[3] = mfn_eq(p->root_kernel, INVALID_MFN) ? 0 :
 		xen_pfn_to_cr3(mfn_x(p->root_kernel));

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PV kernels as ELF files.
- *
- * Job:    check headers, segments and Xen's notes; say where each segment goes.
+ * Job:    PV kernels as ELF files: check headers, segments and Xen's notes; say where each goes.
  * Enter:  elf_parse(), elf_load() from control/build_dom0.c.
  * Holds:  every offset is checked against the file before it is followed.
  * Tests:  tests/host/test_elf.c, tests/fuzz/fuzz_elf.c
@@ -38,9 +36,7 @@ struct shdr {
 	u64 addralign, entsize;
 } __packed;
 
-struct nhdr {
-	u32 namesz, descsz, type;
-} __packed;
+struct nhdr { u32 namesz, descsz, type; } __packed;
 
 /* [off, off + size) as a pointer, or NULL when it is not within the file. */
 static const void *at(const struct elf_kernel *k, u64 off, u64 size)
@@ -88,12 +84,11 @@ static void take_note(struct elf_kernel *k, u32 type, const void *desc, u32 size
 
 	if (type == XEN_ELFNOTE_FEATURES)
 		k->lacks_feature |= lacks_feature(desc, size);
-	for (i = 0; i < ARRAY_SIZE(known); i++) {
-		if (known[i].type != type)
-			continue;
-		memset((u8 *)k + known[i].offset, 0, known[i].room);
-		memcpy((u8 *)k + known[i].offset, desc, min(size, known[i].room));
-	}
+	for (i = 0; i < ARRAY_SIZE(known); i++)
+		if (known[i].type == type) {
+			memset((u8 *)k + known[i].offset, 0, known[i].room);
+			memcpy((u8 *)k + known[i].offset, desc, min(size, known[i].room));
+		}
 }
 
 /* Returns the number of Xen's notes in a block of notes. */
@@ -111,10 +106,10 @@ static unsigned int scan_notes(struct elf_kernel *k, u64 off, u64 size)
 		desc = name + ROUND_UP((u64)n->namesz, 4);
 		if (desc > size || n->descsz > size - desc)
 			break;
-		if (n->namesz != 4 || memcmp(p + name, "Xen", 4))
-			continue;
-		take_note(k, n->type, p + desc, n->descsz);
-		found++;
+		if (n->namesz == 4 && !memcmp(p + name, "Xen", 4)) {
+			take_note(k, n->type, p + desc, n->descsz);
+			found++;
+		}
 	}
 	return found;
 }
@@ -163,7 +158,7 @@ static const char *measure(const struct elf_kernel *k, u64 *start, u64 *end)
 	return NULL;
 }
 
-/* May a guest have [start, end)? The whole range must be canonical and outside our slots. */
+/* May a guest have [start, end)? Canonical, and outside our slots. */
 static bool guest_range(u64 start, u64 end)
 {
 	return start < end && (end <= 1UL << 47 || start >= HV_VIRT_END);
@@ -192,8 +187,7 @@ const char *elf_parse(const void *image, size_t len, struct elf_kernel *k)
 	if (k->loader[0] && strcmp(k->loader, "generic"))
 		return "kernel: its Xen note asks for another loader than 'generic'";
 	if (k->lacks_feature)
-		return "kernel: it requires a feature that PV guests do not have here "
-		       "(auto_translated_physmap or supervisor_mode_kernel)";
+		return "kernel: it requires auto_translated_physmap or supervisor_mode_kernel: not for PV";
 	why = measure(k, &start, &end);
 	if (why)
 		return why;

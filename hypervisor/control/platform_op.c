@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * platform_op: what the hardware domain asks of the machine.
- *
- * Job:    wall clock, physical CPUs, firmware facts, sleep states.
- * Enter:  the hypercall table.
+ * Job:    platform_op and mca: what the hardware domain asks of the machine. Wall clock, physical
+ *         CPUs, firmware facts, sleep states.
  * Holds:  PO1  only the hardware domain gets past the first test.
  * Caveat: power data (C- and P-states) is accepted and not used; CPUs and memory are not
  *         hot-plugged; no MTRR, microcode or EFI run-time calls.
- * Tests:  tests/linux
+ * Tests:  tests/host/test_hypercall.c, tests/linux
  */
+#include <mca.h>
 #include <platform.h>
 #include <hv/clock.h>
-#include <hv/debug.h>
-#include <hv/errno.h>
-#include <hv/hypercall.h>
+#include <hv/pv.h>
 #include <hv/string.h>
 
 static long set_time(u64 secs, u64 nsecs, u64 system_time)
@@ -37,24 +34,28 @@ static long get_cpuinfo(struct xenpf_pcpuinfo *i)
 	return 0;
 }
 
+/* All CPUs are alike but for their numbers, or they were not started. */
+static void get_model(struct xenpf_pcpu_version *v, struct cpuid_leaf *l0, struct cpuid_leaf *l1)
+{
+	u32 base;
+
+	arch_cpuid(0, 0, l0);
+	arch_cpuid(1, 0, l1);
+	base = (l1->a >> 8) & 15;
+	memcpy(v->vendor_id, (u32[]){ l0->b, l0->d, l0->c }, 12);
+	v->family = base + (base == 15 ? (l1->a >> 20) & 255 : 0);
+	v->model = ((l1->a >> 4) & 15) + (base == 6 || base == 15 ? (l1->a >> 12) & 0xf0 : 0);
+	v->stepping = l1->a & 15;
+}
+
 static long get_cpu_version(struct xenpf_pcpu_version *v)
 {
 	struct cpuid_leaf l0, l1;
-	u32 cpu = v->xen_cpuid, base;
+	u32 cpu = v->xen_cpuid;
 
 	*v = (struct xenpf_pcpu_version){ .xen_cpuid = cpu, .max_present = nr_cpus_present - 1 };
-	if (cpu >= NR_CPUS || !(cpu_online_map & BIT(cpu)))
-		return 0;
-	/* all CPUs are alike, or they were not started */
-	arch_cpuid(0, 0, &l0);
-	arch_cpuid(1, 0, &l1);
-	memcpy(v->vendor_id, &l0.b, 4);
-	memcpy(v->vendor_id + 4, &l0.d, 4);
-	memcpy(v->vendor_id + 8, &l0.c, 4);
-	base = (l1.a >> 8) & 15;
-	v->family = base + (base == 15 ? (l1.a >> 20) & 255 : 0);
-	v->model = ((l1.a >> 4) & 15) + (base == 6 || base == 15 ? (l1.a >> 12) & 0xf0 : 0);
-	v->stepping = l1.a & 15;
+	if (cpu < NR_CPUS && (cpu_online_map & BIT(cpu)))
+		get_model(v, &l0, &l1);
 	return 0;
 }
 
@@ -76,15 +77,14 @@ static long firmware_info(struct xenpf_firmware_info *f)
 static long get_idle_time(struct xenpf_getidletime *op)
 {
 	u32 nr = min(op->cpumap_nr_cpus, (u32)NR_CPUS), cpu;
-	cpumask_t map = 0;
+	cpumask_t map = 0, left;
 	u64 ns;
 
 	if (copy_from_guest(&map, _gva(op->cpumap_bitmap), DIV_ROUND_UP(nr, 8)))
 		return -EFAULT;
 	map &= cpu_online_map & (nr < NR_CPUS ? BIT(nr) - 1 : ~0UL);
-	for (cpu = 0; cpu < nr; cpu++) {
-		if (!(map & BIT(cpu)))
-			continue;
+	for (left = map; left; left &= left - 1) {
+		cpu = (u32)__builtin_ctzl(left);
 		ns = vcpu_cpu_time(idle_vcpu[cpu]);
 		if (copy_to_guest(_gva(op->idletime + cpu * 8UL), &ns, sizeof(ns)))
 			return -EFAULT;
@@ -93,10 +93,7 @@ static long get_idle_time(struct xenpf_getidletime *op)
 	return copy_to_guest(_gva(op->cpumap_bitmap), &map, DIV_ROUND_UP(nr, 8));
 }
 
-/*
- * _PDC: the OS tells firmware what it can do with processor power states. We do nothing with them,
- * and firmware should not think otherwise.
- */
+/* _PDC: what the OS can tell firmware that it does with power states. We do nothing with them. */
 static long set_pdc(u64 buf)
 {
 	u32 pdc[3];
@@ -141,9 +138,8 @@ HYPERCALL(platform_op)
 	case XENPF_settime32:
 		return set_time(op.u.settime32.secs, op.u.settime32.nsecs, op.u.settime32.system_time);
 	case XENPF_settime64:
-		if (op.u.settime64.mbz)
-			return -EINVAL;
-		return set_time(op.u.settime64.secs, op.u.settime64.nsecs, op.u.settime64.system_time);
+		return op.u.settime64.mbz ? -EINVAL :
+		       set_time(op.u.settime64.secs, op.u.settime64.nsecs, op.u.settime64.system_time);
 	case XENPF_set_processor_pminfo:
 		return set_pminfo(&op.u.set_pminfo);
 	case XENPF_enter_acpi_sleep:
@@ -169,6 +165,61 @@ HYPERCALL(platform_op)
 		return -EOPNOTSUPP;
 	default:
 		return refuse(-ENOSYS, "platform_op %u", op.cmd);
+	}
+	return rc ?: copy_to_guest(_gva(a1), &op, sizeof(op));
+}
+
+static long physcpuinfo(struct xen_mc_physcpuinfo *p)
+{
+	cpumask_t left = cpu_online_map;
+	struct mcinfo_logical_cpu c;
+	struct xenpf_pcpu_version m;
+	struct cpuid_leaf l0, l1, ext;
+	u32 n;
+
+	get_model(&m, &l0, &l1);
+	arch_cpuid(0x80000001, 0, &ext);
+	c = (struct mcinfo_logical_cpu){
+		.mc_clusterid = ~0U, .mc_ncores = 1, .mc_ncores_active = 1, .mc_nthreads = 1,
+		.mc_cpuid_level = (s32)l0.a, .mc_family = m.family, .mc_model = m.model,
+		.mc_step = m.stepping, .mc_cache_alignment = 64,
+		.mc_cpu_caps = { [MC_CAPS_STD_EDX] = l1.d, [MC_CAPS_STD_ECX] = l1.c,
+				 [MC_CAPS_AMD_EDX] = ext.d, [MC_CAPS_AMD_ECX] = ext.c },
+	};
+	memcpy(c.mc_vendorid, m.vendor_id, 12);
+	for (n = 0; left && (n < p->ncpus || !p->info); left &= left - 1, n++) {
+		c.mc_cpunr = (u32)__builtin_ctzl(left);
+		c.mc_coreid = (u16)c.mc_cpunr;
+		c.mc_apicid = cpu_apicid[c.mc_cpunr];
+		if (p->info && copy_to_guest(_gva(p->info + n * sizeof(c)), &c, sizeof(c)))
+			return -EFAULT;
+	}
+	p->ncpus = n;
+	return 0;
+}
+
+/* a1: struct xen_mc. Machine checks are fatal here, so there never is a record to fetch. */
+HYPERCALL(mca)
+{
+	struct xen_mc op;
+	long rc = 0;
+
+	if (!current_vcpu()->domain->is_hardware)
+		return -EPERM;
+	if (copy_from_guest(&op, _gva(a1), sizeof(op)))
+		return -EFAULT;
+	if (op.interface_version != XEN_MCA_INTERFACE_VERSION)
+		return -EACCES;
+	switch (op.cmd) {
+	case XEN_MC_fetch:
+		op.u.mc_fetch.flags = op.u.mc_fetch.flags & XEN_MC_ACK ? XEN_MC_OK : XEN_MC_NODATA;
+		op.u.mc_fetch.fetch_id = 0;
+		break;
+	case XEN_MC_physcpuinfo:
+		rc = physcpuinfo(&op.u.mc_physcpuinfo);
+		break;
+	default:
+		return op.cmd == XEN_MC_notifydomain ? -EINVAL : -ENOSYS;
 	}
 	return rc ?: copy_to_guest(_gva(a1), &op, sizeof(op));
 }

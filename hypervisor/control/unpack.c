@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unpacking dom0's kernel.
- *
- * Job:    find a bzImage's payload by its setup header, tell its format by its magic number, have
- *         the right library unpack it.
+ * Job:    find the kernel in a bzImage by its setup header, tell the payload's format by its magic
+ *         number, have the right library unpack it.
  * Enter:  find_kernel(), unpack_kernel() from control/build_dom0.c.
  * Holds:  the output never exceeds what find_kernel() announced; every offset is checked against
  *         the image; the libraries run only inside declib_run().
@@ -19,13 +17,8 @@
 #include <hv/string.h>
 
 /* offsets in a bzImage (Linux boot protocol) */
-#define SETUP_SECTS 0x1f1
-#define BOOT_FLAG 0x1fe
-#define HEADER_MAGIC 0x202
-#define HEADER_VERSION 0x206
-#define PAYLOAD_OFFSET 0x248
-#define PAYLOAD_LENGTH 0x24c
-#define HEADER_END 0x250
+enum { SETUP_SECTS = 0x1f1, BOOT_FLAG = 0x1fe, HEADER_MAGIC = 0x202, HEADER_VERSION = 0x206,
+	PAYLOAD_OFFSET = 0x248, PAYLOAD_LENGTH = 0x24c, HEADER_END = 0x250 };
 
 #define LZ4_LEGACY_MAGIC 0x184c2102
 #define LZ4_LEGACY_BLOCK MiB(8)
@@ -86,7 +79,7 @@ static int unpack_lz4(void *arg)
 	for (; p->len - at >= 4; at += size) {
 		size = get32(p->data + at);
 		at += 4;
-		if (size == LZ4_LEGACY_MAGIC) {
+		if (size == LZ4_LEGACY_MAGIC) {		/* another frame follows */
 			size = 0;
 			continue;
 		}
@@ -113,14 +106,12 @@ static const char *tell_format(struct payload *p)
 	};
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(known); i++) {
-		if (p->len < known[i].len || memcmp(p->data, known[i].magic, known[i].len))
-			continue;
-		p->unpack = known[i].unpack;
-		return NULL;
-	}
-	return "kernel: its payload is packed in a way that is not known here; "
-	       "use gzip, xz, zstd or lz4 (CONFIG_KERNEL_...)";
+	for (i = 0; i < ARRAY_SIZE(known); i++)
+		if (p->len >= known[i].len && !memcmp(p->data, known[i].magic, known[i].len)) {
+			p->unpack = known[i].unpack;
+			return NULL;
+		}
+	return "kernel: unknown packing of its payload; use gzip, xz, zstd or lz4 (CONFIG_KERNEL_...)";
 }
 
 /* A bzImage: the payload is behind the setup sectors, its unpacked size is in its last four bytes. */
@@ -157,8 +148,7 @@ const char *find_kernel(const void *image, size_t len, struct payload *p)
 		return find_payload(b, len, p);
 	if (len >= 4 && !memcmp(b, "\177ELF", 4))
 		return NULL;
-	return "kernel: the first module is neither a bzImage nor an ELF file; "
-	       "the kernel must come first, then the initrd";
+	return "kernel: the first module is neither bzImage nor ELF; the kernel comes first, then the initrd";
 }
 
 const char *unpack_kernel(struct payload *p, void *out)

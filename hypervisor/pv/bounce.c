@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entering the guest kernel: exceptions, events and callbacks become frames on its stack.
- *
- * Job:    classify guest exceptions; build bounce frames; the work before each return to a guest.
+ * Job:    guest exceptions, events and callbacks become frames on the guest kernel's stack; what is
+ *         done before each return to a guest.
  * Enter:  hv/arch.h: guest_exception(), guest_syscall(), exit_to_guest_work() from x86.
- * State:  the frame of the current vcpu; vcpu_info's mask.
  * Holds:  B1  a frame is written whole or the domain is crashed.
  *         B2  after a bounce the guest runs in kernel mode on GUEST_CS64 and GUEST_SS, with real
  *             IF set, IOPL 0, and TF, NT, RF, VM and AC clear.
  *         B3  one upcall at a time: the event callback runs with evtchn_upcall_mask set.
  * Tests:  tests/host/test_bounce.c, tests/guests/{traps,syscall,evtchn,abuse_iret}.c
  */
-#include <hv/debug.h>
 #include <hv/evtchn.h>
 #include <hv/pv.h>
 #include <hv/regs.h>
 
-/* A handler starts without these. */
 #define FLAGS_CLEARED (X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_RF | X86_RFLAGS_VM | \
-		       X86_RFLAGS_AC | X86_RFLAGS_IOPL)
+		       X86_RFLAGS_AC | X86_RFLAGS_IOPL)		/* when a handler starts */
 /* Exceptions with an error code. */
 #define ERROR_VECTORS (BIT(8) | BIT(10) | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(17) | BIT(21))
 

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where and how the guest kernel is entered: trap table, callbacks, stack, segment bases, TS.
- *
- * Job:    set_trap_table, callback_op, stack_switch, set_segment_base, fpu_taskswitch; decide
- *         whether entry.S may use its direct paths.
- * Enter:  the hypercall table; pv_update_direct() from whoever changes what it looks at.
- * State:  v->pv of the current vcpu, which changes nobody else's.
+ * Job:    how the guest kernel is entered and left: set_trap_table, callback_op, stack_switch,
+ *         iret, set_segment_base, fpu_taskswitch; whether entry.S may use its direct paths.
+ * Enter:  the hypercall table (entry.S does the common iret itself); pv_update_direct() from
+ *         whoever changes what it looks at.
+ * State:  frame, event mask and v->pv of the current vcpu, which change nobody else's.
  * Holds:  CB1  every address kept here is canonical; bounce() checks the rest when it uses it.
- * Tests:  tests/guests/{traps,syscall,abuse_pointers}.c
+ *         R1  no selector with RPL 0-2 and no flag but the guest's reach the hardware frame.
+ *         R2  a frame that hardware refuses ends in the guest's failsafe callback, never here.
+ * Tests:  tests/host/test_iret.c, tests/guests/{traps,syscall,iret,abuse_iret,abuse_pointers}.c
  */
 #include <callback.h>
-#include <hv/debug.h>
-#include <hv/errno.h>
-#include <hv/hypercall.h>
 #include <hv/pv.h>
+#include <hv/regs.h>
 #include <hv/string.h>
 
 static bool sound(u64 va)	/* 0: none */
@@ -58,22 +57,31 @@ HYPERCALL(stack_switch)
 	return 0;
 }
 
+int check_trap(struct trap_info *t)
+{
+	u64 cs = t->cs;
+
+	if (!is_canonical(t->address))
+		return refuse(-EINVAL, "trap %u: address %lx", t->vector, t->address);
+	if (!fix_code_selector(&cs))
+		return refuse(-EPERM, "trap %u: selector %x", t->vector, t->cs);
+	t->cs = (u16)cs;
+	return 0;
+}
+
 /* 1: there may be another one behind it; 0: it was the last */
 static long load_trap(struct vcpu *v, gva_t from)
 {
 	struct trap_info t;
-	u64 cs;
+	int rc;
 
 	if (copy_from_guest(&t, from, sizeof(t)))
 		return -EFAULT;
 	if (!t.address)
 		return 0;
-	if (!is_canonical(t.address))
-		return refuse(-EINVAL, "trap %u: address %lx", t.vector, t.address);
-	cs = t.cs;
-	if (!fix_code_selector(&cs))
-		return refuse(-EPERM, "trap %u: selector %x", t.vector, t.cs);
-	t.cs = (u16)cs;
+	rc = check_trap(&t);
+	if (rc)
+		return rc;
 	v->pv.traps[t.vector] = t;
 	return 1;
 }
@@ -100,37 +108,27 @@ HYPERCALL(set_trap_table)
 
 static long set_callback(struct vcpu *v, unsigned int type, u64 address, bool mask)
 {
+	struct pv_vcpu *p = &v->pv;
+	bool always;
+	const struct { u64 *entry; bool *masks; } kinds[] = {
+		[CALLBACKTYPE_event] = { &p->event_entry, &always },
+		[CALLBACKTYPE_failsafe] = { &p->failsafe_entry, &p->failsafe_masks_events },
+		[CALLBACKTYPE_syscall] = { &p->syscall_entry, &p->syscall_masks_events },
+		[CALLBACKTYPE_syscall32] = { &p->syscall32_entry, &p->syscall32_masks_events },
+		[CALLBACKTYPE_sysenter_deprecated] = { &p->sysenter_entry, &p->sysenter_masks_events },
+		[CALLBACKTYPE_sysenter] = { &p->sysenter_entry, &p->sysenter_masks_events },
+		[CALLBACKTYPE_nmi] = { &p->traps[2].address, &always },
+	};
+
 	if (!is_canonical(address))
 		return refuse(-EINVAL, "callback %u: address %lx", type, address);
-	switch (type) {
-	case CALLBACKTYPE_event:
-		v->pv.event_entry = address;
-		break;
-	case CALLBACKTYPE_failsafe:
-		v->pv.failsafe_entry = address;
-		v->pv.failsafe_masks_events = mask;
-		break;
-	case CALLBACKTYPE_syscall:
-		v->pv.syscall_entry = address;
-		v->pv.syscall_masks_events = mask;
-		pv_update_direct(v);
-		break;
-	case CALLBACKTYPE_syscall32:
-		v->pv.syscall32_entry = address;
-		v->pv.syscall32_masks_events = mask;
-		break;
-	case CALLBACKTYPE_sysenter_deprecated:
-	case CALLBACKTYPE_sysenter:
-		v->pv.sysenter_entry = address;
-		v->pv.sysenter_masks_events = mask;
-		break;
-	case CALLBACKTYPE_nmi:
-		v->pv.traps[2] = (struct trap_info){ .vector = 2, .cs = FLAT_KERNEL_CS,
-						     .address = address };
-		break;
-	default:
+	if (type >= ARRAY_SIZE(kinds) || !kinds[type].entry)
 		return refuse(-ENOSYS, "callback type %u", type);
-	}
+	if (type == CALLBACKTYPE_nmi)
+		p->traps[2] = (struct trap_info){ .vector = 2, .cs = FLAT_KERNEL_CS };
+	*kinds[type].entry = address;
+	*kinds[type].masks = mask;
+	pv_update_direct(v);
 	return 0;
 }
 
@@ -164,9 +162,41 @@ HYPERCALL(set_segment_base)
 	return 0;
 }
 
-/* a1: set (1) or clear (0) the virtual CR0.TS */
+/* a1: the virtual CR0.TS */
 HYPERCALL(fpu_taskswitch)
 {
 	arch_set_ts(current_vcpu(), a1 != 0);
 	return 0;
+}
+
+static noinline long bad_iret(struct vcpu *v, u64 at, const char *why)
+{
+	domain_crash(v->domain, "vcpu %u: iret frame at %lx %s", v->id, at, why);
+	return 0;
+}
+
+HYPERCALL(iret)
+{
+	struct cpu_user_regs *regs = guest_regs();
+	struct vcpu *v = current_vcpu();
+	struct iret_context f;
+
+	if (!guest_addr_ok(regs->rsp) || copy_from_guest(&f, _gva(regs->rsp), sizeof(f)))
+		return bad_iret(v, regs->rsp, "is not readable");
+	if ((f.cs & 3) == 3) {
+		if (mfn_eq(v->pv.root_user, INVALID_MFN))
+			return bad_iret(v, regs->rsp, "is for user mode, which has no root");
+		arch_toggle_guest_mode(v);
+	}
+	regs->rip = f.rip;
+	regs->cs = (u16)(f.cs | 3);
+	regs->rflags = (f.rflags & GUEST_FLAGS) | X86_RFLAGS_IF | X86_RFLAGS_MBS;
+	regs->rsp = f.rsp;
+	regs->ss = (u16)(f.ss | 3);
+	regs->r11 = f.flags & VGCF_IN_SYSCALL ? regs->rflags : f.r11;
+	regs->rcx = f.flags & VGCF_IN_SYSCALL ? f.rip : f.rcx;
+	v->vcpu_info->evtchn_upcall_mask = !(f.rflags & X86_RFLAGS_IF);
+	v->nmi_pending = false;
+	regs->rax = f.rax;
+	return -ERESTART;	/* the frame is whole: there is no result to store in rax */
 }

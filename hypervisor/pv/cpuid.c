@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CPUID as guests see it.
- *
- * Job:    the hardware's answer, cut down to what a PV guest may use, and the hypervisor's leaves.
+ * Job:    CPUID for guests: the hardware's answer, cut down to what a PV guest may use, and the
+ *         hypervisor's leaves. The policy is in the tables below.
  * Enter:  pv/privop.c (the forced-emulation prefix), pv/msr.c, toolstack policy calls.
- * State:  none: the policy is in the tables below.
  * Holds:  C1  a feature bit is shown only if it is in a table: new hardware adds nothing itself.
  *         C2  no two vcpus share a core as far as leaves 1, 4 and b tell: each is a package.
  * Tests:  tests/host/test_cpuid.c, tests/guests/privop.c
@@ -141,8 +139,7 @@ static void hypervisor_leaf(u32 leaf, u32 sub, struct cpuid_leaf *out)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(leaves); i++)
-		if (leaf == leaves[i].leaf && sub >= leaves[i].first_sub &&
-		    sub <= leaves[i].last_sub)
+		if (leaf == leaves[i].leaf && sub >= leaves[i].first_sub && sub <= leaves[i].last_sub)
 			*out = leaves[i].shown;
 }
 
@@ -210,7 +207,7 @@ static void special(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *
 void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
 	struct cpuid_leaf hw;
-	unsigned int i;
+	unsigned int i, w;
 
 	*out = (struct cpuid_leaf){ 0 };
 	if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= 0x4000ffff) {
@@ -224,12 +221,9 @@ void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out
 	for (i = 0; i < ARRAY_SIZE(policy); i++)
 		if (leaf >= policy[i].first && leaf <= policy[i].last &&
 		    sub >= policy[i].first_sub && sub <= policy[i].last_sub &&
-		    (!policy[i].xstate || !(policy[i].xstate & ~usable_xstate()))) {
-			out->a |= hw.a & policy[i].mask.a;
-			out->b |= hw.b & policy[i].mask.b;
-			out->c |= hw.c & policy[i].mask.c;
-			out->d |= hw.d & policy[i].mask.d;
-		}
+		    (!policy[i].xstate || !(policy[i].xstate & ~usable_xstate())))
+			for (w = 0; w < 4; w++)
+				(&out->a)[w] |= (&hw.a)[w] & (&policy[i].mask.a)[w];
 	special(v, leaf, sub, out);
 	for (i = 0; i < CPUID_WORDS; i++)
 		if (cpuid_words[i].leaf == leaf && (cpuid_words[i].sub == sub || cpuid_words[i].any_sub))

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Decoding the few instructions that are emulated.
- *
- * Job:    fetch at the guest's rip and decode privileged instructions and stores to memory:
- *         operands, immediates, effective addresses.
+ * Job:    fetch and decode the few instructions that are emulated, privileged ones and stores to
+ *         memory: operands, immediates, effective addresses.
  * Enter:  pv/privop.c (#GP), pv/ptwr.c (write faults on page tables).
  * Holds:  N1  at most 15 bytes are fetched, each once, and the next page only when needed.
  *         N2  what is not in opcodes[] is -EINVAL: nothing is guessed.
  * Tests:  tests/host/test_decode.c, tests/fuzz/fuzz_decode.c
  */
-#include <hv/errno.h>
 #include <hv/pv.h>
 #include <hv/regs.h>
 
@@ -80,21 +77,16 @@ static const u32 opcodes[512] = {
 	[0xc7] = A_STORE | A_IMMZ | A_GROUP(1),
 	[0xe4 ... 0xe7] = A_IO | A_IMM8 | A_BYTE,		/* IN OUT imm8 */
 	[0xec ... 0xef] = A_IO | A_BYTE,			/* IN OUT dx */
-	[0xf4] = A_OK,						/* HLT */
 	[0xf6 ... 0xf7] = A_RMW | A_BYTE | A_GROUP(0xc),	/* NOT NEG */
-	[0xfa ... 0xfb] = A_OK,					/* CLI STI */
 	[0xfe ... 0xff] = A_RMW | A_BYTE | A_GROUP(3),		/* INC DEC */
 	[0x100 ... 0x101] = A_MODRM,				/* system groups */
-	[0x106] = A_OK,						/* CLTS */
-	[0x108 ... 0x109] = A_OK,					/* INVD WBINVD */
 	[0x120 ... 0x123] = A_MODRM | A_REGS,			/* MOV CR, DR */
-	[0x130 ... 0x133] = A_OK,					/* WRMSR RDTSC RDMSR ... */
-	[0x1a2] = A_OK,						/* CPUID */
-	[0x1ab] = A_RMW | A_BITS,				/* BTS r/m,r */
+	/* HLT, CLI STI, CLTS, INVD WBINVD; WRMSR RDTSC RDMSR ..., CPUID */
+	[0xf4] = A_OK, [0xfa ... 0xfb] = A_OK, [0x106] = A_OK, [0x108 ... 0x109] = A_OK,
+	[0x130 ... 0x133] = A_OK, [0x1a2] = A_OK,
+	[0x1ab] = A_RMW | A_BITS, [0x1b3] = A_RMW | A_BITS, [0x1bb] = A_RMW | A_BITS, /* BTS BTR BTC */
+	[0x1ba] = A_RMW | A_IMM8 | A_GROUP(0xe0),		/* the same r/m,imm8 */
 	[0x1b0 ... 0x1b1] = A_RMW | A_BYTE,			/* CMPXCHG */
-	[0x1b3] = A_RMW | A_BITS,				/* BTR */
-	[0x1ba] = A_RMW | A_IMM8 | A_GROUP(0xe0),		/* BTS BTR BTC r/m,imm8 */
-	[0x1bb] = A_RMW | A_BITS,				/* BTC */
 	[0x1c0 ... 0x1c1] = A_RMW | A_BYTE,			/* XADD */
 	[0x1c3] = A_STORE,					/* MOVNTI */
 	[0x1c7] = A_RMW | A_GROUP(2),				/* CMPXCHG8B */
@@ -176,12 +168,9 @@ static int code_mode(const struct vcpu *v, u16 cs)
 
 static u64 segment_base(struct vcpu *v, u8 prefix)
 {
-	if (prefix == 0x64)
-		return arch_get_segment_base(v, SEGBASE_FS);
-	if (prefix == 0x65)
-		return arch_get_segment_base(v, v->pv.in_kernel ? SEGBASE_GS_KERNEL :
-								  SEGBASE_GS_USER);
-	return 0;
+	unsigned int gs = v->pv.in_kernel ? SEGBASE_GS_KERNEL : SEGBASE_GS_USER;
+
+	return prefix ? arch_get_segment_base(v, prefix == 0x64 ? SEGBASE_FS : gs) : 0;
 }
 
 /* --- decoding --- */
@@ -193,30 +182,22 @@ static u8 get_prefixes(struct fetch *f, struct insn *in)
 
 	for (;;) {
 		b = get8(f);
-		switch (b) {
-		case 0x66:
-			in->opsize = 2;
-			break;
-		case 0x67:
-			in->addr32 = true;
-			break;
-		case 0xf0:
-			in->lock = true;
-			break;
-		case 0xf2: case 0xf3:
-			in->rep = true;
-			break;
-		case 0x26: case 0x2e: case 0x36: case 0x3e:
-			break;				/* bases are 0 in 64-bit mode */
-		case 0x64: case 0x65:
-			in->segment = b;
-			break;
-		default:
-			if (in->code32 || (b & 0xf0) != 0x40)
-				return b;
+		if (!in->code32 && (b & 0xf0) == 0x40) {
 			in->rex = b;
 			continue;
 		}
+		if (b == 0x66)
+			in->opsize = 2;
+		else if (b == 0x67)
+			in->addr32 = true;
+		else if (b == 0xf0)
+			in->lock = true;
+		else if (b == 0xf2 || b == 0xf3)
+			in->rep = true;
+		else if (b == 0x64 || b == 0x65)
+			in->segment = b;
+		else if ((b & 0xe7) != 0x26)	/* ES CS SS DS: base 0 in 64-bit mode */
+			return b;
 		in->rex = 0;	/* REX counts only right before the opcode */
 	}
 }

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptor tables, selectors and debug registers of guests.
- *
- * Job:    say which descriptors a guest may have; install GDT and LDT frames; set breakpoints.
- * Enter:  the hypercall table; pv/mmuext.c (LDT), pagetable.c (validate_seg_page), vcpu_op.c.
- * State:  v->pv.gdt_*, ldt_*, dr[].
+ * Job:    which descriptors and selectors a guest may have; its GDT, LDT and breakpoints.
+ * Enter:  the hypercall table; pv/mmu_update.c (LDT), pagetable.c (validate_seg_page), vcpu_op.c.
  * Locks:  the domain's mmu_lock around typed references (PT_seg).
  * Holds:  G1  every frame in a vcpu's GDT or LDT is PT_seg, held with one typed reference.
  *         G2  a present descriptor in a PT_seg frame is code or data of ring 3: no gate, no TSS, no
@@ -12,7 +9,6 @@
  *         G3  no breakpoint lies on a hypervisor address, none on ports.
  * Tests:  tests/host/test_descriptors.c, tests/guests/{descriptors,debugregs,abuse_segments}.c
  */
-#include <hv/hypercall.h>
 #include <hv/l1.h>
 #include <hv/string.h>
 
@@ -119,11 +115,6 @@ int set_gdt_frames(struct vcpu *v, const u64 *mfns, unsigned int entries)
 	return replace_table(v, v->pv.gdt_frames, &v->pv.gdt_ents, frames, entries, arch_load_gdt);
 }
 
-void drop_gdt(struct vcpu *v)
-{
-	set_gdt_frames(v, NULL, 0);
-}
-
 /* v: current, or ents == 0. What base maps to now; pages that are not mapped stay holes. */
 int set_ldt(struct vcpu *v, u64 base, unsigned int ents)
 {
@@ -146,11 +137,6 @@ int set_ldt(struct vcpu *v, u64 base, unsigned int ents)
 	return replace_table(v, v->pv.ldt_frames, &v->pv.ldt_ents, frames, ents, arch_load_ldt);
 }
 
-void drop_ldt(struct vcpu *v)
-{
-	set_ldt(v, 0, 0);
-}
-
 /* a1: array of u64 frame numbers, a2: entries */
 HYPERCALL(set_gdt)
 {
@@ -158,7 +144,7 @@ HYPERCALL(set_gdt)
 	u32 entries = (u32)a2;
 
 	if (entries > FIRST_RESERVED_GDT_ENTRY)
-		return refuse(-EINVAL, "set_gdt with %u entries", entries);
+		return refuse(-EINVAL, "GDT with %u entries", entries);
 	if (copy_from_guest(mfns, _gva(a1), pages_of(entries) * sizeof(u64)))
 		return -EFAULT;
 	return set_gdt_frames(current_vcpu(), mfns, entries);
@@ -202,14 +188,13 @@ int set_guest_debugreg(struct vcpu *v, unsigned int reg, u64 val)
 {
 	u64 conditions;
 
-	if (reg < 4) {
-		if (!guest_addr_ok(val) || !is_canonical(val))
-			return refuse(-EPERM, "breakpoint at %lx", val);
-	} else if ((reg != 6 && reg != 7) || val >> 32) {
+	if (reg < 4 && (!guest_addr_ok(val) || !is_canonical(val)))
+		return refuse(-EPERM, "breakpoint at %lx", val);
+	if (reg == 4 || reg == 5 || reg > 7 || (reg >= 6 && val >> 32))
 		return refuse(-EINVAL, "DR%u = %lx", reg, val);
-	} else if (reg == 6) {
+	if (reg == 6) {
 		val &= DR6_OWN;
-	} else {
+	} else if (reg == 7) {
 		/* when all breakpoints are off their conditions are not kept */
 		val &= val & 0xff ? DR7_OWN : 0x300;
 		/*

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypercall table, continuations and multicalls.
- *
  * Job:    number -> handler; how a long operation stops and goes on; lists of hypercalls.
  * Enter:  entry.S through hypercall_table[]; handlers call hypercall_preempt() and _continue().
  * State:  the frame of the current vcpu; v->mc while a multicall runs.
@@ -11,7 +9,7 @@
  */
 #include <mca.h>
 #include <hv/evtchn.h>
-#include <hv/hypercall.h>
+#include <hv/pv.h>
 
 #define MC_CHUNK 8		/* entries that are copied, and run without a preemption point */
 
@@ -20,7 +18,7 @@ static long no_hypercall(u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 a6)
 	return -ENOSYS;
 }
 
-#define HYPERCALL_DECLARE(name) [__HYPERVISOR_##name] = do_##name,
+#define ROW(name) [__HYPERVISOR_##name] = do_##name,
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"	/* the range first, then what exists */
 const hypercall_fn hypercall_table[NR_HYPERCALLS] = {
@@ -28,7 +26,7 @@ const hypercall_fn hypercall_table[NR_HYPERCALLS] = {
 #include <hv/hypercalls.def>
 };
 #pragma GCC diagnostic pop
-#undef HYPERCALL_DECLARE
+#undef ROW
 
 bool hypercall_preempt(void)
 {

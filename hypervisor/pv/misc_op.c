@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small hypercalls: xen_version, console_io, vm_assist, mca, xenpmu_op.
- *
- * Job:    say what the hypervisor is; the emergency console; per-domain behaviour bits.
- * Enter:  the hypercall table.
+ * Job:    xen_version, console_io (the emergency console), vm_assist, xenpmu_op.
  * State:  hv_cmdline, set by boot/start.c; v->pv.vm_assist (alike in all vcpus of a domain).
  * Tests:  tests/host/test_hypercall.c, tests/guests/hello.c
  */
-#include <mca.h>
 #include <version.h>
-#include <hv/hypercall.h>
 #include <hv/options.h>
-#include <hv/string.h>
+#include <hv/pv.h>
 
 char hv_cmdline[1024];
 
@@ -47,9 +42,7 @@ static long build_id(const struct domain *d, gva_t to)
 		return -EFAULT;
 	if (room < len)
 		return room ? -ENOBUFS : -EINVAL;
-	if (copy_to_guest(_gva(gva_x(to) + offsetof(struct xen_build_id, buf)), id, (size_t)len))
-		return -EFAULT;
-	return len;
+	return copy_to_guest(_gva(gva_x(to) + offsetof(struct xen_build_id, buf)), id, (size_t)len) ?: len;
 }
 
 HYPERCALL(xen_version)
@@ -113,15 +106,13 @@ static long console_out(struct domain *d, u64 count, u64 buf, u64 a4, u64 a5)
 static long console_in(u64 count, u64 buf)
 {
 	char text[128];
-	u64 total;
+	u64 total = 0;
 	size_t n;
 
-	for (total = 0; total < count; total += n) {
-		n = console_input_read(text, min(count - total, sizeof(text)));
-		if (!n)
-			break;
+	while ((n = console_input_read(text, min(count - total, sizeof(text))))) {
 		if (copy_to_guest(_gva(buf + total), text, n))
 			return -EFAULT;
+		total += n;
 	}
 	return (long)total;
 }
@@ -147,17 +138,18 @@ HYPERCALL(console_io)
 HYPERCALL(vm_assist)
 {
 	struct domain *d = current_vcpu()->domain;
-	unsigned int i;
+	struct vcpu *v;
 
 	if (a2 >= 64 || !(VM_ASSIST_VALID & BIT(a2)))
 		return refuse(-EINVAL, "vm_assist type %lu", a2);
 	if (a1 != VMASST_CMD_enable && a1 != VMASST_CMD_disable)
 		return -ENOSYS;
-	for (i = 0; i < d->max_vcpus; i++)
-		if (d->vcpu[i] && a1 == VMASST_CMD_enable)
-			atomic_or(&d->vcpu[i]->pv.vm_assist, BIT(a2));
-		else if (d->vcpu[i])
-			atomic_and(&d->vcpu[i]->pv.vm_assist, ~BIT(a2));
+	for_each_vcpu(d, v) {
+		if (a1 == VMASST_CMD_enable)
+			atomic_or(&v->pv.vm_assist, BIT(a2));
+		else
+			atomic_and(&v->pv.vm_assist, ~BIT(a2));
+	}
 	return 0;
 }
 
@@ -165,63 +157,4 @@ HYPERCALL(vm_assist)
 HYPERCALL(xenpmu_op)
 {
 	return -EOPNOTSUPP;
-}
-
-/* All CPUs are alike but for their numbers. */
-static long physcpuinfo(struct xen_mc_physcpuinfo *p)
-{
-	struct cpuid_leaf l0, l1, e1;
-	struct mcinfo_logical_cpu c;
-	cpumask_t m = cpu_online_map;
-	u32 n, family;
-
-	arch_cpuid(0, 0, &l0);
-	arch_cpuid(1, 0, &l1);
-	arch_cpuid(0x80000001, 0, &e1);
-	family = (l1.a >> 8) & 15;
-	c = (struct mcinfo_logical_cpu){
-		.mc_clusterid = ~0U, .mc_ncores = 1, .mc_ncores_active = 1, .mc_nthreads = 1,
-		.mc_cpuid_level = (s32)l0.a,
-		.mc_family = family + (family == 15 ? (l1.a >> 20) & 255 : 0),
-		.mc_model = ((l1.a >> 4) & 15) + ((l1.a >> 12) & 0xf0), .mc_step = l1.a & 15,
-		.mc_cpu_caps = { [MC_CAPS_STD_EDX] = l1.d, [MC_CAPS_STD_ECX] = l1.c,
-				 [MC_CAPS_AMD_EDX] = e1.d, [MC_CAPS_AMD_ECX] = e1.c },
-		.mc_cache_alignment = 64,
-	};
-	memcpy(c.mc_vendorid, (u32[]){ l0.b, l0.d, l0.c }, 12);
-	for (n = 0; m && (n < p->ncpus || !p->info); m &= m - 1, n++) {
-		c.mc_cpunr = (u32)__builtin_ctzl(m);
-		c.mc_coreid = (u16)c.mc_cpunr;
-		c.mc_apicid = cpu_apicid[c.mc_cpunr];
-		if (p->info && copy_to_guest(_gva(p->info + n * sizeof(c)), &c, sizeof(c)))
-			return -EFAULT;
-	}
-	p->ncpus = n;
-	return 0;
-}
-
-/* a1: struct xen_mc. Machine checks are fatal here, so there never is a record to fetch. */
-HYPERCALL(mca)
-{
-	struct xen_mc op;
-	long rc = 0;
-
-	if (!current_vcpu()->domain->is_hardware)
-		return -EPERM;
-	if (copy_from_guest(&op, _gva(a1), sizeof(op)))
-		return -EFAULT;
-	if (op.interface_version != XEN_MCA_INTERFACE_VERSION)
-		return -EACCES;
-	switch (op.cmd) {
-	case XEN_MC_fetch:
-		op.u.mc_fetch.flags = op.u.mc_fetch.flags & XEN_MC_ACK ? XEN_MC_OK : XEN_MC_NODATA;
-		op.u.mc_fetch.fetch_id = 0;
-		break;
-	case XEN_MC_physcpuinfo:
-		rc = physcpuinfo(&op.u.mc_physcpuinfo);
-		break;
-	default:
-		return op.cmd == XEN_MC_notifydomain ? -EINVAL : -ENOSYS;
-	}
-	return rc ?: copy_to_guest(_gva(a1), &op, sizeof(op));
 }

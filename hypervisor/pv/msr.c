@@ -1,26 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Model-specific registers as guests see them.
- *
  * Job:    RDMSR and WRMSR of guest kernels: a table of what is answered and how.
  * Enter:  pv/privop.c.
- * State:  segment bases and TSC_AUX of the vcpu; everything else is fixed or the hardware's.
  * Holds:  M1  what is not in the table is refused (#GP): nothing of the machine leaks or changes.
  *         M2  the only hardware MSR a guest writes here is PRED_CMD (a barrier, without state).
  * Tests:  tests/host/test_msr.c, tests/guests/privop.c
  */
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/pv.h>
 
-#define MSR_TSC			0x010
-#define MSR_APIC_BASE		0x01b
-#define MSR_PRED_CMD		0x049
-#define MSR_MISC_ENABLE		0x1a0
-#define MSR_HYPERCALL_PAGE	0x40000000
-#define MSR_FS_BASE		0xc0000100
-#define MSR_KERNEL_GS_BASE	0xc0000102
-#define MSR_TSC_AUX		0xc0000103
+enum {
+	MSR_TSC = 0x10, MSR_APIC_BASE = 0x1b, MSR_PRED_CMD = 0x49, MSR_MISC_ENABLE = 0x1a0,
+	MSR_HYPERCALL_PAGE = 0x40000000, MSR_FS_BASE = 0xc0000100, MSR_KERNEL_GS_BASE = 0xc0000102,
+	MSR_TSC_AUX = 0xc0000103
+};
 
 #define PAT_VALUE		0x50100070406UL
 #define EFER_VALUE		0xd01UL		/* SCE LME LMA NX */

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guest page tables: what an entry may say, and what it holds.
- *
- * Job:    validate and devalidate tables; replace single entries; promote trees; roots.
- * Enter:  pv/mmu_update.c, mmuext.c, ptwr.c; core/frame.c (validate_table, devalidate_table).
- * State:  the guests' tables themselves, reached through the direct map.
+ * Job:    guest page tables: what an entry may say, and what it holds. Validate and devalidate
+ *         tables; replace single entries; promote trees; roots.
+ * Enter:  pv/mmu_update.c, ptwr.c; core/frame.c (validate_table, devalidate_table).
  * Locks:  mmu_lock of the tables' owner for everything that writes or retypes.
  * Holds:  P1-P3 in hv/pv.h.
  *         P4  one step (validate, devalidate) touches at most 512 entries and never recurses:
  *             children must be validated before their parent (promote_tree).
  * Tests:  tests/host/test_pagetable.c, tests/guests/{mmu,pin,abuse_pagetypes,abuse_l4slots}.c
  */
-#include <hv/debug.h>
 #include <hv/l1.h>
 
 /*

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * physdev_op: the hardware domain's hand on interrupts, PCI devices and I/O privilege.
- *
- * Job:    check and translate; the work is in core/access.c (pirqs) and x86 (hv/irq.h).
- * Enter:  the hypercall table.
- * State:  v->pv.iopl and its I/O bitmap; d->pirq[]; d->pirq_eoi_mfn.
+ * Job:    physdev_op, the hardware domain's hand on interrupts, PCI devices and I/O privilege:
+ *         check and translate; the work is in core/access.c (pirqs) and x86 (hv/irq.h).
  * Locks:  d->evtchn_lock for pirqs.
  * Holds:  PD1  only what is marked ALL in ops[] is for domains that own no hardware, and it touches
  *              nothing but the caller.
@@ -12,10 +9,8 @@
  * Tests:  tests/guests/abuse_physdev.c, abuse_iopl.c, tests/linux
  */
 #include <physdev.h>
-#include <hv/debug.h>
-#include <hv/errno.h>
+#include <hv/access.h>
 #include <hv/evtchn.h>
-#include <hv/hypercall.h>
 #include <hv/irq.h>
 #include <hv/pv.h>
 
@@ -129,13 +124,13 @@ static int map_msi(struct domain *d, const struct physdev_map_pirq *op)
 	return pirq;
 }
 
-static long map_pirq(struct domain *caller, struct physdev_map_pirq *op)
+static long map_pirq(struct physdev_map_pirq *op)
 {
-	struct domain *d = domain_get(op->domid == DOMID_SELF ? caller->id : op->domid);
-	int rc;
+	struct domain *d;
+	int rc = (int)op_domain(op->domid, &d);
 
-	if (!d)
-		return -ESRCH;
+	if (rc)
+		return rc;
 	if (op->type == MAP_PIRQ_TYPE_GSI)
 		rc = map_gsi(d, op);
 	else if (op->type == MAP_PIRQ_TYPE_MSI || op->type == MAP_PIRQ_TYPE_MSI_SEG ||
@@ -148,15 +143,15 @@ static long map_pirq(struct domain *caller, struct physdev_map_pirq *op)
 	return min(rc, 0);
 }
 
-static long unmap_pirq(struct domain *caller, const struct physdev_unmap_pirq *op)
+static long unmap_pirq(const struct physdev_unmap_pirq *op)
 {
-	struct domain *d = domain_get(op->domid == DOMID_SELF ? caller->id : op->domid);
-	int rc;
+	struct domain *d;
+	long rc = op_domain(op->domid, &d);
 
-	if (!d)
-		return -ESRCH;
-	rc = pirq_unmap(d, (u32)op->pirq);
-	domain_put(d);
+	if (!rc) {
+		rc = pirq_unmap(d, (u32)op->pirq);
+		domain_put(d);
+	}
 	return rc;
 }
 
@@ -187,9 +182,9 @@ static long operate(struct domain *d, unsigned int cmd, union arg *a)
 	case PHYSDEVOP_pirq_eoi_gmfn_v1: case PHYSDEVOP_pirq_eoi_gmfn_v2:
 		return eoi_map(d, _mfn(a->eoi_map.gmfn), cmd == PHYSDEVOP_pirq_eoi_gmfn_v1);
 	case PHYSDEVOP_map_pirq:
-		return map_pirq(d, &a->map);
+		return map_pirq(&a->map);
 	case PHYSDEVOP_unmap_pirq:
-		return unmap_pirq(d, &a->unmap);
+		return unmap_pirq(&a->unmap);
 	case PHYSDEVOP_get_free_pirq:	/* without an interrupt: map_pirq gives it one */
 		rc = pirq_map(d, -1, -1, 1);
 		a->free_pirq.pirq = (u32)rc;

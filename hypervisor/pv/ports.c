@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Port I/O of guests.
- *
- * Job:    who may name a port at all (IOPL, I/O bitmap); what a port means: hidden, emulated or
- *         passed to the hardware.
+ * Job:    port I/O of guests: who may name a port at all (IOPL, I/O bitmap); what a port means:
+ *         hidden, emulated or passed to the hardware.
  * Enter:  pv/privop.c.
  * State:  d->cmos_index, d->pci_cf8; v->pv.iopl, iobmp.
  * Locks:  cmos_lock (RANK_LEAF) around an index and data cycle.
@@ -11,8 +9,6 @@
  *         I2  a domain that owns no devices reads ones and writes nowhere.
  * Tests:  tests/host/test_privop.c, tests/guests/abuse_iopl.c
  */
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/irq.h>
 #include <hv/pv.h>
 
@@ -120,19 +116,10 @@ static u8 byte_io(struct domain *d, u16 port, u8 val, bool write)
 	return hw_io(port, 1, val, write);
 }
 
-/* Can the whole access go to the hardware at once? (Else it is done byte by byte.) */
-static bool all_pass(const struct domain *d, u16 port, unsigned int size)
-{
-	while (size--)
-		if (port_kind(d, (u16)(port + size)) != IO_pass)
-			return false;
-	return true;
-}
-
 static u32 port_io(struct domain *d, u16 port, unsigned int size, u32 val, bool write)
 {
-	u32 res = 0;
-	unsigned int i;
+	bool pass = true;
+	u32 i, res = 0;
 
 	if (!d->is_hardware || (u32)port + size > 0x10000)
 		return ~0U;
@@ -144,7 +131,9 @@ static u32 port_io(struct domain *d, u16 port, unsigned int size, u32 val, bool 
 	/* configuration data, if the access does not leave the register */
 	if ((port & 0xfffc) == 0xcfc && (port & 3) + size <= 4 && port_kind(d, port) == IO_pci_data)
 		return pci_io(d, port, size, val, write);
-	if (likely(all_pass(d, port, size)))
+	for (i = 0; i < size; i++)
+		pass &= port_kind(d, (u16)(port + i)) == IO_pass;
+	if (likely(pass))
 		return hw_io(port, size, val, write);
 	for (i = 0; i < size; i++)
 		res |= (u32)byte_io(d, (u16)(port + i), (u8)(val >> (i * 8)), write) << (i * 8);

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Privileged instructions of guests, which run in ring 3 and so end in #GP.
- *
- * Job:    emulate control and debug register moves, MSR access, XSETBV, CPUID, TLB and cache
- *         instructions; hand port I/O to pv/ports.c.
+ * Job:    emulate privileged instructions, which end in #GP in ring 3: control and debug register
+ *         moves, MSR access, XSETBV, CPUID, TLB and cache instructions, port I/O (pv/ports.c).
  * Enter:  pv/bounce.c: #GP with error code 0 (emulate_privop), #UD (emulate_forced).
- * State:  the current vcpu's frame and virtual registers.
- * Locks:  mmu_lock inside set_kernel_root() (MOV to CR3).
  * Holds:  O1  an instruction is emulated whole, with rip behind it, or not at all.
  *         O2  what only ring 0 may do is done for guest kernel mode only, whatever the bytes at rip
  *             say: another thread may have changed them since the fault.
  * Tests:  tests/host/test_privop.c, tests/guests/privop.c
  */
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/pv.h>
 #include <hv/regs.h>
 
@@ -22,8 +16,6 @@
  * operand cannot be written; other errors: refused, the guest gets its exception.
  */
 
-#define CR0_BASE (X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | \
-		  X86_CR0_PG)
 /* Always on for a guest, and what it may switch in its own view (hardware has it on anyway). */
 #define CR4_BASE (X86_CR4_PAE | X86_CR4_MCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
 #define CR4_OWN (X86_CR4_DE | X86_CR4_FSGSBASE | X86_CR4_OSXSAVE)
@@ -41,7 +33,7 @@ static void set_edx_eax(struct cpu_user_regs *regs, u64 val)
 
 static u64 guest_cr0(const struct vcpu *v)
 {
-	return CR0_BASE | (v->pv.ts ? X86_CR0_TS : 0);
+	return GUEST_CR0 | (v->pv.ts ? X86_CR0_TS : 0);
 }
 
 static int write_cr3(struct vcpu *v, u64 val)
@@ -70,7 +62,7 @@ static int write_cr(struct vcpu *v, unsigned int cr, u64 val)
 {
 	switch (cr) {
 	case 0:
-		if ((val ^ CR0_BASE) & ~X86_CR0_TS)
+		if ((val ^ GUEST_CR0) & ~X86_CR0_TS)
 			return refuse(-EPERM, "CR0 = %lx", val);
 		arch_set_ts(v, val & X86_CR0_TS);
 		return 0;

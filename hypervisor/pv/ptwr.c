@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writable page tables: a store by the guest kernel through the read-only mapping of a table.
- *
- * Job:    recognise the fault, work out the new entry, change it as mmu_update would.
+ * Job:    writable page tables: a store by the guest kernel through the read-only mapping of a
+ *         table is recognised, and the entry changed as mmu_update would.
  * Enter:  pv/bounce.c, page faults of guest kernel mode on present, read-only pages.
  * Locks:  the domain's mmu_lock around the walk and the change; guest memory is read before it.
  * Holds:  W1  only L1 entries are written so; the instruction is emulated whole or the guest gets
@@ -10,7 +9,6 @@
  *         W2  the target is found under the lock: what an earlier walk said may be gone.
  * Tests:  tests/guests/ptwr.c
  */
-#include <hv/debug.h>
 #include <hv/l1.h>
 #include <hv/regs.h>
 

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sched_op and set_timer_op: a guest gives up its CPU, or stops.
- *
- * Job:    yield, block, poll, shutdown, watchdog, pinning.
- * Enter:  the hypercall table.
- * State:  v->pause_flags (VPF_blocked, VPF_polling), d->poll_mask, d->watchdog[].
- * Locks:  d->lock for the watchdogs.
+ * Job:    sched_op, set_timer_op: a guest gives up its CPU, or stops; watchdogs, pinning.
+ * State:  v->pause_flags (VPF_blocked, VPF_polling), d->poll_mask, d->watchdog[] (d->lock).
  * Holds:  SO1  a vcpu that blocks or polls announces it first and looks for events then; a sender
  *              marks the event first and looks for sleepers then: no wake-up is lost.
  * Tests:  tests/host/test_evtchn.c, tests/guests/{evtchn,shutdown,smp}.c
@@ -14,7 +10,7 @@
 #include <sched.h>
 #include <hv/clock.h>
 #include <hv/evtchn.h>
-#include <hv/hypercall.h>
+#include <hv/pv.h>
 
 #define MAX_POLL_PORTS 128
 
@@ -80,22 +76,19 @@ static long watchdog(struct domain *d, const struct sched_watchdog *w)
 /* The hardware domain wants a vcpu on one CPU for a while (SMM calls and such). */
 static long pin_override(struct vcpu *v, int pcpu)
 {
-	long rc = 0;
+	bool pin = pcpu >= 0;
+	long rc;
 
 	if (!v->domain->is_hardware)
 		return -EPERM;
 	if (pcpu >= NR_CPUS)
 		return -EINVAL;
-	if (pcpu < 0) {
-		if (v->pinned)
-			rc = sched_set_affinity(v, v->pin_saved, v->sched.soft_affinity);
-		v->pinned = false;
-		return rc;
-	}
+	if (!pin && !v->pinned)
+		return 0;
 	if (!v->pinned)
 		v->pin_saved = v->sched.hard_affinity;
-	rc = sched_set_affinity(v, BIT(pcpu), v->sched.soft_affinity);
-	v->pinned |= !rc;
+	rc = sched_set_affinity(v, pin ? BIT(pcpu) : v->pin_saved, v->sched.soft_affinity);
+	v->pinned = pin && (!rc || v->pinned);
 	return rc;
 }
 
@@ -113,17 +106,21 @@ static long remote_shutdown(const struct domain *caller, const struct sched_remo
 	return 0;
 }
 
+static long shut_down(struct domain *d, u8 reason, bool now)
+{
+	if (now)
+		domain_shutdown(d, reason);
+	else if (!d->is_shut_down)
+		d->shutdown_code = reason;
+	return 0;
+}
+
 /* a1: SCHEDOP_*, a2: argument */
 HYPERCALL(sched_op)
 {
 	struct vcpu *v = current_vcpu();
 	struct domain *d = v->domain;
 	gva_t arg = _gva(a2);
-	struct sched_shutdown stop;
-	struct sched_poll wait;
-	struct sched_remote_shutdown remote;
-	struct sched_watchdog dog;
-	struct sched_pin_override pin;
 
 	switch (a1) {
 	case SCHEDOP_yield:
@@ -134,22 +131,17 @@ HYPERCALL(sched_op)
 		sched_block();
 		return 0;
 	case SCHEDOP_poll:
-		return copy_from_guest(&wait, arg, sizeof(wait)) ?: poll(v, &wait);
+		return with_arg(struct sched_poll, p, arg, poll(v, &p));
 	case SCHEDOP_shutdown:
 	case SCHEDOP_shutdown_code:
-		if (copy_from_guest(&stop, arg, sizeof(stop)))
-			return -EFAULT;
-		if (a1 == SCHEDOP_shutdown)
-			domain_shutdown(d, (u8)stop.reason);
-		else if (!d->is_shut_down)
-			d->shutdown_code = (u8)stop.reason;
-		return 0;
+		return with_arg(struct sched_shutdown, s, arg,
+				shut_down(d, (u8)s.reason, a1 == SCHEDOP_shutdown));
 	case SCHEDOP_remote_shutdown:
-		return copy_from_guest(&remote, arg, sizeof(remote)) ?: remote_shutdown(d, &remote);
+		return with_arg(struct sched_remote_shutdown, r, arg, remote_shutdown(d, &r));
 	case SCHEDOP_watchdog:
-		return copy_from_guest(&dog, arg, sizeof(dog)) ?: watchdog(d, &dog);
+		return with_arg(struct sched_watchdog, w, arg, watchdog(d, &w));
 	case SCHEDOP_pin_override:
-		return copy_from_guest(&pin, arg, sizeof(pin)) ?: pin_override(v, pin.pcpu);
+		return with_arg(struct sched_pin_override, p, arg, pin_override(v, p.pcpu));
 	}
 	return refuse(-ENOSYS, "sched_op %lu", a1);
 }
@@ -159,9 +151,8 @@ HYPERCALL(set_timer_op)
 {
 	struct vcpu *v = current_vcpu();
 
-	if (!a1)
-		clock_stop_singleshot(v);
-	else
-		clock_set_singleshot(v, a1, 0);
+	if (a1)
+		return clock_set_singleshot(v, a1, 0);
+	clock_stop_singleshot(v);
 	return 0;
 }

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The effect of a decoded store on the 8-byte word that holds its operand.
- *
- * Job:    compute the new word, the registers and the flags: a pure function of its arguments.
+ * Job:    the effect of a decoded store on the 8-byte word that holds its operand.
  * Enter:  pv/ptwr.c, after decode_insn().
- * Holds:  W1  no memory is read or written; the caller compares and stores.
- *         W2  all of the instruction's effects are in regs and *new, or none (-EINVAL).
+ * Holds:  S1  no memory is read or written: the caller compares and stores.
+ *         S2  all of the instruction's effects are in regs and *new, or none (-EINVAL).
  * Tests:  tests/host/test_decode.c (against the processor itself)
  */
-#include <hv/errno.h>
 #include <hv/pv.h>
 #include <hv/regs.h>
 

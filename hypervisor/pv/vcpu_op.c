@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vcpu_op: bringing vcpus up and down, their context, their memory areas and timers.
- *
- * Job:    VCPUOP_*; check and install a whole vcpu context; the registered vcpu_info.
- * Enter:  the hypercall table; core/domain.c (pv_vcpu_release).
- * State:  struct vcpu, above all v->pv and v->regs of a vcpu that does not run.
+ * Job:    vcpu_op: bringing vcpus up and down, their context, their memory areas and timers.
+ * Enter:  the hypercall table; core/domain.c (pv_vcpu_release); control/domctl_vcpu.c (contexts).
  * Locks:  d->lock around a vcpu's set-up; d->evtchn_lock while vcpu_info moves.
  * Holds:  VO1  a context is installed whole, or the vcpu stays not initialised.
  *         VO2  v->vcpu_info always points at memory that stays: shared_info, a page that is held
@@ -12,15 +9,10 @@
  * Tests:  tests/host/test_vcpu_op.c, tests/guests/{smp,timer}.c
  */
 #include <hv/clock.h>
-#include <hv/hypercall.h>
 #include <hv/page_alloc.h>
+#include <hv/pv.h>
 #include <hv/regs.h>
 #include <hv/string.h>
-
-/* Flags that a context may load; the same as iret's. */
-#define CONTEXT_FLAGS (X86_RFLAGS_CF | X86_RFLAGS_PF | X86_RFLAGS_AF | X86_RFLAGS_ZF | \
-		       X86_RFLAGS_SF | X86_RFLAGS_TF | X86_RFLAGS_DF | X86_RFLAGS_OF | \
-		       X86_RFLAGS_RF | X86_RFLAGS_AC | X86_RFLAGS_ID)
 
 /* What can be said without touching v; selectors in c, which is our copy, are made legal. */
 static int check_context(struct vcpu_guest_context *c)
@@ -29,31 +21,23 @@ static int check_context(struct vcpu_guest_context *c)
 				  c->gs_base_kernel, c->gs_base_user, c->event_callback_eip,
 				  c->failsafe_callback_eip, c->syscall_callback_eip };
 	u64 cs = c->user_regs.cs, ss = c->user_regs.ss;
-	struct trap_info *t;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(addresses); i++)
 		if (!is_canonical(addresses[i]))
 			return refuse(-EINVAL, "vcpu context: address %lx", addresses[i]);
 	if (c->gdt_ents > FIRST_RESERVED_GDT_ENTRY || c->ldt_ents > 8192)
-		return refuse(-EINVAL, "vcpu context: entries: GDT %lu, LDT %lu", c->gdt_ents,
-			      c->ldt_ents);
-	if (!fix_code_selector(&cs) || !fix_stack_selector(&ss) ||
-	    !fix_stack_selector(&c->kernel_ss))
+		return refuse(-EINVAL, "vcpu context: GDT %lu, LDT %lu entries", c->gdt_ents, c->ldt_ents);
+	if (!fix_code_selector(&cs) || !fix_stack_selector(&ss) || !fix_stack_selector(&c->kernel_ss))
 		return refuse(-EINVAL, "vcpu context: selectors");
 	c->user_regs.cs = (u16)cs;
 	c->user_regs.ss = (u16)ss;
 	if (!(c->flags & VGCF_in_kernel) && !c->ctrlreg[1])
 		return refuse(-EINVAL, "vcpu context: user mode without a user root");
 	for (i = 0; i < 256; i++) {
-		t = &c->trap_ctxt[i];
-		cs = t->cs;
-		if (!is_canonical(t->address))
-			return refuse(-EINVAL, "trap %u: address %lx", i, t->address);
-		if (!fix_code_selector(&cs) && t->address)
-			return refuse(-EINVAL, "trap %u: selector %lx", i, cs);
-		t->cs = (u16)cs;
-		t->vector = (u8)i;
+		c->trap_ctxt[i].vector = (u8)i;
+		if (c->trap_ctxt[i].address && check_trap(&c->trap_ctxt[i]))
+			return -EINVAL;
 	}
 	return 0;
 }
@@ -74,10 +58,17 @@ static int take_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	       set_ldt(v, c->ldt_base, (unsigned int)c->ldt_ents);
 }
 
+static void drop_context(struct vcpu *v)
+{
+	set_ldt(v, 0, 0);
+	set_gdt_frames(v, NULL, 0);
+	drop_roots(v);
+}
+
 /* Nothing here can fail. */
 static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
-	const struct pv_vcpu *first = v->domain->vcpu[0] ? &v->domain->vcpu[0]->pv : NULL;
+	const struct pv_vcpu *first = &(v->domain->vcpu[0] ?: v)->pv;
 	struct cpu_user_regs *r = &v->regs;
 	struct pv_vcpu *p = &v->pv;
 
@@ -85,7 +76,7 @@ static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	r->error_code = r->entry_vector = 0;
 	r->saved_upcall_mask = 0;
 	p->iopl = (u8)((r->rflags >> 12) & 3);
-	r->rflags = (r->rflags & CONTEXT_FLAGS) | X86_RFLAGS_IF | X86_RFLAGS_MBS;
+	r->rflags = (r->rflags & GUEST_FLAGS) | X86_RFLAGS_IF | X86_RFLAGS_MBS;
 	p->in_kernel = !!(c->flags & VGCF_in_kernel);
 	memcpy(p->traps, c->trap_ctxt, sizeof(c->trap_ctxt));
 	p->kernel_ss = c->kernel_ss;
@@ -95,9 +86,8 @@ static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	p->failsafe_masks_events = c->flags & VGCF_failsafe_disables_events;
 	p->syscall_entry = c->syscall_callback_eip;
 	p->syscall_masks_events = !!(c->flags & VGCF_syscall_disables_events);
-	p->ctrlreg0 = X86_CR0_PG | X86_CR0_WP | X86_CR0_NE | X86_CR0_ET | X86_CR0_MP | X86_CR0_PE;
 	p->ctrlreg4 = c->ctrlreg[4];	/* filtered whenever it is read; 0: as the first vcpu */
-	if (!p->ctrlreg4 && first)
+	if (!p->ctrlreg4)
 		p->ctrlreg4 = first->ctrlreg4;
 	p->ts = c->ctrlreg[0] & X86_CR0_TS;
 	arch_set_segment_base(v, SEGBASE_FS, c->fs_base);
@@ -106,10 +96,7 @@ static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	if (c->flags & VGCF_i387_valid)
 		arch_set_fpu(v, c->fpu_ctxt.x);
 	/* the assists are the domain's: the first vcpu sets them for all */
-	if (v->id == 0)
-		p->vm_assist = c->vm_assist & VM_ASSIST_VALID;
-	else if (first)
-		p->vm_assist = first->vm_assist;
+	p->vm_assist = v->id ? first->vm_assist : c->vm_assist & VM_ASSIST_VALID;
 }
 
 static long up(struct vcpu *v)
@@ -134,11 +121,8 @@ int set_vcpu_context(struct vcpu *v, struct vcpu_guest_context *c)
 		pv_update_direct(v);
 		return c->flags & VGCF_online ? (int)up(v) : 0;
 	}
-	if (rc != -ERESTART) {		/* some of it may have been taken */
-		drop_ldt(v);
-		drop_gdt(v);
-		drop_roots(v);
-	}
+	if (rc != -ERESTART)		/* some of it may have been taken */
+		drop_context(v);
 	return rc;
 }
 
@@ -186,15 +170,12 @@ static long map_vcpu_info(struct vcpu *v, mfn_t mfn, u32 offset)
 	return 0;
 }
 
-static long register_vcpu_info(struct vcpu *v, gva_t arg)
+static long register_vcpu_info(struct vcpu *v, const struct vcpu_register_vcpu_info *r)
 {
-	struct vcpu_register_vcpu_info r;
 	long rc;
 
-	if (copy_from_guest(&r, arg, sizeof(r)))
-		return -EFAULT;
 	spin_lock(&v->domain->lock);
-	rc = map_vcpu_info(v, _mfn(r.mfn), r.offset);
+	rc = map_vcpu_info(v, _mfn(r->mfn), r->offset);
 	spin_unlock(&v->domain->lock);
 	if (!rc && v == current_vcpu())
 		clock_update_vcpu(v);
@@ -206,9 +187,7 @@ void pv_vcpu_release(struct vcpu *v)
 	mfn_t info = v->vcpu_info_mfn;
 
 	v->runstate_area = v->time_area = _gva(0);
-	drop_ldt(v);
-	drop_gdt(v);
-	drop_roots(v);
+	drop_context(v);
 	if (mfn_eq(info, INVALID_MFN))
 		return;
 	spin_lock(&v->domain->evtchn_lock);
@@ -226,16 +205,15 @@ static long get_runstate(const struct vcpu *v, gva_t to)
 	return copy_to_guest(to, &r, sizeof(r));
 }
 
-/* The time area; the runstate area's argument has the same form. */
-static long register_area(gva_t *area, gva_t arg)
+static long register_area(struct vcpu *v, gva_t *area, u64 addr)
 {
-	struct vcpu_register_time_memory_area a;
-
-	if (copy_from_guest(&a, arg, sizeof(a)))
-		return -EFAULT;
-	if (!guest_addr_ok(a.addr.v))
-		return refuse(-EFAULT, "vcpu area at %lx", a.addr.v);
-	*area = _gva(a.addr.v);
+	if (!guest_addr_ok(addr))
+		return refuse(-EFAULT, "vcpu area at %lx", addr);
+	*area = _gva(addr);
+	if (area == &v->time_area && v == current_vcpu())
+		clock_update_vcpu(v);
+	if (area == &v->runstate_area && addr && get_runstate(v, *area))
+		guest_log(LOG_DEBUG, "d%uv%u: cannot write the runstate area\n", v->domain->id, v->id);
 	return 0;
 }
 
@@ -244,13 +222,12 @@ static long down(struct vcpu *v)
 {
 	struct domain *d = v->domain;
 	bool last = true;
-	unsigned int i;
+	struct vcpu *o;
 
 	spin_lock(&d->lock);
 	atomic_or(&v->pause_flags, (u32)VPF_down);
-	for (i = 0; i < d->max_vcpus; i++)
-		if (d->vcpu[i] && !(READ_ONCE(d->vcpu[i]->pause_flags) & VPF_down))
-			last = false;
+	for_each_vcpu(d, o)
+		last &= !!(READ_ONCE(o->pause_flags) & VPF_down);
 	spin_unlock(&d->lock);
 	if (last)
 		domain_shutdown(d, 0);	/* SHUTDOWN_poweroff */
@@ -262,14 +239,12 @@ static long down(struct vcpu *v)
 static long get_physid(const struct vcpu *v, gva_t arg)
 {
 	cpumask_t m = v->sched.hard_affinity;
-	struct vcpu_get_physid p;
-	unsigned int cpu;
+	u64 id;
 
-	if (!v->domain->is_hardware || !m || (m & (m - 1)))
+	if (!v->domain->is_hardware || __builtin_popcountl(m) != 1)
 		return -EINVAL;
-	cpu = (unsigned int)__builtin_ctzl(m);
-	p.phys_id = (u64)cpu_acpi_id[cpu] << 32 | cpu_apicid[cpu];
-	return copy_to_guest(arg, &p, sizeof(p));
+	id = (u64)cpu_acpi_id[__builtin_ctzl(m)] << 32 | cpu_apicid[__builtin_ctzl(m)];
+	return copy_to_guest(arg, &id, sizeof(struct vcpu_get_physid));
 }
 
 /* a1: VCPUOP_*, a2: vcpu id, a3: argument */
@@ -277,20 +252,18 @@ HYPERCALL(vcpu_op)
 {
 	struct vcpu *v = domain_vcpu(current_vcpu()->domain, a2);
 	gva_t arg = _gva(a3);
-	struct vcpu_set_singleshot_timer once;
-	struct vcpu_set_periodic_timer periodic;
 	long rc;
 
 	if (unlikely(!v))
 		return -ENOENT;
 	switch (a1) {
 	case VCPUOP_set_singleshot_timer:
+		return v != current_vcpu() ? -EINVAL :
+		       with_arg(struct vcpu_set_singleshot_timer, t, arg,
+				clock_set_singleshot(v, t.timeout_abs_ns, t.flags));
 	case VCPUOP_stop_singleshot_timer:
 		if (v != current_vcpu())
 			return -EINVAL;
-		if (a1 == VCPUOP_set_singleshot_timer)
-			return copy_from_guest(&once, arg, sizeof(once)) ?:
-			       clock_set_singleshot(v, once.timeout_abs_ns, once.flags);
 		clock_stop_singleshot(v);
 		return 0;
 	case VCPUOP_initialise:
@@ -306,19 +279,17 @@ HYPERCALL(vcpu_op)
 	case VCPUOP_get_runstate_info:
 		return get_runstate(v, arg);
 	case VCPUOP_register_runstate_memory_area:
-		rc = register_area(&v->runstate_area, arg);
-		if (!rc && gva_x(v->runstate_area) && get_runstate(v, v->runstate_area))
-			guest_log(LOG_DEBUG, "d%uv%u: cannot write the runstate area\n",
-				  v->domain->id, v->id);
-		return rc;
+		return with_arg(u64, addr, arg, register_area(v, &v->runstate_area, addr));
+	case VCPUOP_register_vcpu_time_memory_area:
+		return with_arg(u64, addr, arg, register_area(v, &v->time_area, addr));
 	case VCPUOP_set_periodic_timer:
-		return copy_from_guest(&periodic, arg, sizeof(periodic)) ?:
-		       clock_set_periodic(v, periodic.period_ns);
+		return with_arg(struct vcpu_set_periodic_timer, t, arg,
+				clock_set_periodic(v, t.period_ns));
 	case VCPUOP_stop_periodic_timer:
 		clock_stop_periodic(v);
 		return 0;
 	case VCPUOP_register_vcpu_info:
-		return register_vcpu_info(v, arg);
+		return with_arg(struct vcpu_register_vcpu_info, r, arg, register_vcpu_info(v, &r));
 	case VCPUOP_send_nmi:
 		if (a3)
 			return -EINVAL;
@@ -327,11 +298,6 @@ HYPERCALL(vcpu_op)
 		return 0;
 	case VCPUOP_get_physid:
 		return get_physid(v, arg);
-	case VCPUOP_register_vcpu_time_memory_area:
-		rc = register_area(&v->time_area, arg);
-		if (!rc && v == current_vcpu())
-			clock_update_vcpu(v);
-		return rc;
 	}
 	return refuse(-ENOSYS, "vcpu_op %lu", a1);
 }

@@ -6,7 +6,7 @@
  * Tests:  the build
  */
 #include <hv/domain.h>
-#include <hv/hypercall.h>
+#include <hv/pv.h>
 #include "machine.h"
 
 #define DEFINE(sym, val) __asm__ volatile("\n->" #sym " %0" : : "i"(val))

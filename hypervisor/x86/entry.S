@@ -119,11 +119,6 @@
 	jmp	exit_work
 .endm
 
-/* Flags that iret may load for a guest (pv/iret.c has the same list). */
-#define GUEST_FLAGS (X86_RFLAGS_CF | X86_RFLAGS_PF | X86_RFLAGS_AF | X86_RFLAGS_ZF | \
-	X86_RFLAGS_SF | X86_RFLAGS_TF | X86_RFLAGS_DF | X86_RFLAGS_OF | X86_RFLAGS_RF | \
-	X86_RFLAGS_AC | X86_RFLAGS_ID)
-
 /*
  * What MSR LSTAR and CSTAR point at is copied to each CPU's stub page (desc.c): save rsp in
  * frame.rsp, point rsp at it, go on. With restricted roots frame.rsp is not mapped yet: the full

@@ -5,7 +5,7 @@
  * Claim:  is_up counts vCPUs; initialise and up start one with the given context; down and up again
  *         go on after the down; IPIs reach the right vCPU; vcpu_info can be moved and nothing pending is
  *         lost; a flush asked for all vCPUs takes effect before the call returns; the runstate area says
- *         what a vCPU does; errors are the documented ones.
+ *         what a vCPU does; a vCPU that is pinned (SCHEDOP_pin_override) has a physical id; errors are the documented ones.
  * Broken: a stale translation on another CPU (memory corruption in a real guest), lost IPIs.
  * Run:    smp=2 timeout=90
  */
@@ -254,6 +254,33 @@ static void nmi(void)
 	CHECK(wait_for(hc_vcpu_op(VCPUOP_is_up, 1, NULL) == 0, 2000), "vCPU 1 does not stop");
 }
 
+/* A vCPU that is pinned to one CPU has a physical id. */
+static void pinning(void)
+{
+	static const long wrong[] = { 63, 64, 0x7fffffff };
+	struct sched_pin_override pin = { -1 };
+	struct vcpu_get_physid id[2];
+
+	CHECK_EQ(hc_sched_op(SCHEDOP_pin_override, (void *)0x1000), -XEN_EFAULT);
+	CHECK_EQ(hc_sched_op(SCHEDOP_pin_override, &pin), 0);
+	CHECK_EQ(hc_vcpu_op(VCPUOP_get_physid, 0, &id[0]), -XEN_EINVAL);
+	for (int cpu = 1; cpu >= 0; cpu--) {
+		pin.pcpu = cpu;
+		CHECK_EQ(hc_sched_op(SCHEDOP_pin_override, &pin), 0);
+		CHECK_EQ(hc_vcpu_op(VCPUOP_get_physid, 0, &id[cpu]), 0);
+	}
+	CHECK(id[0].phys_id != id[1].phys_id, "both CPUs have id %lx", id[0].phys_id);
+	for (u32 i = 0; i < ARRAY_SIZE(wrong); i++) {
+		pin.pcpu = (s32)wrong[i];
+		CHECK_EQ(hc_sched_op(SCHEDOP_pin_override, &pin), -XEN_EINVAL);
+	}
+	CHECK_EQ(hc_vcpu_op(VCPUOP_get_physid, 0, &id[1]), 0);	/* still pinned */
+	CHECK_EQ(id[1].phys_id, id[0].phys_id);
+	pin.pcpu = -1;
+	CHECK_EQ(hc_sched_op(SCHEDOP_pin_override, &pin), 0);
+	CHECK_EQ(hc_vcpu_op(VCPUOP_get_physid, 0, &id[0]), -XEN_EINVAL);
+}
+
 void test_main(void)
 {
 	if (nr_vcpus() < 2)
@@ -263,6 +290,7 @@ void test_main(void)
 	flushes();
 	nmi();
 	runstate();
+	pinning();
 	errors();
 	move_info();
 }

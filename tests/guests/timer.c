@@ -7,6 +7,7 @@
  *         asked for; a stopped timer does not fire; set_timer_op is the same
  *         timer; the periodic timer repeats until stopped; system time from the pvclock page never goes
  *         back and agrees with the TSC; the wallclock is a date.
+ *         A watchdog (SCHEDOP_watchdog) that is set again in time does not bite.
  * Broken: time that jumps, a timer that is lost (Linux hangs at boot) or fires early.
  */
 #include "guest.h"
@@ -168,6 +169,34 @@ static void sleep(void)
 	CHECK(system_time() - t0 >= 30000000, "ten sleeps of 3 ms took %lu us", (system_time() - t0) / 1000);
 }
 
+static long dog(u32 id, u32 seconds)
+{
+	struct sched_watchdog w = { id, seconds };
+
+	return hc_sched_op(SCHEDOP_watchdog, &w);
+}
+
+/* Two for a domain; id 0 asks for a new one. */
+static void watchdogs(void)
+{
+	u64 t0 = system_time();
+
+	CHECK_EQ(hc_sched_op(SCHEDOP_watchdog, (void *)0x1000), -XEN_EFAULT);
+	CHECK_EQ(dog(0, 0), -XEN_EINVAL);
+	CHECK_EQ(dog(1, 600), -XEN_EINVAL);
+	CHECK_EQ(dog(3, 600), -XEN_EINVAL);
+	CHECK_EQ(dog(0, 1), 1);
+	CHECK_EQ(dog(0, 600), 2);
+	CHECK_EQ(dog(0, 600), -XEN_ENOSPC);
+	CHECK_EQ(dog(1, 600), 0);
+	wait_for(system_time() > t0 + 1200000000, 2000);	/* it was set again in time */
+	CHECK_EQ(dog(1, 0), 0);
+	CHECK_EQ(dog(1, 0), -XEN_EINVAL);
+	CHECK_EQ(dog(0, 600), 1);
+	CHECK_EQ(dog(1, 0), 0);
+	CHECK_EQ(dog(2, 0), 0);
+}
+
 void test_main(void)
 {
 	long p = evt_bind_virq(VIRQ_TIMER, 0);
@@ -183,4 +212,5 @@ void test_main(void)
 	timer_op();
 	periodic();
 	sleep();
+	watchdogs();
 }

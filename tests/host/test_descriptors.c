@@ -5,7 +5,6 @@
  */
 #include "host.h"
 #include <hv/domain.h>
-#include <hv/hypercall.h>
 #include <hv/pv.h>
 
 #define CODE64	0x00af9b000000ffffUL	/* DPL 0 */
@@ -156,8 +155,8 @@ static void test_gdt(void **state)
 	/* the same frame for both vcpus, then away */
 	assert_int_equal(set_gdt_frames(d->vcpu[1], (u64[]){ mfn_of(a) }, 16), 0);
 	assert_int_equal(PG_type_count(a->word), 2);
-	drop_gdt(v);
-	drop_gdt(d->vcpu[1]);
+	set_gdt_frames(v, NULL, 0);
+	set_gdt_frames(d->vcpu[1], NULL, 0);
 	assert_int_equal(v->pv.gdt_ents, 0);
 	assert_int_equal(PG_type_count(a->word), 0);
 	assert_int_equal(PG_refs(a->word), 1);
@@ -233,7 +232,7 @@ static void test_ldt(void **state)
 	assert_int_equal(set_ldt(v, va, 1), 0);
 	assert_int_equal(PG_type_count(p[0]->word), 1);
 	assert_int_equal(PG_type_count(p[2]->word), 0);
-	drop_ldt(v);
+	set_ldt(v, 0, 0);
 	assert_int_equal(PG_type_count(p[0]->word), 0);
 	assert_int_equal(v->pv.ldt_ents, 0);
 	/* a page with a gate in it (which a guest can only write when it is no table) */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pv/iret.c: R1. What of a guest's frame reaches the registers, modes, the event mask, bad frames.
+ * pv/callback.c: R1. What of a guest's frame reaches the registers, modes, the event mask, bad frames.
  * (R2 needs the processor: tests/guests/abuse_iret.c.)
  */
 #include "world.h"

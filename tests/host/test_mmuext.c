@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pv/mmuext.c: P6. Pins, roots, flushes, the LDT, copies; whose frames; counts and continuations.
+ * pv/mmu_update.c: P6. Pins, roots, flushes, the LDT, copies; whose frames; counts and continuations.
  */
 #include "tables.h"
 #include <hv/evtchn.h>

@@ -14,7 +14,7 @@
 #include <hv/clock.h>
 #include <hv/domain.h>
 #include <hv/evtchn.h>
-#include <hv/hypercall.h>
+#include <hv/pv.h>
 #include <hv/sched.h>
 
 static u64 world_free;			/* frames that were free when the world began */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hypercall handlers, wherever they are, and how a long one stops and goes on.
- *
- * Job:    the handlers' shape and declarations; preemption points (pv/hypercall.c has them).
+ * Job:    hypercall handlers' shape and declarations, wherever they are; preemption points.
  * Holds:  H1  a handler that returns -ERESTART has called hypercall_continue() first (iret, whose
  *             frame is its result, is the exception, and is refused in multicalls).
  * Tests:  tests/host/test_hypercall.c, tests/guests/multicall.c
@@ -13,9 +11,9 @@
 #include <hv/types.h>
 
 #define HYPERCALL(name) long do_##name(u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 a6)
-#define HYPERCALL_DECLARE(name) HYPERCALL(name);
+#define ROW(name) HYPERCALL(name);
 #include <hv/hypercalls.def>
-#undef HYPERCALL_DECLARE
+#undef ROW
 
 /* Should a long operation stop now? Opens an interrupt window; no lock may be held. */
 bool hypercall_preempt(void);

@@ -24,7 +24,7 @@ enum domain_state { DOM_building, DOM_running, DOM_dying, DOM_dead };
 /* PV state of a vcpu. Members up to the line are used by entry.S through asm-offsets. */
 struct pv_vcpu {
 	u8 in_kernel;			/* guest kernel (1) or guest user (0) mode */
-	u8 syscall_masks_events;	/* CALLBACKF_mask_events of the syscall callback */
+	bool syscall_masks_events;	/* CALLBACKF_mask_events of the syscall callback */
 	u8 direct_ok;			/* entry.S may use its direct paths for this vcpu now */
 	u8 iopl;			/* virtual IOPL set by physdev_op, 0-3 */
 	u64 cr3_kernel, cr3_user;	/* values for CR3; cr3_user 0: no user root */
@@ -41,7 +41,7 @@ struct pv_vcpu {
 	u64 ldt_base;
 	u64 fs_base, gs_base_user, gs_base_kernel;	/* saved when not running */
 	u64 dr[8];
-	u64 ctrlreg0, ctrlreg4;		/* what the guest reads */
+	u64 ctrlreg4;			/* what the guest reads */
 	u32 tsc_aux;
 	u64 iobmp;			/* guest address of an I/O bitmap, 0: none */
 	u32 iobmp_limit;

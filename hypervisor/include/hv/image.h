@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PV kernels: a bzImage's payload, unpacked, and 64-bit ELF with Xen's notes. They may be hostile.
- *
- * Job:    find and unpack the vmlinux in what the loader gave; where it wants to be.
+ * Job:    PV kernels, which may be hostile: a bzImage's payload, unpacked, and 64-bit ELF with
+ *         Xen's notes; where the kernel wants to be.
  * Holds:  after elf_parse(): virt_start <= entry < virt_end, every PT_LOAD lies within the file and
  *         within [virt_start, virt_end).
  * Tests:  tests/host/test_elf.c, tests/host/test_unpack.c, tests/fuzz/fuzz_elf.c
- *
- * A reason is NULL, or one line for the console that says what is wrong and what to do.
  */
 #ifndef HV_IMAGE_H
 #define HV_IMAGE_H
@@ -23,14 +20,13 @@ struct payload {
 	u64 memory;			/* xz: what its decoder may take */
 };
 
-/* Both return a reason. */
+/* These return a reason: NULL, or one line for the console: what is wrong and what to do. */
 const char *__must_check find_kernel(const void *image, size_t len, struct payload *p);
 const char *__must_check unpack_kernel(struct payload *p, void *out);	/* room for p->unpacked bytes */
 
 /*
- * Call fn(arg), which may use the decompression libraries: on a stack of its own, with the FPU on
- * and malloc() served from arena_size bytes that are taken for the time of the call. Returns what
- * fn returns, or -ENOMEM. (boot/declibs.c; a host test simply calls fn.)
+ * boot/declibs.c: call fn(arg), which may use the decompression libraries, on a stack of its own,
+ * with the FPU on and malloc() served from arena_size bytes. What fn returns, or -ENOMEM.
  */
 int declib_run(int (*fn)(void *arg), void *arg, size_t arena_size);
 

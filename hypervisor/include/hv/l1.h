@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inner parts of page-table updates, inline for those who change one L1 entry at a time.
- *
- * Job:    find an entry, take and drop what it holds, write it. pv/pagetable.c has the rare cases.
- * Enter:  pv/pagetable.c, mmu_update.c, mmuext.c, ptwr.c, descriptors.c; nobody else.
+ * Job:    change one L1 entry, inline: find it, take and drop what it holds, write it.
+ *         pv/pagetable.c has the rare cases.
+ * Enter:  the files of pv/ that update page tables; nobody else.
  * Locks:  mmu_lock of the table's owner (walk_l1: to rely on what was found).
  * Holds:  P3 of hv/pv.h.
  * Tests:  tests/host/test_pagetable.c
@@ -11,7 +10,6 @@
 #ifndef HV_L1_H
 #define HV_L1_H
 
-#include <hv/errno.h>
 #include <hv/pv.h>
 
 /* Bits a guest may not set: physical address bits above 46 (no CPU we run on has such RAM). */

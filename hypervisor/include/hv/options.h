@@ -13,6 +13,8 @@
 
 #define PARAPET_VERSION "0.1"
 
+extern char hv_cmdline[1024];		/* as it was given, for XENVER_commandline */
+
 enum option_type {
 	OPT_BOOL,		/* var: bool.  name, name=yes|on|true|1|enable, no-name, name=no|off... */
 	OPT_UINT,		/* var: unsigned int */

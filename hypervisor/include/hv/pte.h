@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page-table entries.
- *
  * Job:    bits and accessors of l1e..l4e (Intel SDM vol. 3, 4.5); an entry is a plain u64.
  * Tests:  tests/host/test_pagetable.c
  */

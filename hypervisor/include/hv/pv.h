@@ -1,52 +1,50 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The PV contract: page tables, traps, bounce frames, descriptors, emulation.
- *
- * Job:    what the files of pv/ offer each other and control/.
+ * Job:    the PV contract: what the files of pv/ offer each other and control/.
  * Locks:  page-table functions: d->mmu_lock of the tables' owner held unless said otherwise.
  * Holds:  P1  every entry reachable from a root was checked.
  *         P2  the hypervisor's L4 slots never come from a guest.
  *         P3  an entry is written only after its references are taken; references are dropped
  *             only after the entry is gone; a frame changes type or owner only after the flush
  *             that its stamp asks for.
- * Tests:  tests/host/test_pagetable.c, test_decode.c, test_bounce.c, ...; tests/guests
+ * Tests:  tests/host, tests/guests: those that the files of pv/ name
  */
 #ifndef HV_PV_H
 #define HV_PV_H
 
+#include <hv/continue.h>
+#include <hv/debug.h>
 #include <hv/domain.h>
+#include <hv/errno.h>
 #include <hv/pte.h>
+
+/* --- hypercall.c, and what files with handlers share --- */
+#define NR_HYPERCALLS 64
+typedef long (*hypercall_fn)(u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 a6);
+extern const hypercall_fn hypercall_table[NR_HYPERCALLS];	/* called by entry.S */
+/* In the count of mmu_update and mmuext_op: this is a continuation, add to what was counted. */
+#define MMU_UPDATE_PREEMPTED 0x80000000U
+/* Copy in the argument of a sub-operation and act: what expr gives, or -EFAULT. */
+#define with_arg(type, name, at, expr) \
+	({ type name; copy_from_guest(&name, at, sizeof(name)) ?: (long)(expr); })
 
 /* --- pagetable.c --- */
 /*
- * Replace one entry of a validated table. d owns the table; pg_owner owns the frame that the
- * new entry may map (d itself, or a foreign domain / DOMID_IO's NULL for a privileged caller).
- * preserve_ad: keep the accessed and dirty bits of the old entry. 0 or -errno; nothing changes
- * on error.
+ * Replace one entry of a validated table of d; on error nothing changes. pg_owner owns the frame that
+ * it may map (NULL: DOMID_IO). preserve_ad: keep the accessed and dirty bits of the old entry.
  */
 int mod_l1(struct domain *d, struct domain *pg_owner, u64 *l1p, u64 new, bool preserve_ad);
 int mod_l1_if_same(struct domain *d, u64 *l1p, u64 old, u64 new);	/* -EAGAIN: is not old */
 int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type, unsigned int idx,
 		    u64 new, bool preserve_ad);
-/*
- * Make pg a validated table of the type, its children first. Bounded by d->promote_budget:
- * -ERESTART to go on after mmu_lock was let go.
- */
+/* Make pg a validated table, its children first. -ERESTART: let go of mmu_lock and go on. */
 int promote_tree(struct domain *d, struct page_info *pg, enum page_type type);
 void fill_hv_slots(u64 *l4);		/* of a guest's L4 (validate_table calls it); seam to x86 */
-/* Roots of a vcpu: typed PT_l4, held. new_baseptr semantics; -errno. */
+/* Roots of a vcpu: typed PT_l4, held. */
 int set_kernel_root(struct vcpu *v, mfn_t mfn);
 int set_user_root(struct vcpu *v, mfn_t mfn);		/* mfn 0 / INVALID: none */
 void drop_roots(struct vcpu *v);
 u64 root_to_cr3(struct vcpu *v, mfn_t root, bool user);	/* seam: adds PCID bits */
-/*
- * Whose frames a foreign domid means: *out is NULL for DOMID_IO. A reference is held unless it is
- * the caller's own domain (pg_owner_put drops it). -ESRCH, -EPERM, -EINVAL.
- */
-int pg_owner_get(u64 domid, struct domain **out);
-void pg_owner_put(struct domain *d);
-/* Physical CPUs whose TLBs may hold entries of the vcpus in the guest's bitmap. -EFAULT. */
-int vcpumask_to_cpus(struct domain *d, gva_t bitmap, cpumask_t *out);
 
 /* --- ptwr.c: a write fault on a page that maps a page table read-only --- */
 bool ptwr_fault(struct vcpu *v, struct cpu_user_regs *regs, u64 va);
@@ -62,10 +60,8 @@ bool fix_code_selector(u64 *sel);	/* make it a legal ring-3 code selector; false
 bool fix_stack_selector(u64 *sel);
 int validate_seg_page(u64 *descs);	/* 512 descriptors, sanitised in place; -EINVAL */
 int check_descriptor(u64 *desc);	/* sanitises DPL; -EINVAL: a kind guests may not have */
-int set_gdt_frames(struct vcpu *v, const u64 *mfns, unsigned int entries);
-void drop_gdt(struct vcpu *v);
+int set_gdt_frames(struct vcpu *v, const u64 *mfns, unsigned int entries);	/* 0: drop it */
 int set_ldt(struct vcpu *v, u64 base, unsigned int ents);
-void drop_ldt(struct vcpu *v);
 int set_guest_debugreg(struct vcpu *v, unsigned int reg, u64 val);	/* -EPERM -EINVAL */
 u64 get_guest_debugreg(const struct vcpu *v, unsigned int reg);		/* 0-7 */
 
@@ -105,20 +101,16 @@ static inline u64 trunc_to(u64 val, unsigned int bytes)
 }
 
 /*
- * store.c: what a decoded store makes of the 8-byte word around its operand. regs is a copy of the
- * frame: on success it holds the registers, flags and rip after the instruction; put it in force
- * once *new is stored. old: the aligned word that contains in->ea; *new may be the same (CMPXCHG
- * that compared unequal, REP with rcx 0). -EINVAL: not a store, or it crosses the word.
+ * store.c: what a decoded store makes of old, the aligned word that contains in->ea; *new may be the
+ * same. regs is a copy of the frame, which becomes what it is after the instruction: put it in force
+ * once *new is stored. -EINVAL: not a store, or it crosses the word.
  */
 int emulate_store(struct cpu_user_regs *regs, const struct insn *in, u64 old, u64 *new);
 
 /* --- privop.c, ports.c, cpuid.c, msr.c --- */
 bool emulate_privop(struct vcpu *v, struct cpu_user_regs *regs);	/* #GP: done? else inject */
 bool emulate_forced(struct vcpu *v, struct cpu_user_regs *regs);	/* #UD: ud2a "xen" cpuid */
-/*
- * IN, OUT, or one step of INS, OUTS. 0: done, the registers are changed but for rip; -EPERM: #GP;
- * -EFAULT: the destination of INS cannot be written (the port was not read).
- */
+/* IN, OUT, or a step of INS, OUTS but for rip. -EPERM; -EFAULT: INS cannot write, nothing was read. */
 int emulate_port_io(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in);
 /* v is current: leaf d tells the size of its XSAVE area. */
 void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out);
@@ -134,10 +126,11 @@ int guest_wrmsr(struct vcpu *v, u32 msr, u64 val);
 	BIT(VMASST_TYPE_writable_pagetables) | BIT(VMASST_TYPE_pae_extended_cr3) | \
 	BIT(VMASST_TYPE_architectural_iopl) | BIT(VMASST_TYPE_runstate_update_flag))
 /*
- * Check and install a whole context (VCPUOP_initialise, domctl setvcpucontext); c is changed. v is down
- * and has none yet: -EEXIST otherwise. -ERESTART: call again with the same context.
+ * Check and install a whole context; c is changed. v is down and has none yet: -EEXIST otherwise.
+ * -ERESTART: call again with the same context.
  */
 int set_vcpu_context(struct vcpu *v, struct vcpu_guest_context *c);
+int check_trap(struct trap_info *t);	/* makes its selector legal; -EINVAL -EPERM */
 /* Recompute v->pv.direct_ok after a change of roots, callbacks or the kernel stack. */
 void pv_update_direct(struct vcpu *v);
 

@@ -26,6 +26,9 @@
 #define X86_RFLAGS_VM	_UL(0x00020000)
 #define X86_RFLAGS_AC	_UL(0x00040000)
 #define X86_RFLAGS_ID	_UL(0x00200000)
+/* Flags that a guest may load, by iret or in a context: not NT. */
+#define GUEST_FLAGS (X86_RFLAGS_CF | X86_RFLAGS_PF | X86_RFLAGS_AF | X86_RFLAGS_ZF | X86_RFLAGS_SF | \
+	X86_RFLAGS_TF | X86_RFLAGS_DF | X86_RFLAGS_OF | X86_RFLAGS_RF | X86_RFLAGS_AC | X86_RFLAGS_ID)
 
 #define X86_CR0_PE	_UL(0x00000001)
 #define X86_CR0_MP	_UL(0x00000002)
@@ -36,6 +39,8 @@
 #define X86_CR0_WP	_UL(0x00010000)
 #define X86_CR0_AM	_UL(0x00040000)
 #define X86_CR0_PG	_UL(0x80000000)
+#define GUEST_CR0 (X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | \
+	X86_CR0_PG)			/* as a guest reads it, but for TS */
 
 #define X86_CR4_DE	_UL(0x00000008)
 #define X86_CR4_PSE	_UL(0x00000010)
