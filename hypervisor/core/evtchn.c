@@ -5,7 +5,7 @@
  * Enter:  do_event_channel_op(); evtchn_raise_*().
  * State:  d->evtchn[] in buckets of 128, made when wanted and kept; the guest-visible bitmaps in
  *         shared_info are never read back as truth.
- * Locks:  d->evtchn_lock (RANK_EVTCHN); two domains: lower domid first.
+ * Locks:  d->evtchn_lock (RANK_EVTCHN).
  * Holds:  E1  A:p is bound to B:q  <=>  B:q is bound to A:p. A port's bond changes only with both
  *             locks held: with one of them held the other end stays what it is.
  *         E2  a FREE port has no peer, no vcpu and is not pending.
@@ -200,20 +200,6 @@ static void release_port(struct domain *d, u32 port)
 	d->evtchn_hint = min(d->evtchn_hint, port);
 }
 
-static void lock_two(struct domain *a, struct domain *b)
-{
-	spin_lock(a->id < b->id ? &a->evtchn_lock : &b->evtchn_lock);
-	if (a != b)
-		spin_lock_nested(a->id < b->id ? &b->evtchn_lock : &a->evtchn_lock);
-}
-
-static void unlock_two(struct domain *a, struct domain *b)
-{
-	spin_unlock(&a->evtchn_lock);
-	if (a != b)
-		spin_unlock(&b->evtchn_lock);
-}
-
 /* What c is bound to forgets it. The locks of d and, for an interdomain port, the peer are held. */
 static void unbind(struct domain *d, const struct evtchn *c)
 {
@@ -252,13 +238,13 @@ static int close_port(struct domain *d, u32 port)
 
 	atomic_inc(&rd->refs);
 	for (;;) {
-		lock_two(d, rd);
+		spin_lock_two(&d->evtchn_lock, &rd->evtchn_lock);
 		c = port_of(d, port);
 		if (!c || c->state != ECS_interdomain || c->peer == rd)
 			break;
 		peer = c->peer;
 		atomic_inc(&peer->refs);	/* bound, hence alive */
-		unlock_two(d, rd);
+		spin_unlock_two(&d->evtchn_lock, &rd->evtchn_lock);
 		domain_put(rd);
 		rd = peer;
 	}
@@ -267,7 +253,7 @@ static int close_port(struct domain *d, u32 port)
 		unbind(d, c);
 		release_port(d, port);
 	}
-	unlock_two(d, rd);
+	spin_unlock_two(&d->evtchn_lock, &rd->evtchn_lock);
 	domain_put(rd);
 	return open ? 0 : -EINVAL;
 }
@@ -321,7 +307,7 @@ static long bind_interdomain(struct domain *ld, const struct evtchn_bind_interdo
 
 	if (!rd)
 		return -ESRCH;
-	lock_two(ld, rd);
+	spin_lock_two(&ld->evtchn_lock, &rd->evtchn_lock);
 	rc = port_of(rd, op->remote_port);
 	if (!rc || rc->state != ECS_unbound || rc->number != ld->id)
 		port = refuse(-EINVAL, "d%u port %u is not for d%u", rd->id, op->remote_port,
@@ -337,7 +323,7 @@ static long bind_interdomain(struct domain *ld, const struct evtchn_bind_interdo
 		/* what the other side sent while it had no peer was lost: look once */
 		set_pending(ld, ld->vcpu[0], (u32)port);
 	}
-	unlock_two(ld, rd);
+	spin_unlock_two(&ld->evtchn_lock, &rd->evtchn_lock);
 	domain_put(rd);
 	return port;
 }

@@ -177,8 +177,7 @@ static bool try_mmu_lock(struct domain *d)
 	while (!spin_trylock(&d->mmu_lock)) {
 		if (!--tries)
 			return false;
-		arch_poll();
-		cpu_relax();
+		spin_pause();
 	}
 	return true;
 }

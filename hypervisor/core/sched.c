@@ -135,7 +135,7 @@ static int stopped_state(u32 pause_flags)
 /* Not later than at that time. */
 static void set_earlier(struct timer *t, u64 at)
 {
-	if (!t->active || t->deadline > at)
+	if (!t->at || t->deadline > at)
 		timer_set(t, at);
 }
 
@@ -254,8 +254,7 @@ static void place(struct vcpu *v, int target, bool saved)
 			break;
 		}
 		spin_unlock(&from->lock);
-		arch_poll();
-		cpu_relax();
+		spin_pause();
 	}
 	now = now_ns();
 	if (!rq->curr->is_idle)
@@ -316,8 +315,7 @@ void sched_sleep_sync(struct vcpu *v)
 {
 	sched_sleep(v);
 	while (v != current_vcpu() && unsaved(v)) {
-		arch_poll();
-		cpu_relax();
+		spin_pause();
 	}
 }
 
@@ -462,7 +460,7 @@ static void start_slice(struct runqueue *rq, struct vcpu *next, u64 now)
 		slice = cap_slice(next->domain, SLICE);
 	if (slice)
 		timer_set(&rq->slice, now + slice);
-	else if (rq->slice.active)
+	else if (rq->slice.at)
 		timer_stop(&rq->slice);
 }
 
@@ -561,8 +559,7 @@ int sched_set_affinity(struct vcpu *v, cpumask_t hard, cpumask_t soft)
 		return -EINVAL;
 	while (rq = lock_rq_of(v), rq->curr != v && READ_ONCE(v->sched.running)) {
 		spin_unlock(&rq->lock);		/* S3: its CPU is saving it */
-		arch_poll();
-		cpu_relax();
+		spin_pause();
 	}
 	v->sched.hard_affinity = hard;
 	v->sched.soft_affinity = soft;

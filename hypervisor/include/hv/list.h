@@ -17,11 +17,6 @@ static inline void list_init(struct list_head *h)
 	h->next = h->prev = h;
 }
 
-static inline bool list_empty(const struct list_head *h)
-{
-	return h->next == h;
-}
-
 static inline void list_add(struct list_head *n, struct list_head *h)
 {
 	n->prev = h;

@@ -8,6 +8,7 @@
 #ifndef HV_SCHED_H
 #define HV_SCHED_H
 
+#include <hv/list.h>
 #include <hv/timer.h>
 
 struct vcpu;
