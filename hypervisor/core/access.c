@@ -8,9 +8,7 @@
  *         AC2  a struct pirq with a port is bound to its irq.
  * Tests:  tests/host/test_domain.c, tests/host/test_evtchn.c
  */
-#include <hv/access.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/irq.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>

@@ -14,7 +14,6 @@
 #include <vcpu.h>
 #include <hv/clock.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/evtchn.h>
 
 #define NS_PER_SEC 1000000000UL

@@ -16,7 +16,6 @@
 #include <hv/clock.h>
 #include <hv/continue.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/evtchn.h>
 #include <hv/grant.h>
 #include <hv/irq.h>

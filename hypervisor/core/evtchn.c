@@ -13,10 +13,8 @@
  * Tests:  tests/host/test_evtchn.c, tests/guests/evtchn.c
  */
 #include <event_channel.h>
-#include <hv/access.h>
 #include <hv/continue.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/evtchn.h>
 #include <hv/irq.h>
 #include <hv/page_alloc.h>

@@ -10,7 +10,6 @@
  */
 #include <hv/debug.h>
 #include <hv/domain.h>
-#include <hv/errno.h>
 #include <hv/page_alloc.h>
 
 u64 max_page;

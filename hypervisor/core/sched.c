@@ -21,7 +21,6 @@
 #include <sysctl.h>
 #include <hv/clock.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/evtchn.h>
 
 #define US(x) ((u64)(x) * 1000)

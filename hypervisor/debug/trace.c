@@ -11,7 +11,6 @@
  */
 #include <hv/debug.h>
 #include <hv/domain.h>
-#include <hv/errno.h>
 #include <hv/page_alloc.h>
 
 #define TRACE_RECORDS 2048

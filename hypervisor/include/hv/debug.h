@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages, assertions, refusals, panics and the trace buffer.
- *
- * Job:    what every layer may call to say something or to stop.
+ * Job:    messages, assertions, refusals, panics, the trace buffer: for every layer.
  * Holds:  ASSERT is never used on guest input; a refusal carries its reason.
  * Tests:  tests/host/test_format.c
  */
 #ifndef HV_DEBUG_H
 #define HV_DEBUG_H
 
+#include <hv/errno.h>
 #include <hv/types.h>
 
 /* loglvl: a message is printed when its level <= the limit (loglvl=, guest_loglvl=) */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Domains and vcpus: the structures that everything hangs on. Invariants and locks: core/domain.c.
- *
- * Job:    define struct domain and struct vcpu; find, hold, create and destroy them.
+ * Job:    struct domain and struct vcpu, what everything hangs on. Invariants: core/domain.c.
  * Tests:  tests/host/test_domain.c
  */
 #ifndef HV_DOMAIN_H
@@ -182,6 +180,8 @@ int vcpu_create(struct domain *d, unsigned int id, struct vcpu **out);	/* -ENOME
 struct domain *domain_get(domid_t id);		/* one reference, or NULL; not DOMID_SELF */
 void domain_put(struct domain *d);		/* any context, under any lock */
 struct domain *domain_next(struct domain *prev);	/* iterate: puts prev, holds the next */
+/* The domain an operation names, held: the caller's own or, for the toolstack, any other. */
+long op_domain(domid_t id, struct domain **out);	/* -ESRCH, -EPERM */
 struct vcpu *domain_vcpu(const struct domain *d, u64 id);	/* NULL when there is none */
 /*
  * Stop it for good and give its memory back, a bounded part per call: -ERESTART to go on. -EINVAL:

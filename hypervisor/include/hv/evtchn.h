@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Job:    event channels, the interrupt lines of the paravirtual machine (2-level ABI).
- * Holds:  E1-E3 of core/evtchn.c.
  * Tests:  tests/host/test_evtchn.c, tests/guests/evtchn.c
  */
 #ifndef HV_EVTCHN_H

@@ -3,7 +3,6 @@
  * Job:    the frame table: who owns a machine frame, who refers to it and as what.
  * State:  frame_table[mfn], 24 bytes each; `word` packs both counts, so that "reference plus
  *         writable type" is one compare-and-exchange.
- * Locks:  see core/frame.c.
  * Holds:  F1  type count > 0  =>  the type does not change.
  *         F2  no frame is a page table (or descriptor page) and writable-mapped at once.
  *         F3  reference count = mappings + pins + roots + grants + the hypervisor's own holds.

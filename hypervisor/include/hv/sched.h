@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler: which vcpu a CPU runs. Invariants and locks: core/sched.c.
- *
- * Job:    block, wake, yield, caps, affinity; v->pause_flags.
+ * Job:    which vcpu a CPU runs: block, wake, yield, caps, affinity; v->pause_flags.
  * Tests:  tests/host/test_sched.c
  */
 #ifndef HV_SCHED_H

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Basic types and helpers that every file uses.
- *
- * Job:    fixed-width names, the boxed frame and address types, small macros.
- * Holds:  mfn_t and gva_t are one-field structs, so that the compiler refuses to mix them; GCC
- *         emits the same code as for plain longs.
- * Tests:  everything.
+ * Job:    what every file uses: fixed-width names, boxed frame and address types, small macros.
+ * Holds:  mfn_t and gva_t are one-field structs, so that the compiler refuses to mix them.
  */
 #ifndef HV_TYPES_H
 #define HV_TYPES_H
