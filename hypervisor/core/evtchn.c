@@ -2,7 +2,7 @@
 /*
  * Job:    event channels: bind, send, mask and close ports; mark them pending. Delivery is
  *         pv/bounce.c.
- * Enter:  do_event_channel_op(); evtchn_raise_*().
+ * Enter:  do_event_channel_op(); evtchn_raise_*(); debug key 'e', debug/audit.c.
  * State:  d->evtchn[] in buckets of 128, made when wanted and kept; the guest-visible bitmaps in
  *         shared_info are never read back as truth.
  * Locks:  d->evtchn_lock (RANK_EVTCHN).
@@ -220,7 +220,6 @@ static void unbind(struct domain *d, const struct evtchn *c)
 		p->port = 0;
 		if (!mfn_eq(d->pirq_eoi_mfn, INVALID_MFN))
 			clear_bit(p->pirq, mfn_to_virt(d->pirq_eoi_mfn));
-		break;
 	}
 }
 
@@ -259,9 +258,8 @@ static int close_port(struct domain *d, u32 port)
 void evtchn_destroy(struct domain *d)
 {
 	const struct evtchn *c;
-	u32 port;
 
-	for (port = 1; port < MAX_EVTCHNS; port++) {
+	for (u32 port = 1; port < MAX_EVTCHNS; port++) {
 		c = evtchn_of(d, port);
 		if (c && c->state != ECS_free)
 			close_port(d, port);
@@ -270,9 +268,7 @@ void evtchn_destroy(struct domain *d)
 
 void evtchn_free(struct domain *d)
 {
-	unsigned int i;
-
-	for (i = 0; d->evtchn && i < NR_BUCKETS; i++)
+	for (unsigned int i = 0; d->evtchn && i < NR_BUCKETS; i++)
 		hv_free(d->evtchn[i]);
 	hv_free(d->evtchn);
 	d->evtchn = NULL;
@@ -283,11 +279,10 @@ void evtchn_move_pirqs(struct vcpu *v)
 {
 	struct domain *d = v->domain;
 	struct pirq *p;
-	unsigned int i;
 
 	if (!d->nr_pirqs || !spin_trylock(&d->evtchn_lock))
 		return;
-	for (i = 0; i < NR_PIRQS; i++) {
+	for (unsigned int i = 0; i < NR_PIRQS; i++) {
 		p = d->pirq[i];
 		if (p && p->port && port_of(d, p->port)->vcpu == v->id)
 			irq_set_affinity_vcpu(p, v->processor);
@@ -511,4 +506,75 @@ HYPERCALL(event_channel_op)
 	if (unlikely(copy_from_guest(&port, arg, sizeof(port))))
 		return -EFAULT;
 	return likely(a1 == EVTCHNOP_send) ? evtchn_send(d, port) : evtchn_unmask(d, port);
+}
+
+/* --- for the debug key and the audit; the domain and its peers should be quiet --- */
+
+void evtchn_dump(struct domain *d)
+{
+	static const char *const names[] = { "free", "unbound", "interdomain", "pirq", "virq",
+					     "ipi" };
+	const struct evtchn *c;
+
+	printk("d%u: %u event channels\n", d->id, d->nr_evtchns);
+	for (u32 port = 1; port < MAX_EVTCHNS; port++) {
+		c = evtchn_of(d, port);
+		if (!c || c->state == ECS_free)
+			continue;
+		printk("  %4u %-11s %u:%u vcpu %u%s%s\n", port, names[c->state], c->number,
+		       c->port, c->vcpu,
+		       test_bit(port, d->shared_info->evtchn_pending) ? " pending" : "",
+		       test_bit(port, d->shared_info->evtchn_mask) ? " masked" : "");
+	}
+}
+
+static const char *port_fault(const struct domain *d, u32 port, const struct evtchn *c)
+{
+	const struct evtchn *r;
+
+	if (c->state != ECS_free && !domain_vcpu(d, c->vcpu))
+		return "notifies a vcpu that does not exist";
+	switch (c->state) {
+	case ECS_free:
+		return c->vcpu || c->peer ? "is free but not empty" : NULL;
+	case ECS_interdomain:
+		r = evtchn_of(c->peer, c->port);
+		return !r || r->state != ECS_interdomain || r->peer != d ||
+		       r->port != port ? "has a peer that is not bound to it" : NULL;
+	case ECS_virq:
+		return *virq_port(d, c) != port ? "is not its virq's port" : NULL;
+	case ECS_pirq:
+		return !d->pirq[c->number] || d->pirq[c->number]->port != port ?
+		       "is not its pirq's port" : NULL;
+	}
+	return NULL;
+}
+
+unsigned int audit_evtchns(struct domain *d)
+{
+	unsigned int bad = 0, open = 0;
+	const struct evtchn *c;
+	const char *why;
+	u32 port, i, q;
+
+	for (port = 1; port < MAX_EVTCHNS; port++) {
+		c = evtchn_of(d, port);
+		why = c ? port_fault(d, port, c) : NULL;
+		open += c && c->state != ECS_free;
+		bad += !!why;
+		if (why)
+			printk("audit: d%u port %u (state %u) %s\n", d->id, port, c->state, why);
+	}
+	for (i = 0; i < d->max_vcpus; i++)
+		for (q = 0; d->vcpu[i] && q < NR_VIRQS; q++) {
+			port = d->vcpu[i]->virq_to_port[q];
+			c = evtchn_of(d, port);
+			if (!port || (c && c->state == ECS_virq && c->number == q))
+				continue;
+			printk("audit: d%uv%u virq %u: port %u is not bound\n", d->id, i, q, port);
+			bad++;
+		}
+	if (open != d->nr_evtchns)
+		printk("audit: d%u has %u open ports, not %u\n", d->id, open, d->nr_evtchns);
+	return bad + (open != d->nr_evtchns);
 }

@@ -76,15 +76,10 @@ static bool take_back(struct domain *d, u64 mfn)
 	struct page_info *pg;
 	bool ok;
 
-	if (!mfn_is_ram(_mfn(mfn)))
-		return refuse(false, "mfn %lx is no RAM", mfn);
-	pg = mfn_to_page(_mfn(mfn));
-	if (!get_page(pg, d))
+	if (!mfn_is_ram(_mfn(mfn)) || !get_page(mfn_to_page(_mfn(mfn)), d))
 		return refuse(false, "mfn %lx is not d%u's", mfn, d->id);
-	mmu_lock(d);
-	if (atomic_and(&pg->word, ~PG_pinned) & PG_pinned)
-		put_page_and_type(pg);
-	mmu_unlock(d);
+	pg = mfn_to_page(_mfn(mfn));
+	unpin_page(d, pg);
 	ok = release_allocated(d, pg);
 	if (ok)
 		set_m2p(_mfn(mfn), INVALID_M2P);

@@ -127,7 +127,6 @@ struct page_info *alloc_pages(unsigned int order, unsigned int address_bits, uns
 	unsigned int top = NR_ZONES - 1;
 	struct page_info *pg;
 	cpumask_t stale;
-	u64 i;
 
 	if (address_bits)
 		top = min(top, address_bits < PAGE_SHIFT ? 0 : address_bits - PAGE_SHIFT);
@@ -142,7 +141,7 @@ struct page_info *alloc_pages(unsigned int order, unsigned int address_bits, uns
 	stale = pg->stamp ? tlb_stale(cpu_online_map, pg->stamp) : 0;
 	if (stale)
 		flush_tlb_mask(stale, FLUSH_ALL);
-	for (i = 0; i < BIT(order); i++) {
+	for (u64 i = 0; i < BIT(order); i++) {
 		pg[i].word = 1;
 		pg[i].stamp = 0;
 		WRITE_ONCE(pg[i].flags, 0);
@@ -155,10 +154,9 @@ struct page_info *alloc_pages(unsigned int order, unsigned int address_bits, uns
 void free_pages(struct page_info *pg, unsigned int order)
 {
 	u32 stamp = 0;
-	u64 i;
 
 	ASSERT(!((pg - frame_table) & (BIT(order) - 1)));
-	for (i = 0; i < BIT(order); i++) {	/* B1 */
+	for (u64 i = 0; i < BIT(order); i++) {	/* B1 */
 		ASSERT(!(pg[i].flags & PGF_free));
 		stamp = newer_stamp(stamp, pg[i].stamp);
 		pg[i].word = 0;

@@ -123,6 +123,7 @@ int __must_check assign_page(struct domain *d, struct page_info *pg, bool ignore
  * cached table first; false when it was not allocated or is in use as a live page table.
  */
 bool release_allocated(struct domain *d, struct page_info *pg);
+void unpin_page(struct domain *d, struct page_info *pg);	/* if it is pinned; the caller holds it */
 /* A hypervisor page that guests may map (shared_info ...): owner d, one hold, PGF_hv. */
 void share_hv_page(struct domain *d, void *page, bool writable);
 void unshare_hv_page(void *page);

@@ -59,13 +59,6 @@ int sched_set_params(struct domain *d, u16 weight, u16 cap);	/* -EINVAL: weight 
 u32 sched_min_slice(void);			/* us: credit2's rate limit */
 int sched_set_min_slice(u32 us);		/* 0 or 100-500000; -EINVAL */
 void sched_dump(void);			/* debug key */
-
-/* core/cap.c, for core/sched.c */
-bool cap_has_budget(struct domain *d, u64 now);
-void cap_charge(struct domain *d, u64 ns);
-u64 cap_slice(const struct domain *d, u64 slice);
-void cap_set(struct domain *d, u16 cap);
-
 /* The lock of v's run queue is held (or nobody else knows v yet). */
 void runstate_change(struct vcpu *v, int new_state, u64 now);
 u64 vcpu_cpu_time(const struct vcpu *v);	/* ns spent running */
