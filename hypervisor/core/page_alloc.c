@@ -19,15 +19,11 @@
 
 #define NR_ZONES 33			/* frame numbers have 32 bits in page_info */
 #define NOT_HEAD 0xff
+#define zone_of(mfn) (64U - __builtin_clzl(mfn))
 
 static struct frame_list zones[NR_ZONES][MAX_ORDER + 1];
 static spinlock_t buddy_lock = SPINLOCK_INIT(RANK_BUDDY);
 static u64 free_count, managed_count, hv_count;
-
-static unsigned int zone_of(u64 mfn)
-{
-	return 64 - __builtin_clzl(mfn);
-}
 
 static void list_block(u64 mfn, unsigned int order)
 {

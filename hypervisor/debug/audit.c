@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The audit: recount every reference and compare with what the frame table says.
- *
- * Job:    audit_domain() and audit_all(); debug key 'A', tests.
- * Enter:  debug/keys.c (SOFTIRQ_KEY), host tests at their end.
+ * Job:    the audit: recount every reference and compare with what the frame table says.
+ * Enter:  audit_all() from debug/keys.c (SOFTIRQ_KEY), audit_domain() from host tests at their end.
  * State:  two counters per frame, allocated for the time of the audit.
  * Locks:  all vcpus but the caller's are paused; nobody holds references in passing then.
- * Holds:  checks F1-F5 of hv/frame.h, P1 (every entry's target has the right type), E1-E2.
+ * Holds:  checks F1-F5 of hv/frame.h, P1 (every entry's target has the right type), E1-E3.
  * Tests:  tests/host/test_audit.c (finds planted errors)
  */
 #include <hv/debug.h>
@@ -14,10 +12,8 @@
 #include <hv/page_alloc.h>
 #include <hv/pte.h>
 
-struct count { u32 refs, types; };
-
 struct audit {
-	struct count *c;
+	struct { u32 refs, types; } *c;
 	unsigned int order, bad;
 };
 
@@ -25,10 +21,10 @@ struct audit {
 
 static void count_ref(struct audit *a, mfn_t mfn, bool typed)
 {
-	if (!mfn_is_ram(mfn))
-		return;
-	a->c[mfn_x(mfn)].refs++;
-	a->c[mfn_x(mfn)].types += typed;
+	if (mfn_is_ram(mfn)) {
+		a->c[mfn_x(mfn)].refs++;
+		a->c[mfn_x(mfn)].types += typed;
+	}
 }
 
 static void count_table(struct audit *a, mfn_t table, enum page_type type)
@@ -54,14 +50,12 @@ static void count_table(struct audit *a, mfn_t table, enum page_type type)
 
 static void count_vcpu(struct audit *a, const struct vcpu *v)
 {
-	unsigned int i;
-
 	count_ref(a, v->pv.root_kernel, true);
 	count_ref(a, v->pv.root_user, true);
 	count_ref(a, v->vcpu_info_mfn, true);
-	for (i = 0; i < DIV_ROUND_UP(v->pv.gdt_ents, 512); i++)
+	for (unsigned int i = 0; i < DIV_ROUND_UP(v->pv.gdt_ents, 512); i++)
 		count_ref(a, v->pv.gdt_frames[i], true);
-	for (i = 0; i < DIV_ROUND_UP(v->pv.ldt_ents, 512); i++)
+	for (unsigned int i = 0; i < DIV_ROUND_UP(v->pv.ldt_ents, 512); i++)
 		count_ref(a, v->pv.ldt_frames[i], true);
 }
 
@@ -126,11 +120,12 @@ static void check_list(struct audit *a, const struct domain *d, const struct fra
 
 static void check_domain(struct audit *a, struct domain *d)
 {
+	u32 listed = d->page_list.count + d->cached_tables.count;
+
 	check_list(a, d, &d->page_list, 0);
 	check_list(a, d, &d->cached_tables, PGF_cached);
-	if (d->page_list.count + d->cached_tables.count != d->nr_pages)
-		COMPLAIN(a, "d%d: %u pages, lists have %u\n", d->id, d->nr_pages,
-			 d->page_list.count + d->cached_tables.count);
+	if (listed != d->nr_pages)
+		COMPLAIN(a, "d%d: %u pages, lists have %u\n", d->id, d->nr_pages, listed);
 	a->bad += audit_evtchns(d);
 }
 
@@ -157,10 +152,9 @@ unsigned int audit_domain(struct domain *only)
 
 static void for_others(void (*fn)(struct vcpu *v))
 {
-	struct domain *d;
 	struct vcpu *v;
 
-	for (d = domain_next(NULL); d; d = domain_next(d))
+	for (struct domain *d = domain_next(NULL); d; d = domain_next(d))
 		for_each_vcpu(d, v)
 			if (v != current_vcpu())
 				fn(v);
