@@ -260,8 +260,6 @@ void domains_init(void)
 			panic("No memory for the idle vcpu of CPU %u", cpu);
 }
 
-/* --- pausing --- */
-
 static void stop_all(struct domain *d, u32 flag, void (*stop)(struct vcpu *v))
 {
 	struct vcpu *v;
@@ -371,8 +369,6 @@ void domain_crash(struct domain *d, const char *fmt, ...)
 	}
 	domain_shutdown(d, SHUTDOWN_crash);
 }
-
-/* --- the end --- */
 
 enum kill_stage { KILL_stop, KILL_grants, KILL_unpin, KILL_tables, KILL_pages, KILL_end, KILL_done };
 #define KILL_STEP 64

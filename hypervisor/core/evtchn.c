@@ -121,23 +121,15 @@ int evtchn_unmask(struct domain *d, u32 port)
 {
 	struct shared_info *s = d->shared_info;
 	struct evtchn *c;
-	struct vcpu *v;
-	int rc = -EINVAL;
 
 	spin_lock(&d->evtchn_lock);
 	c = evtchn_of(d, port);
-	if (c) {
-		v = d->vcpu[c->vcpu];
-		if (test_and_clear_bit(port, s->evtchn_mask) && v &&
-		    test_bit(port, s->evtchn_pending))
-			notify(v, port);
-		rc = 0;
-	}
+	if (c && test_and_clear_bit(port, s->evtchn_mask) && test_bit(port, s->evtchn_pending) &&
+	    d->vcpu[c->vcpu])
+		notify(d->vcpu[c->vcpu], port);
 	spin_unlock(&d->evtchn_lock);
-	return rc;
+	return c ? 0 : -EINVAL;
 }
-
-/* --- ports --- */
 
 int evtchn_init(struct domain *d)
 {

@@ -17,7 +17,6 @@
 #include <hv/debug.h>
 #include <hv/grant.h>
 #include <hv/layout.h>
-#include <hv/memory.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
 
@@ -339,8 +338,7 @@ static long own_map(struct domain *d, union mem_arg *a)
 		spin_lock(&d->lock);
 		nr = d->e820 ? d->e820->nr : 0;
 		if (i < nr)
-			e = (struct e820_entry){ d->e820->map[i].addr, d->e820->map[i].size,
-						 d->e820->map[i].type };
+			e = d->e820->map[i];
 		spin_unlock(&d->lock);
 		if (i >= min(nr, a->map.nr_entries))
 			break;
@@ -355,20 +353,14 @@ static long set_map(struct domain *d, union mem_arg *a)
 {
 	const struct xen_memory_map *m = &a->foreign_map.map;
 	typeof(d->e820) new, old;
-	struct e820_entry e;
-	long rc = 0;
+	long rc;
 
 	if (m->nr_entries > ARRAY_SIZE(new->map))
 		return refuse(-EINVAL, "memory map of %u entries", m->nr_entries);
 	old = new = hv_alloc(sizeof(*new));
 	if (!new)
 		return -ENOMEM;
-	for (u32 i = 0; !rc && i < m->nr_entries; i++) {
-		rc = copy_from_guest(&e, _gva(m->buffer + i * sizeof(e)), sizeof(e));
-		new->map[i].addr = e.addr;
-		new->map[i].size = e.size;
-		new->map[i].type = e.type;
-	}
+	rc = copy_from_guest(new->map, _gva(m->buffer), m->nr_entries * sizeof(*new->map));
 	if (!rc) {
 		new->nr = m->nr_entries;
 		spin_lock(&d->lock);

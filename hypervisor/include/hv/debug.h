@@ -35,9 +35,8 @@ int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
 void console_write(const char *s, size_t len);	/* guests' console_io: ring, then the devices */
 void console_force_sync(void);		/* from panic on: do not wait for the lock's holder */
 /*
- * Copy up to len characters of the ring. incremental: go on at *index (which is set to where the
- * copy ends), else begin with the oldest; clear: what was written up to now is not given to
- * non-incremental readers again. Returns the number copied.
+ * Copy up to len characters of the ring; how many? incremental: go on at *index (set to where the
+ * copy ends), else with the oldest; clear: the others are not given again what is there now.
  */
 size_t console_ring_read(char *dst, size_t len, u32 *index, bool clear, bool incremental);
 /* What was typed at the console while input goes to dom0; number of characters (console_io). */
@@ -50,10 +49,7 @@ void bug_at(const char *file, int line, const char *what) __noreturn;
 #define BUG_ON(x) do { if (unlikely(x)) bug_at(__FILE__, __LINE__, #x); } while (0)
 #define ASSERT(x) do { if (unlikely(!(x))) bug_at(__FILE__, __LINE__, #x); } while (0)
 
-/*
- * refuse(-EINVAL, "grant %u: bad domid", ref): returns the error; with guest_loglvl=debug the
- * reason, file and line are printed (rate limited).
- */
+/* The error is the value; with guest_loglvl=debug reason, file and line are printed, not too often. */
 #define refuse(err, ...) ({ \
 	if (unlikely(guest_log_level >= LOG_DEBUG)) \
 		refuse_note(__FILE__, __LINE__, (err), __VA_ARGS__); \

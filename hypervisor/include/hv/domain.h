@@ -10,6 +10,7 @@
 #include <xen.h>
 #include <hv/frame.h>
 #include <hv/lock.h>
+#include <hv/memory.h>
 #include <hv/sched.h>
 #include <hv/softirq.h>
 
@@ -143,7 +144,7 @@ struct domain {
 	const char *crash_reason;
 	u8 handle[16];
 	u32 ssidref;
-	struct { u32 nr; struct { u64 addr, size; u32 type; } map[64]; } *e820;	/* set_memory_map */
+	struct { u32 nr; struct e820_entry map[64]; } *e820;	/* XENMEM_set_memory_map */
 	u32 outstanding_pages;		/* XENMEM_claim_pages */
 	u32 cpuid_hidden[CPUID_WORDS];	/* feature bits that the toolstack took away */
 	struct timer watchdog[2];	/* SCHEDOP_watchdog; watchdog_inuse: a bit for each */
@@ -183,20 +184,14 @@ struct domain *domain_next(struct domain *prev);	/* iterate: puts prev, holds th
 /* The domain an operation names, held: the caller's own or, for the toolstack, any other. */
 long op_domain(domid_t id, struct domain **out);	/* -ESRCH, -EPERM */
 struct vcpu *domain_vcpu(const struct domain *d, u64 id);	/* NULL when there is none */
-/*
- * Stop it for good and give its memory back, a bounded part per call: -ERESTART to go on. -EINVAL:
- * the caller's own or the hardware domain. Serialised by the caller, who holds a reference.
- */
+/* For good, a bounded part per call: -ERESTART to go on. The caller serialises, and holds d. */
 int domain_kill(struct domain *d);
 void pv_vcpu_release(struct vcpu *v);	/* pv/vcpu_op.c: give back all it holds of its domain */
 void domain_pause(struct domain *d);		/* waits until no vcpu of it runs */
 void domain_unpause(struct domain *d);
 void vcpu_pause(struct vcpu *v);
 void vcpu_unpause(struct vcpu *v);
-/*
- * All vcpus stop at their next exit from the hypervisor; the hardware domain takes the machine
- * with it. Any context with no lock of RANK_EVTCHN or higher.
- */
+/* All its vcpus stop soon. Any context without a lock of RANK_EVTCHN or higher. */
 void domain_shutdown(struct domain *d, u8 reason);
 void domain_resume(struct domain *d);		/* from a shutdown, at the toolstack's wish */
 /* The guest did something that has no result to return: stop it, keep the first reason. */

@@ -46,10 +46,7 @@ enum page_type {
 	PT_seg,				/* GDT or LDT page */
 	PT_writable,
 };
-static inline bool is_table_type(enum page_type t)
-{
-	return t >= PT_l1 && t <= PT_seg;
-}
+#define is_table_type(t) ((t) >= PT_l1 && (t) <= PT_seg)
 
 /* page_info.flags */
 #define PGF_free	0x01	/* in the buddy allocator */
@@ -118,10 +115,7 @@ void trim_cached_tables(struct domain *d);
 
 /* Give a fresh frame (page_alloc) to d: owner, PG_allocated, listed. -ENOMEM over max_pages. */
 int __must_check assign_page(struct domain *d, struct page_info *pg, bool ignore_limit);
-/*
- * Take back the owner's own reference of an allocated page (ballooning, domain death); demotes a
- * cached table first; false when it was not allocated or is in use as a live page table.
- */
+/* Take back the owner's own reference (ballooning, death). False: it has none, or a live table. */
 bool release_allocated(struct domain *d, struct page_info *pg);
 void unpin_page(struct domain *d, struct page_info *pg);	/* if it is pinned; the caller holds it */
 /* A hypervisor page that guests may map (shared_info ...): owner d, one hold, PGF_hv. */

@@ -12,7 +12,7 @@
 struct vcpu;
 struct domain;
 
-/* v->pause_flags: a vcpu is runnable when none is set */
+/* v->pause_flags: runnable when none is set */
 #define VPF_blocked	BIT(0)
 #define VPF_down	BIT(1)	/* VCPUOP_down, or not yet up */
 #define VPF_domain_paused BIT(2) /* d->pause_count > 0 */
