@@ -145,13 +145,12 @@ void clock_update_wallclock(struct domain *d)
 void clock_set_wallclock(u64 sec, u32 nsec, u64 system_time)
 {
 	u64 ns = NS_PER_SEC + nsec - system_time % NS_PER_SEC;
-	struct domain *d;
 
 	spin_lock(&wallclock_lock);
 	boot_sec = sec - system_time / NS_PER_SEC - 1 + ns / NS_PER_SEC;
 	boot_nsec = (u32)(ns % NS_PER_SEC);
 	spin_unlock(&wallclock_lock);
-	for (d = domain_next(NULL); d; d = domain_next(d))
+	for (struct domain *d = domain_next(NULL); d; d = domain_next(d))
 		clock_update_wallclock(d);
 }
 

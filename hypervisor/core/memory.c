@@ -296,12 +296,11 @@ static long claim(struct domain *d, union mem_arg *a)
 {
 	const struct xen_memory_reservation *r = &a->reservation;
 	u64 want, claimed = 0;
-	struct domain *o;
 	long rc = 0;
 
 	if (r->extent_start || r->extent_order || r->mem_flags)
 		return -EINVAL;
-	for (o = domain_next(NULL); o; o = domain_next(o))
+	for (struct domain *o = domain_next(NULL); o; o = domain_next(o))
 		claimed += o->state < DOM_dying ? o->outstanding_pages : 0;
 	spin_lock(&d->lock);
 	want = r->nr_extents ? r->nr_extents - d->nr_pages : 0;

@@ -107,7 +107,7 @@ static void enqueue(struct runqueue *rq, struct vcpu *v)
 	if (unlikely(before(rq->min_vruntime + MAX_LEAD, v->sched.vruntime)))
 		v->sched.vruntime = rq->min_vruntime + MAX_LEAD;
 	while (at != &rq->queue &&
-	       before(v->sched.vruntime, list_entry(at, struct vcpu, sched.queue)->sched.vruntime))
+	       before(v->sched.vruntime, container_of(at, struct vcpu, sched.queue)->sched.vruntime))
 		at = at->prev;
 	list_add(&v->sched.queue, at);
 	v->sched.on_queue = true;

@@ -61,7 +61,6 @@ static void count_vcpu(struct audit *a, const struct vcpu *v)
 
 static void count_all(struct audit *a)
 {
-	struct domain *d;
 	struct vcpu *v;
 
 	for (u64 m = 0; m < max_page; m++) {
@@ -72,7 +71,7 @@ static void count_all(struct audit *a)
 		if (word & PG_pinned)
 			count_ref(a, _mfn(m), true);
 	}
-	for (d = domain_next(NULL); d; d = domain_next(d)) {
+	for (struct domain *d = domain_next(NULL); d; d = domain_next(d)) {
 		for_each_vcpu(d, v)
 			count_vcpu(a, v);
 		count_ref(a, d->pirq_eoi_mfn, true);
@@ -132,7 +131,6 @@ static void check_domain(struct audit *a, struct domain *d)
 unsigned int audit_domain(struct domain *only)
 {
 	struct audit a = { 0 };
-	struct domain *d;
 
 	while (PAGE_SIZE << a.order < max_page * sizeof(*a.c))
 		a.order++;
@@ -143,7 +141,7 @@ unsigned int audit_domain(struct domain *only)
 	}
 	count_all(&a);
 	compare(&a, only);
-	for (d = domain_next(NULL); d; d = domain_next(d))
+	for (struct domain *d = domain_next(NULL); d; d = domain_next(d))
 		if (!only || d == only)
 			check_domain(&a, d);
 	free_hv_pages(a.c, a.order);

@@ -35,8 +35,8 @@ int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
 void console_write(const char *s, size_t len);	/* guests' console_io: ring, then the devices */
 void console_force_sync(void);		/* from panic on: do not wait for the lock's holder */
 /*
- * Copy up to len characters of the ring; how many? incremental: go on at *index (set to where the
- * copy ends), else with the oldest; clear: the others are not given again what is there now.
+ * Copies up to len characters of the ring; how many. incremental: from *index on (which moves to
+ * where the copy ends), else from the oldest; clear: those who begin there get none of these again.
  */
 size_t console_ring_read(char *dst, size_t len, u32 *index, bool clear, bool incremental);
 /* What was typed at the console while input goes to dom0; number of characters (console_io). */

@@ -72,7 +72,6 @@ typedef u64 cpumask_t;			/* one bit per physical CPU */
 #undef __always_inline		/* the C library of host tests has one */
 #define __always_inline inline __attribute__((always_inline))
 #define __init __section(".init.text") noinline
-#define __initdata __section(".init.data")
 
 #define atomic_inc(p) __atomic_add_fetch((p), 1, __ATOMIC_SEQ_CST)
 #define atomic_dec(p) __atomic_sub_fetch((p), 1, __ATOMIC_SEQ_CST)
