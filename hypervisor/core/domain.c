@@ -67,8 +67,6 @@ struct vcpu *domain_vcpu(const struct domain *d, u64 id)
 	return id < d->max_vcpus ? READ_ONCE(d->vcpu[id]) : NULL;
 }
 
-/* --- creation --- */
-
 static void free_vcpu(struct vcpu *v)
 {
 	arch_vcpu_destroy(v);
@@ -308,8 +306,6 @@ void vcpu_unpause(struct vcpu *v)
 	if (!atomic_dec(&v->pause_count))
 		clear_pause(v, VPF_vcpu_paused);
 }
-
-/* --- shutdown and crash --- */
 
 static void __noreturn machine_down(u8 reason)
 {

@@ -161,8 +161,6 @@ bool release_allocated(struct domain *d, struct page_info *pg)
 	return ok;
 }
 
-/* --- typed references --- */
-
 /* No CPU may still hold translations of the old use; other domains may have mapped it too. */
 static void flush_old_use(const struct page_info *pg)
 {

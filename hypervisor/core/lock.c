@@ -57,10 +57,10 @@ static struct { const spinlock_t *lock[MAX_HELD]; unsigned int nr; } held[NR_CPU
 
 static void note_held(const spinlock_t *l)
 {
-	unsigned int cpu = this_cpu();
+	typeof(held[0]) *h = &held[this_cpu()];
 
-	BUG_ON(held[cpu].nr == MAX_HELD);
-	held[cpu].lock[held[cpu].nr++] = l;
+	BUG_ON(h->nr == MAX_HELD);
+	h->lock[h->nr++] = l;
 }
 
 void lock_check(const spinlock_t *l, bool nested)

@@ -86,8 +86,6 @@ static bool take_back(struct domain *d, u64 mfn)
 	return ok;
 }
 
-/* --- increase, populate, decrease --- */
-
 /* Extent i of the list is done; false: an error, stop here. */
 static bool increase_one(struct domain *d, const struct xen_memory_reservation *r, u64 i,
 			 bool populate)
@@ -151,8 +149,6 @@ static long reservation(u32 op, u64 start, u64 arg, u64 a3, u64 a4, u64 a5)
 	domain_put(d);
 	return (long)i;
 }
-
-/* --- exchange --- */
 
 /* The frame is d's, nobody refers to it, and d's own reference is ours from now on. */
 static bool steal(struct domain *d, u64 mfn)

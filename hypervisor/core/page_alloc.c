@@ -170,18 +170,17 @@ void *alloc_hv_pages(unsigned int order)
 {
 	struct page_info *pg = alloc_pages(order, 0, ALLOC_ZERO);
 
-	if (!pg)
-		return NULL;
-	atomic_add(&hv_count, BIT(order));
-	return mfn_to_virt(page_to_mfn(pg));
+	if (pg)
+		atomic_add(&hv_count, BIT(order));
+	return pg ? mfn_to_virt(page_to_mfn(pg)) : NULL;
 }
 
 void free_hv_pages(void *p, unsigned int order)
 {
-	if (!p)
-		return;
-	atomic_add(&hv_count, -BIT(order));
-	free_pages(mfn_to_page(virt_to_mfn(p)), order);
+	if (p) {
+		atomic_add(&hv_count, -BIT(order));
+		free_pages(mfn_to_page(virt_to_mfn(p)), order);
+	}
 }
 
 u64 free_page_count(void)
@@ -191,7 +190,5 @@ u64 free_page_count(void)
 
 u64 hv_page_count(void)
 {
-	u64 never_given = total_pages > managed_count ? total_pages - managed_count : 0;
-
-	return never_given + READ_ONCE(hv_count);
+	return READ_ONCE(hv_count) + total_pages - min(total_pages, managed_count);
 }

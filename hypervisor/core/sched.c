@@ -22,8 +22,8 @@
 #include <hv/evtchn.h>
 
 #define US(x) ((u64)(x) * 1000)
+static u64 min_slice = US(200);		/* nobody is preempted earlier by a wake-up */
 #define SLICE		US(5000)	/* turn of a vcpu while others wait */
-static u64 min_slice = US(200);	/* nobody is preempted earlier by a wake-up */
 #define WAKE_GAIN	US(500)		/* virtual time by which a woken vcpu must be behind */
 #define SLEEP_BONUS	US(2000)	/* a sleeper comes back at most so far behind the queue */
 #define MAX_LEAD	US(1500000)	/* more than one slice at weight 1 is never held against it */

@@ -77,9 +77,11 @@ static void arm(struct timer_queue *q, struct timer *t)
 {
 	t->left = t->right = NULL;
 	meld(&q->first, q->first, t);
+	if (q->first != t)
+		return;
 	if (q == &queues[this_cpu()])
 		program(q);
-	else if (q->first == t && t->deadline < q->programmed)
+	else if (t->deadline < q->programmed)
 		softirq_raise_cpu(q - queues, SOFTIRQ_TIMER);
 }
 

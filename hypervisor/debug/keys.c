@@ -149,7 +149,6 @@ static void key_dom0(void)
 }
 
 static void key_help(void);
-
 static const struct { char key; void (*fn)(void); const char *help; } keys[] = {
 	{ '0', key_dom0, "registers of dom0" },
 	{ 'A', key_audit, "recount all references and types" },

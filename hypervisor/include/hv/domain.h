@@ -29,7 +29,7 @@ struct pv_vcpu {
 	u64 cr3_kernel, cr3_user;	/* values for CR3; cr3_user 0: no user root */
 	u64 kernel_sp, kernel_ss;	/* from stack_switch */
 	u64 syscall_entry, event_entry, failsafe_entry;	/* callback addresses (0: none) */
-	/* ---------------------------------------------------------------------------------- */
+	/* ------------------------------------------------------------------------ */
 	u64 syscall32_entry, sysenter_entry;
 	bool failsafe_masks_events, syscall32_masks_events, sysenter_masks_events;
 	bool ts;			/* virtual CR0.TS */
