@@ -2,15 +2,12 @@
 /*
  * Job:    what a domain may use: ranges of frames, physical interrupts (pirqs), other domains.
  * Enter:  boot/start.c (permissions), pv/pagetable.c (the question), pv/physdev.c, core/evtchn.c.
- * State:  d->iomem, d->iomem_ro; d->pirq[].
  * Locks:  ranges: d->lock to change, none to ask (boot, paused domain); pirqs: d->evtchn_lock.
  * Holds:  AC1  ranges are sorted, do not overlap and do not touch.
  *         AC2  a struct pirq with a port is bound to its irq.
  * Tests:  tests/host/test_domain.c, tests/host/test_evtchn.c
  */
-#include <hv/access.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/irq.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
@@ -28,13 +25,9 @@ long op_domain(domid_t id, struct domain **out)
 	return refuse(-EPERM, "d%u may not name d%u", d->id, id);
 }
 
-/* --- ranges --- */
-
 bool iorange_allows(const struct ioranges *r, u64 first, u64 last)
 {
-	u32 i;
-
-	for (i = 0; i < r->count; i++)
+	for (u32 i = 0; i < r->count; i++)
 		if (first >= r->r[i].first && last <= r->r[i].last)
 			return first <= last;
 	return false;
@@ -89,13 +82,9 @@ int iorange_deny(struct ioranges *r, u64 first, u64 last)
 	return replace_ranges(r, i, n - i, rest, nr_rest);
 }
 
-/* --- pirqs --- */
-
 static bool pirqs_free(const struct domain *d, u32 first, u32 nr)
 {
-	u32 i;
-
-	for (i = 0; i < nr; i++)
+	for (u32 i = 0; i < nr; i++)
 		if (first + i >= NR_PIRQS || d->pirq[first + i])
 			return false;
 	return true;
@@ -104,7 +93,6 @@ static bool pirqs_free(const struct domain *d, u32 first, u32 nr)
 static int claim_pirqs(struct domain *d, int pirq, int irq, unsigned int nr)
 {
 	struct pirq *new[32];
-	unsigned int i;
 
 	if (!nr || nr > ARRAY_SIZE(new) || pirq >= NR_PIRQS || d->state >= DOM_dying)
 		return -EINVAL;
@@ -121,7 +109,7 @@ static int claim_pirqs(struct domain *d, int pirq, int irq, unsigned int nr)
 	} else if (!pirqs_free(d, (u32)pirq, nr)) {
 		return -EBUSY;
 	}
-	for (i = 0; i < nr; i++) {
+	for (unsigned int i = 0; i < nr; i++) {
 		new[i] = hv_new(struct pirq);
 		if (!new[i]) {
 			while (i--)
@@ -149,9 +137,7 @@ int pirq_map(struct domain *d, int pirq, int irq, unsigned int nr)
 /* Is another pirq of p's allocation mapped? (Its number may have been given away since.) */
 static bool group_in_use(const struct domain *d, const struct pirq *p)
 {
-	u32 i;
-
-	for (i = p->group; i < p->group + p->group_nr; i++)
+	for (u32 i = p->group; i < p->group + p->group_nr; i++)
 		if (d->pirq[i] && d->pirq[i]->irq - (int)i == p->irq - (int)p->pirq)
 			return true;
 	return false;
@@ -182,19 +168,17 @@ int pirq_unmap(struct domain *d, u32 n)
 /* After all ports are closed. */
 void pirqs_destroy(struct domain *d)
 {
-	u32 i;
-
-	for (i = 0; d->nr_pirqs && i < NR_PIRQS; i++)
+	for (u32 i = 0; d->nr_pirqs && i < NR_PIRQS; i++)
 		if (d->pirq[i] && pirq_unmap(d, i))
 			printk("d%u: pirq %u is still bound\n", d->id, i);
 }
 
 void pirq_show_eoi(struct domain *d, const struct pirq *p)
 {
-	if (mfn_eq(d->pirq_eoi_mfn, INVALID_MFN))
-		return;
-	if (p->level)
-		set_bit(p->pirq, mfn_to_virt(d->pirq_eoi_mfn));
-	else
-		clear_bit(p->pirq, mfn_to_virt(d->pirq_eoi_mfn));
+	u64 *bits = mfn_eq(d->pirq_eoi_mfn, INVALID_MFN) ? NULL : mfn_to_virt(d->pirq_eoi_mfn);
+
+	if (bits && p->level)
+		set_bit(p->pirq, bits);
+	else if (bits)
+		clear_bit(p->pirq, bits);
 }

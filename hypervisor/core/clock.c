@@ -14,7 +14,6 @@
 #include <vcpu.h>
 #include <hv/clock.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/evtchn.h>
 
 #define NS_PER_SEC 1000000000UL
@@ -25,6 +24,9 @@
 static spinlock_t wallclock_lock = SPINLOCK_INIT(RANK_LEAF);
 static u64 boot_sec;
 static u32 boot_nsec;
+
+#define WRITE_ENTRY(v, val) \
+	copy_field_to_guest((v)->runstate_area, struct vcpu_runstate_info, state_entry_time, val)
 
 /* --- pvclock and runstates --- */
 
@@ -38,23 +40,22 @@ static int write_time(struct vcpu *v, struct vcpu_time_info *t)
 	return copy_field_to_guest(v->time_area, struct vcpu_time_info, version, &t->version);
 }
 
+/* The entry time of r last, and first with a mark, for guests that want it so. */
 static int write_runstate(struct vcpu *v)
 {
+	bool mark = v->pv.vm_assist & BIT(VMASST_TYPE_runstate_update_flag);
 	struct vcpu_runstate_info r = v->runstate;
-	u64 entry = r.state_entry_time;
+	u64 *entry = &r.state_entry_time;
 
-	if (!(v->pv.vm_assist & BIT(VMASST_TYPE_runstate_update_flag)))
-		return copy_to_guest(v->runstate_area, &r, sizeof(r));
-	r.state_entry_time |= XEN_RUNSTATE_UPDATE;
-	if (copy_field_to_guest(v->runstate_area, struct vcpu_runstate_info, state_entry_time,
-				&r.state_entry_time))
+	*entry |= mark ? XEN_RUNSTATE_UPDATE : 0;
+	if (mark && WRITE_ENTRY(v, entry))
 		return -EFAULT;
 	smp_wmb();
 	if (copy_to_guest(v->runstate_area, &r, sizeof(r)))
 		return -EFAULT;
 	smp_wmb();
-	return copy_field_to_guest(v->runstate_area, struct vcpu_runstate_info, state_entry_time,
-				   &entry);
+	*entry &= ~XEN_RUNSTATE_UPDATE;
+	return mark ? WRITE_ENTRY(v, entry) : 0;
 }
 
 /* v is current. The areas are in the kernel's half: write there. A fault is the guest's loss. */
@@ -108,12 +109,8 @@ void runstate_change(struct vcpu *v, int new_state, u64 now)
 
 void runstate_get(const struct vcpu *v, struct vcpu_runstate_info *out)
 {
-	s64 spent;
-
 	*out = v->runstate;
-	spent = now_ns() - out->state_entry_time;
-	if (spent > 0)
-		out->time[out->state & 3] += spent;
+	out->time[out->state & 3] += max((s64)(now_ns() - out->state_entry_time), 0L);
 }
 
 u64 vcpu_cpu_time(const struct vcpu *v)
@@ -148,13 +145,12 @@ void clock_update_wallclock(struct domain *d)
 void clock_set_wallclock(u64 sec, u32 nsec, u64 system_time)
 {
 	u64 ns = NS_PER_SEC + nsec - system_time % NS_PER_SEC;
-	struct domain *d;
 
 	spin_lock(&wallclock_lock);
 	boot_sec = sec - system_time / NS_PER_SEC - 1 + ns / NS_PER_SEC;
 	boot_nsec = (u32)(ns % NS_PER_SEC);
 	spin_unlock(&wallclock_lock);
-	for (d = domain_next(NULL); d; d = domain_next(d))
+	for (struct domain *d = domain_next(NULL); d; d = domain_next(d))
 		clock_update_wallclock(d);
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Domains and vcpus: making, finding, stopping and ending them.
- *
- * Job:    struct domain and struct vcpu from creation to the last reference.
+ * Job:    struct domain and struct vcpu from creation to the last reference: making, finding,
+ *         stopping and ending them.
  * Enter:  control/build_dom0.c, control/domctl.c; pv/sched_op.c; domain_crash() from everywhere.
  * State:  domain_table[], of which the entries from ids_end on were never used.
  * Locks:  domlist_lock (RANK_DOMLIST); d->lock for the life cycle; pause flags are atomic.
@@ -16,7 +15,6 @@
 #include <hv/clock.h>
 #include <hv/continue.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/evtchn.h>
 #include <hv/grant.h>
 #include <hv/irq.h>
@@ -31,8 +29,6 @@ extern bool opt_noreboot;
 
 static unsigned int ids_end;
 static spinlock_t domlist_lock = SPINLOCK_INIT(RANK_DOMLIST);
-
-/* --- finding and holding --- */
 
 struct domain *domain_get(domid_t id)
 {
@@ -70,8 +66,6 @@ struct vcpu *domain_vcpu(const struct domain *d, u64 id)
 {
 	return id < d->max_vcpus ? READ_ONCE(d->vcpu[id]) : NULL;
 }
-
-/* --- creation --- */
 
 static void free_vcpu(struct vcpu *v)
 {
@@ -152,16 +146,15 @@ static void watchdog_fired(void *arg)
 /* Into the table, unless the id is taken. */
 static int publish(struct domain *d)
 {
-	int rc = -EEXIST;
+	bool taken;
 
 	spin_lock(&domlist_lock);
-	if (!domain_table[d->id]) {
+	taken = domain_table[d->id];
+	if (!taken)
 		domain_table[d->id] = d;
-		ids_end = max(ids_end, d->id + 1U);
-		rc = 0;
-	}
+	ids_end = max(ids_end, d->id + 1U);
 	spin_unlock(&domlist_lock);
-	return rc;
+	return taken ? -EEXIST : 0;
 }
 
 int domain_create(domid_t id, bool privileged, unsigned int max_vcpus, struct domain **out)
@@ -265,8 +258,6 @@ void domains_init(void)
 			panic("No memory for the idle vcpu of CPU %u", cpu);
 }
 
-/* --- pausing --- */
-
 static void stop_all(struct domain *d, u32 flag, void (*stop)(struct vcpu *v))
 {
 	struct vcpu *v;
@@ -316,15 +307,11 @@ void vcpu_unpause(struct vcpu *v)
 		clear_pause(v, VPF_vcpu_paused);
 }
 
-/* --- shutdown and crash --- */
-
 static void __noreturn machine_down(u8 reason)
 {
 	static const char *const texts[] = {
-		[SHUTDOWN_poweroff] = "has halted: the machine stops",
-		[SHUTDOWN_reboot] = "wants a reboot",
-		[SHUTDOWN_crash] = "has crashed",
-		[SHUTDOWN_watchdog] = "did not feed its watchdog",
+		[SHUTDOWN_poweroff] = "has halted: the machine stops", "wants a reboot",
+		[SHUTDOWN_crash] = "has crashed", "did not feed its watchdog",
 	};
 	const char *text = reason < ARRAY_SIZE(texts) ? texts[reason] : NULL;
 
@@ -379,10 +366,7 @@ void domain_crash(struct domain *d, const char *fmt, ...)
 	domain_shutdown(d, SHUTDOWN_crash);
 }
 
-/* --- the end --- */
-
 enum kill_stage { KILL_stop, KILL_grants, KILL_unpin, KILL_tables, KILL_pages, KILL_end, KILL_done };
-
 #define KILL_STEP 64
 
 static void kill_stop(struct domain *d)
@@ -440,14 +424,10 @@ static bool pages_step(struct domain *d, bool release)
 
 		if (!pg)
 			continue;
-		if (release) {
+		if (release)
 			release_allocated(d, pg);
-		} else {
-			mmu_lock(d);
-			if (atomic_and(&pg->word, ~PG_pinned) & PG_pinned)
-				put_page_and_type(pg);
-			mmu_unlock(d);
-		}
+		else
+			unpin_page(d, pg);
 		put_page(pg);
 	}
 	return !d->kill_left;

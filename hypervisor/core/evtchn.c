@@ -2,10 +2,10 @@
 /*
  * Job:    event channels: bind, send, mask and close ports; mark them pending. Delivery is
  *         pv/bounce.c.
- * Enter:  do_event_channel_op(); evtchn_raise_*().
+ * Enter:  do_event_channel_op(); evtchn_raise_*(); debug key 'e', debug/audit.c.
  * State:  d->evtchn[] in buckets of 128, made when wanted and kept; the guest-visible bitmaps in
  *         shared_info are never read back as truth.
- * Locks:  d->evtchn_lock (RANK_EVTCHN); two domains: lower domid first.
+ * Locks:  d->evtchn_lock (RANK_EVTCHN).
  * Holds:  E1  A:p is bound to B:q  <=>  B:q is bound to A:p. A port's bond changes only with both
  *             locks held: with one of them held the other end stays what it is.
  *         E2  a FREE port has no peer, no vcpu and is not pending.
@@ -13,31 +13,13 @@
  * Tests:  tests/host/test_evtchn.c, tests/guests/evtchn.c
  */
 #include <event_channel.h>
-#include <hv/access.h>
 #include <hv/continue.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/evtchn.h>
 #include <hv/irq.h>
 #include <hv/page_alloc.h>
 
-#define BUCKET 128
-#define NR_BUCKETS (MAX_EVTCHNS / BUCKET)
-
-static inline struct evtchn *port_of(const struct domain *d, u32 port)
-{
-	struct evtchn *b;
-
-	if (unlikely(port >= MAX_EVTCHNS))
-		return NULL;
-	b = d->evtchn[port / BUCKET];
-	return likely(b) ? &b[port % BUCKET] : NULL;
-}
-
-struct evtchn *evtchn_of(const struct domain *d, u32 port)
-{
-	return d->evtchn ? port_of(d, port) : NULL;
-}
+#define NR_BUCKETS (MAX_EVTCHNS / EVTCHN_BUCKET)
 
 /* --- marking events pending --- */
 
@@ -90,11 +72,11 @@ int evtchn_send(struct domain *d, u32 port)
 	int rc = 0;
 
 	spin_lock(&d->evtchn_lock);
-	c = port_of(d, port);
+	c = evtchn_of(d, port);
 	if (likely(c && c->state == ECS_interdomain)) {
 		rd = c->peer;
 		port = c->port;
-		set_pending(rd, rd->vcpu[port_of(rd, port)->vcpu], port);
+		set_pending(rd, rd->vcpu[evtchn_of(rd, port)->vcpu], port);
 	} else if (c && c->state == ECS_ipi) {
 		set_pending(d, d->vcpu[c->vcpu], port);
 	} else if (!c || c->state != ECS_unbound) {	/* to nobody: dropped */
@@ -114,7 +96,7 @@ void evtchn_raise_virq(struct vcpu *v, u32 virq)
 	spin_lock(&d->evtchn_lock);
 	port = v->virq_to_port[virq];
 	if (port)
-		set_pending(d, d->vcpu[port_of(d, port)->vcpu], port);
+		set_pending(d, d->vcpu[evtchn_of(d, port)->vcpu], port);
 	spin_unlock(&d->evtchn_lock);
 }
 
@@ -129,7 +111,7 @@ void evtchn_raise_pirq(struct domain *d, u32 port)
 	struct evtchn *c;
 
 	spin_lock(&d->evtchn_lock);
-	c = port_of(d, port);
+	c = evtchn_of(d, port);
 	if (c && c->state == ECS_pirq)	/* else it was closed while the interrupt was on its way */
 		set_pending(d, d->vcpu[c->vcpu], port);
 	spin_unlock(&d->evtchn_lock);
@@ -139,30 +121,22 @@ int evtchn_unmask(struct domain *d, u32 port)
 {
 	struct shared_info *s = d->shared_info;
 	struct evtchn *c;
-	struct vcpu *v;
-	int rc = -EINVAL;
 
 	spin_lock(&d->evtchn_lock);
-	c = port_of(d, port);
-	if (c) {
-		v = d->vcpu[c->vcpu];
-		if (test_and_clear_bit(port, s->evtchn_mask) && v &&
-		    test_bit(port, s->evtchn_pending))
-			notify(v, port);
-		rc = 0;
-	}
+	c = evtchn_of(d, port);
+	if (c && test_and_clear_bit(port, s->evtchn_mask) && test_bit(port, s->evtchn_pending) &&
+	    d->vcpu[c->vcpu])
+		notify(d->vcpu[c->vcpu], port);
 	spin_unlock(&d->evtchn_lock);
-	return rc;
+	return c ? 0 : -EINVAL;
 }
-
-/* --- ports --- */
 
 int evtchn_init(struct domain *d)
 {
 	d->evtchn_hint = 1;		/* port 0 is nobody's */
 	d->evtchn = hv_new_array(struct evtchn *, NR_BUCKETS);
 	if (d->evtchn)
-		d->evtchn[0] = hv_new_array(struct evtchn, BUCKET);
+		d->evtchn[0] = hv_new_array(struct evtchn, EVTCHN_BUCKET);
 	return d->evtchn && d->evtchn[0] ? 0 : -ENOMEM;
 }
 
@@ -175,18 +149,18 @@ static int open_port(struct domain *d, struct evtchn c)
 	if (d->state >= DOM_dying)
 		return -EINVAL;
 	for (port = d->evtchn_hint; port < MAX_EVTCHNS && port <= d->max_evtchn_port; port++) {
-		b = &d->evtchn[port / BUCKET];
+		b = &d->evtchn[port / EVTCHN_BUCKET];
 		if (!*b)
-			*b = hv_new_array(struct evtchn, BUCKET);
+			*b = hv_new_array(struct evtchn, EVTCHN_BUCKET);
 		if (!*b)
 			return -ENOMEM;
-		if (port_of(d, port)->state == ECS_free)
+		if (evtchn_of(d, port)->state == ECS_free)
 			break;
 	}
 	d->evtchn_hint = port;
 	if (port == MAX_EVTCHNS || port > d->max_evtchn_port)
 		return -ENOSPC;
-	*port_of(d, port) = c;
+	*evtchn_of(d, port) = c;
 	d->evtchn_hint++;
 	d->nr_evtchns++;
 	return (int)port;
@@ -194,24 +168,10 @@ static int open_port(struct domain *d, struct evtchn c)
 
 static void release_port(struct domain *d, u32 port)
 {
-	*port_of(d, port) = (struct evtchn){ .state = ECS_free };
+	*evtchn_of(d, port) = (struct evtchn){ .state = ECS_free };
 	clear_bit(port, d->shared_info->evtchn_pending);
 	d->nr_evtchns--;
 	d->evtchn_hint = min(d->evtchn_hint, port);
-}
-
-static void lock_two(struct domain *a, struct domain *b)
-{
-	spin_lock(a->id < b->id ? &a->evtchn_lock : &b->evtchn_lock);
-	if (a != b)
-		spin_lock_nested(a->id < b->id ? &b->evtchn_lock : &a->evtchn_lock);
-}
-
-static void unlock_two(struct domain *a, struct domain *b)
-{
-	spin_unlock(&a->evtchn_lock);
-	if (a != b)
-		spin_unlock(&b->evtchn_lock);
 }
 
 /* What c is bound to forgets it. The locks of d and, for an interdomain port, the peer are held. */
@@ -222,7 +182,7 @@ static void unbind(struct domain *d, const struct evtchn *c)
 
 	switch (c->state) {
 	case ECS_interdomain:
-		r = port_of(c->peer, c->port);
+		r = evtchn_of(c->peer, c->port);
 		r->state = ECS_unbound;
 		r->port = 0;
 		r->peer = NULL;		/* but not its number: d may bind it again */
@@ -236,7 +196,6 @@ static void unbind(struct domain *d, const struct evtchn *c)
 		p->port = 0;
 		if (!mfn_eq(d->pirq_eoi_mfn, INVALID_MFN))
 			clear_bit(p->pirq, mfn_to_virt(d->pirq_eoi_mfn));
-		break;
 	}
 }
 
@@ -252,13 +211,13 @@ static int close_port(struct domain *d, u32 port)
 
 	atomic_inc(&rd->refs);
 	for (;;) {
-		lock_two(d, rd);
-		c = port_of(d, port);
+		spin_lock_two(&d->evtchn_lock, &rd->evtchn_lock);
+		c = evtchn_of(d, port);
 		if (!c || c->state != ECS_interdomain || c->peer == rd)
 			break;
 		peer = c->peer;
 		atomic_inc(&peer->refs);	/* bound, hence alive */
-		unlock_two(d, rd);
+		spin_unlock_two(&d->evtchn_lock, &rd->evtchn_lock);
 		domain_put(rd);
 		rd = peer;
 	}
@@ -267,7 +226,7 @@ static int close_port(struct domain *d, u32 port)
 		unbind(d, c);
 		release_port(d, port);
 	}
-	unlock_two(d, rd);
+	spin_unlock_two(&d->evtchn_lock, &rd->evtchn_lock);
 	domain_put(rd);
 	return open ? 0 : -EINVAL;
 }
@@ -275,9 +234,8 @@ static int close_port(struct domain *d, u32 port)
 void evtchn_destroy(struct domain *d)
 {
 	const struct evtchn *c;
-	u32 port;
 
-	for (port = 1; port < MAX_EVTCHNS; port++) {
+	for (u32 port = 1; port < MAX_EVTCHNS; port++) {
 		c = evtchn_of(d, port);
 		if (c && c->state != ECS_free)
 			close_port(d, port);
@@ -286,9 +244,7 @@ void evtchn_destroy(struct domain *d)
 
 void evtchn_free(struct domain *d)
 {
-	unsigned int i;
-
-	for (i = 0; d->evtchn && i < NR_BUCKETS; i++)
+	for (unsigned int i = 0; d->evtchn && i < NR_BUCKETS; i++)
 		hv_free(d->evtchn[i]);
 	hv_free(d->evtchn);
 	d->evtchn = NULL;
@@ -299,123 +255,18 @@ void evtchn_move_pirqs(struct vcpu *v)
 {
 	struct domain *d = v->domain;
 	struct pirq *p;
-	unsigned int i;
 
 	if (!d->nr_pirqs || !spin_trylock(&d->evtchn_lock))
 		return;
-	for (i = 0; i < NR_PIRQS; i++) {
+	for (unsigned int i = 0; i < NR_PIRQS; i++) {
 		p = d->pirq[i];
-		if (p && p->port && port_of(d, p->port)->vcpu == v->id)
+		if (p && p->port && evtchn_of(d, p->port)->vcpu == v->id)
 			irq_set_affinity_vcpu(p, v->processor);
 	}
 	spin_unlock(&d->evtchn_lock);
 }
 
 /* --- the operations; those that open a port return its number --- */
-
-static long bind_interdomain(struct domain *ld, const struct evtchn_bind_interdomain *op)
-{
-	struct domain *rd = domain_get(op->remote_dom == DOMID_SELF ? ld->id : op->remote_dom);
-	struct evtchn *rc;
-	int port;
-
-	if (!rd)
-		return -ESRCH;
-	lock_two(ld, rd);
-	rc = port_of(rd, op->remote_port);
-	if (!rc || rc->state != ECS_unbound || rc->number != ld->id)
-		port = refuse(-EINVAL, "d%u port %u is not for d%u", rd->id, op->remote_port,
-			      ld->id);
-	else
-		port = open_port(ld, (struct evtchn){
-			.state = ECS_interdomain, .number = rd->id,
-			.port = op->remote_port, .peer = rd });
-	if (port > 0) {
-		rc->state = ECS_interdomain;
-		rc->peer = ld;
-		rc->port = (u32)port;
-		/* what the other side sent while it had no peer was lost: look once */
-		set_pending(ld, ld->vcpu[0], (u32)port);
-	}
-	unlock_two(ld, rd);
-	domain_put(rd);
-	return port;
-}
-
-static long bind_virq(struct domain *d, u32 virq, u32 vcpu)
-{
-	struct evtchn c = { .state = ECS_virq, .vcpu = (u16)vcpu, .number = virq };
-	int port;
-
-	if (virq >= NR_VIRQS || (!virq_is_per_vcpu(virq) && vcpu))
-		return refuse(-EINVAL, "virq %u of vcpu %u", virq, vcpu);
-	if (!domain_vcpu(d, vcpu))
-		return -ENOENT;
-	port = *virq_port(d, &c) ? -EEXIST : open_port(d, c);
-	if (port > 0)
-		WRITE_ONCE(*virq_port(d, &c), (u32)port);
-	return port;
-}
-
-static long bind_pirq(struct domain *d, u32 pirq, bool will_share)
-{
-	struct pirq *p = pirq < NR_PIRQS ? d->pirq[pirq] : NULL;
-	int port, rc;
-
-	if (!p || p->port)
-		return pirq >= NR_PIRQS ? -EINVAL : p ? -EEXIST : -EPERM;
-	port = open_port(d, (struct evtchn){ .state = ECS_pirq, .number = pirq });
-	if (port <= 0)
-		return port;
-	p->port = (u32)port;	/* first: the interrupt may come at once */
-	rc = irq_bind_pirq(p, will_share);
-	if (rc) {
-		p->port = 0;
-		release_port(d, (u32)port);
-		return rc;
-	}
-	if (d->vcpu[0])
-		irq_set_affinity_vcpu(p, d->vcpu[0]->processor);
-	pirq_show_eoi(d, p);
-	return port;
-}
-
-static long status(struct domain *d, struct evtchn_status *op)
-{
-	const struct evtchn *c = port_of(d, op->port);
-
-	if (!c)
-		return -EINVAL;
-	op->status = c->state;
-	op->vcpu = c->vcpu;
-	op->u.virq = c->number;		/* the same place as pirq and dom */
-	op->u.interdomain.port = c->port;
-	return 0;
-}
-
-static long bind_vcpu(struct domain *d, u32 port, u32 vcpu)
-{
-	const struct vcpu *v = domain_vcpu(d, vcpu);
-	struct evtchn *c = port_of(d, port);
-
-	if (!v)
-		return -ENOENT;
-	if (!c || c->state == ECS_free || c->state == ECS_ipi ||
-	    (c->state == ECS_virq && virq_is_per_vcpu(c->number)))
-		return refuse(-EINVAL, "port %u cannot change its vcpu", port);
-	c->vcpu = v->id;
-	if (c->state == ECS_pirq)
-		irq_set_affinity_vcpu(d->pirq[c->number], v->processor);
-	return 0;
-}
-
-static long reset(struct domain *d)
-{
-	if (d != current_vcpu()->domain && !d->pause_count)
-		return -EINVAL;
-	evtchn_destroy(d);
-	return 0;
-}
 
 union evtchn_op {
 	struct evtchn_bind_interdomain interdomain;
@@ -429,64 +280,148 @@ union evtchn_op {
 	struct evtchn_reset reset;
 };
 
-static long locked_op(struct domain *d, u64 cmd, union evtchn_op *op)
+static long alloc_unbound(struct domain *d, union evtchn_op *op)
 {
 	domid_t remote = op->alloc.remote_dom;
 
-	switch (cmd) {
-	case EVTCHNOP_alloc_unbound:
-		if (remote == DOMID_SELF)
-			remote = current_vcpu()->domain->id;
-		return open_port(d, (struct evtchn){ .state = ECS_unbound, .number = remote });
-	case EVTCHNOP_bind_ipi:
-		if (!domain_vcpu(d, op->ipi.vcpu))
-			return -ENOENT;
-		return open_port(d, (struct evtchn){ .state = ECS_ipi,
-						     .vcpu = (u16)op->ipi.vcpu });
-	case EVTCHNOP_bind_virq:
-		return bind_virq(d, op->virq.virq, op->virq.vcpu);
-	case EVTCHNOP_bind_pirq:
-		return bind_pirq(d, op->pirq.pirq, op->pirq.flags & BIND_PIRQ__WILL_SHARE);
-	case EVTCHNOP_bind_vcpu:
-		return bind_vcpu(d, op->vcpu.port, op->vcpu.vcpu);
-	case EVTCHNOP_status:
-		return status(d, &op->status);
-	}
-	return -ENOSYS;
+	if (remote == DOMID_SELF)
+		remote = current_vcpu()->domain->id;
+	return open_port(d, (struct evtchn){ .state = ECS_unbound, .number = remote });
 }
 
-static long do_op(struct domain *d, u64 cmd, union evtchn_op *op)
+static long bind_ipi(struct domain *d, union evtchn_op *op)
 {
-	long rc;
+	if (!domain_vcpu(d, op->ipi.vcpu))
+		return -ENOENT;
+	return open_port(d, (struct evtchn){ .state = ECS_ipi, .vcpu = (u16)op->ipi.vcpu });
+}
 
-	switch (cmd) {		/* these lock for themselves */
-	case EVTCHNOP_bind_interdomain:
-		return bind_interdomain(d, &op->interdomain);
-	case EVTCHNOP_close:
-		return close_port(d, op->close.port);
-	case EVTCHNOP_reset:
-		return reset(d);
-	case EVTCHNOP_bind_pirq:
-		/* the hardware domain has every GSI under its own number without asking */
-		if (d->is_hardware && op->pirq.pirq < nr_gsis)
-			(void)pirq_map(d, (int)op->pirq.pirq, (int)op->pirq.pirq, 1);
+static long bind_interdomain(struct domain *ld, union evtchn_op *op)
+{
+	domid_t id = op->interdomain.remote_dom;
+	u32 remote_port = op->interdomain.remote_port;
+	struct domain *rd = domain_get(id == DOMID_SELF ? ld->id : id);
+	struct evtchn *rc;
+	int port;
+
+	if (!rd)
+		return -ESRCH;
+	spin_lock_two(&ld->evtchn_lock, &rd->evtchn_lock);
+	rc = evtchn_of(rd, remote_port);
+	if (!rc || rc->state != ECS_unbound || rc->number != ld->id)
+		port = refuse(-EINVAL, "d%u port %u is not for d%u", rd->id, remote_port, ld->id);
+	else
+		port = open_port(ld, (struct evtchn){ .state = ECS_interdomain, .number = rd->id,
+						      .port = remote_port, .peer = rd });
+	if (port > 0) {
+		rc->state = ECS_interdomain;
+		rc->peer = ld;
+		rc->port = (u32)port;
+		/* what the other side sent while it had no peer was lost: look once */
+		set_pending(ld, ld->vcpu[0], (u32)port);
 	}
-	spin_lock(&d->evtchn_lock);
-	rc = locked_op(d, cmd, op);
-	spin_unlock(&d->evtchn_lock);
-	return rc;
+	spin_unlock_two(&ld->evtchn_lock, &rd->evtchn_lock);
+	domain_put(rd);
+	return port;
+}
+
+static long bind_virq(struct domain *d, union evtchn_op *op)
+{
+	u32 virq = op->virq.virq, vcpu = op->virq.vcpu;
+	struct evtchn c = { .state = ECS_virq, .vcpu = (u16)vcpu, .number = virq };
+	int port;
+
+	if (virq >= NR_VIRQS || (!virq_is_per_vcpu(virq) && vcpu))
+		return refuse(-EINVAL, "virq %u of vcpu %u", virq, vcpu);
+	if (!domain_vcpu(d, vcpu))
+		return -ENOENT;
+	port = *virq_port(d, &c) ? -EEXIST : open_port(d, c);
+	if (port > 0)
+		WRITE_ONCE(*virq_port(d, &c), (u32)port);
+	return port;
+}
+
+static long bind_pirq(struct domain *d, union evtchn_op *op)
+{
+	u32 pirq = op->pirq.pirq;
+	struct pirq *p = pirq < NR_PIRQS ? d->pirq[pirq] : NULL;
+	int port, rc;
+
+	if (!p || p->port)
+		return pirq >= NR_PIRQS ? -EINVAL : p ? -EEXIST : -EPERM;
+	port = open_port(d, (struct evtchn){ .state = ECS_pirq, .number = pirq });
+	if (port <= 0)
+		return port;
+	p->port = (u32)port;	/* first: the interrupt may come at once */
+	rc = irq_bind_pirq(p, op->pirq.flags & BIND_PIRQ__WILL_SHARE);
+	if (rc) {
+		p->port = 0;
+		release_port(d, (u32)port);
+		return rc;
+	}
+	if (d->vcpu[0])
+		irq_set_affinity_vcpu(p, d->vcpu[0]->processor);
+	pirq_show_eoi(d, p);
+	return port;
+}
+
+static long status(struct domain *d, union evtchn_op *op)
+{
+	const struct evtchn *c = evtchn_of(d, op->status.port);
+
+	if (!c)
+		return -EINVAL;
+	op->status.status = c->state;
+	op->status.vcpu = c->vcpu;
+	op->status.u.virq = c->number;		/* the same place as pirq and dom */
+	op->status.u.interdomain.port = c->port;
+	return 0;
+}
+
+static long bind_vcpu(struct domain *d, union evtchn_op *op)
+{
+	const struct vcpu *v = domain_vcpu(d, op->vcpu.vcpu);
+	struct evtchn *c = evtchn_of(d, op->vcpu.port);
+
+	if (!v)
+		return -ENOENT;
+	if (!c || c->state == ECS_free || c->state == ECS_ipi ||
+	    (c->state == ECS_virq && virq_is_per_vcpu(c->number)))
+		return refuse(-EINVAL, "port %u cannot change its vcpu", op->vcpu.port);
+	c->vcpu = v->id;
+	if (c->state == ECS_pirq)
+		irq_set_affinity_vcpu(d->pirq[c->number], v->processor);
+	return 0;
+}
+
+static long close_one(struct domain *d, union evtchn_op *op)
+{
+	return close_port(d, op->close.port);
+}
+
+static long reset(struct domain *d, union evtchn_op *op)
+{
+	if (d != current_vcpu()->domain && !d->pause_count)
+		return -EINVAL;
+	evtchn_destroy(d);
+	return 0;
 }
 
 /* All but send and unmask. The caller's own domain, or another's for the toolstack. */
 static noinline long other_op(u64 cmd, gva_t arg)
 {
-#define ARG(op) [EVTCHNOP_##op] = { sizeof(struct evtchn_##op), 0 }
-#define ARG_OUT(op, port) [EVTCHNOP_##op] = { sizeof(struct evtchn_##op), \
-					      offsetof(struct evtchn_##op, port) }
-	static const struct { u8 size, port_at; } args[] = {
-		ARG(bind_vcpu), ARG(close), ARG(status), ARG(reset),
-		ARG_OUT(bind_interdomain, local_port), ARG_OUT(alloc_unbound, port),
-		ARG_OUT(bind_virq, port), ARG_OUT(bind_pirq, port), ARG_OUT(bind_ipi, port),
+#define OP(op, fn, ...) [EVTCHNOP_##op] = { fn, sizeof(struct evtchn_##op), __VA_ARGS__ }
+#define OPENS(op, fn, port, ...) OP(op, fn, offsetof(struct evtchn_##op, port), __VA_ARGS__)
+	static const struct {
+		long (*fn)(struct domain *d, union evtchn_op *op);
+		u8 size, port_at;
+		bool locks;		/* for itself */
+	} ops[] = {
+		OP(bind_vcpu, bind_vcpu), OP(status, status),
+		OP(close, close_one, 0, true), OP(reset, reset, 0, true),
+		OPENS(bind_interdomain, bind_interdomain, local_port, true),
+		OPENS(alloc_unbound, alloc_unbound, port), OPENS(bind_virq, bind_virq, port),
+		OPENS(bind_pirq, bind_pirq, port), OPENS(bind_ipi, bind_ipi, port),
 	};
 	domid_t dom = DOMID_SELF;
 	union evtchn_op op;
@@ -494,21 +429,28 @@ static noinline long other_op(u64 cmd, gva_t arg)
 	u32 port;
 	long rc;
 
-	if (cmd >= ARRAY_SIZE(args) || !args[cmd].size)		/* FIFO: the guest uses 2 levels */
+	if (cmd >= ARRAY_SIZE(ops) || !ops[cmd].fn)		/* FIFO: the guest uses 2 levels */
 		return refuse(-ENOSYS, "event_channel_op %lu", cmd);
-	if (copy_from_guest(&op, arg, args[cmd].size))
+	if (copy_from_guest(&op, arg, ops[cmd].size))
 		return -EFAULT;
 	if (cmd == EVTCHNOP_alloc_unbound || cmd == EVTCHNOP_status || cmd == EVTCHNOP_reset)
 		dom = op.reset.dom;	/* the first member of all three */
 	rc = op_domain(dom, &d);
 	if (rc)
 		return rc;
-	rc = do_op(d, cmd, &op);
+	/* the hardware domain has every GSI under its own number without asking */
+	if (cmd == EVTCHNOP_bind_pirq && d->is_hardware && op.pirq.pirq < nr_gsis)
+		(void)pirq_map(d, (int)op.pirq.pirq, (int)op.pirq.pirq, 1);
+	if (!ops[cmd].locks)
+		spin_lock(&d->evtchn_lock);
+	rc = ops[cmd].fn(d, &op);
+	if (!ops[cmd].locks)
+		spin_unlock(&d->evtchn_lock);
 	if (!rc && cmd == EVTCHNOP_status)
 		rc = copy_to_guest(arg, &op.status, sizeof(op.status));
 	if (rc > 0) {
 		port = (u32)rc;
-		rc = copy_to_guest(_gva(gva_x(arg) + args[cmd].port_at), &port, sizeof(port));
+		rc = copy_to_guest(_gva(gva_x(arg) + ops[cmd].port_at), &port, sizeof(port));
 		if (rc)
 			close_port(d, port);
 	}
@@ -527,4 +469,75 @@ HYPERCALL(event_channel_op)
 	if (unlikely(copy_from_guest(&port, arg, sizeof(port))))
 		return -EFAULT;
 	return likely(a1 == EVTCHNOP_send) ? evtchn_send(d, port) : evtchn_unmask(d, port);
+}
+
+/* --- for the debug key and the audit; the domain and its peers should be quiet --- */
+
+void evtchn_dump(struct domain *d)
+{
+	static const char *const names[] = { "free", "unbound", "interdomain", "pirq", "virq",
+					     "ipi" };
+	const struct evtchn *c;
+
+	printk("d%u: %u event channels\n", d->id, d->nr_evtchns);
+	for (u32 port = 1; port < MAX_EVTCHNS; port++) {
+		c = evtchn_of(d, port);
+		if (!c || c->state == ECS_free)
+			continue;
+		printk("  %4u %-11s %u:%u vcpu %u%s%s\n", port, names[c->state], c->number,
+		       c->port, c->vcpu,
+		       test_bit(port, d->shared_info->evtchn_pending) ? " pending" : "",
+		       test_bit(port, d->shared_info->evtchn_mask) ? " masked" : "");
+	}
+}
+
+static const char *port_fault(const struct domain *d, u32 port, const struct evtchn *c)
+{
+	const struct evtchn *r;
+
+	if (c->state != ECS_free && !domain_vcpu(d, c->vcpu))
+		return "notifies a vcpu that does not exist";
+	switch (c->state) {
+	case ECS_free:
+		return c->vcpu || c->peer ? "is free but not empty" : NULL;
+	case ECS_interdomain:
+		r = evtchn_of(c->peer, c->port);
+		return !r || r->state != ECS_interdomain || r->peer != d ||
+		       r->port != port ? "has a peer that is not bound to it" : NULL;
+	case ECS_virq:
+		return *virq_port(d, c) != port ? "is not its virq's port" : NULL;
+	case ECS_pirq:
+		return !d->pirq[c->number] || d->pirq[c->number]->port != port ?
+		       "is not its pirq's port" : NULL;
+	}
+	return NULL;
+}
+
+unsigned int audit_evtchns(struct domain *d)
+{
+	unsigned int bad = 0, open = 0;
+	const struct evtchn *c;
+	const char *why;
+	u32 port, i, q;
+
+	for (port = 1; port < MAX_EVTCHNS; port++) {
+		c = evtchn_of(d, port);
+		why = c ? port_fault(d, port, c) : NULL;
+		open += c && c->state != ECS_free;
+		bad += !!why;
+		if (why)
+			printk("audit: d%u port %u (state %u) %s\n", d->id, port, c->state, why);
+	}
+	for (i = 0; i < d->max_vcpus; i++)
+		for (q = 0; d->vcpu[i] && q < NR_VIRQS; q++) {
+			port = d->vcpu[i]->virq_to_port[q];
+			c = evtchn_of(d, port);
+			if (!port || (c && c->state == ECS_virq && c->number == q))
+				continue;
+			printk("audit: d%uv%u virq %u: port %u is not bound\n", d->id, i, q, port);
+			bad++;
+		}
+	if (open != d->nr_evtchns)
+		printk("audit: d%u has %u open ports, not %u\n", d->id, open, d->nr_evtchns);
+	return bad + (open != d->nr_evtchns);
 }

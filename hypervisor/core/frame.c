@@ -5,12 +5,10 @@
  * State:  frame_table[]; d->page_list, d->cached_tables; the M2P.
  * Locks:  counts by compare-and-exchange; table types only under the owner's mmu_lock; lists
  *         under page_list_lock (leaf).
- * Holds:  F1-F5 in hv/frame.h.
- * Tests:  tests/host/test_frame.c, tests/guests/pin.c, tests/guests/abuse_pagetypes.c
+ * Holds:  F1-F5 in hv/frame.h; tests there.
  */
 #include <hv/debug.h>
 #include <hv/domain.h>
-#include <hv/errno.h>
 #include <hv/page_alloc.h>
 
 u64 max_page;
@@ -22,8 +20,7 @@ struct domain domain_xen = {
 	.page_list_lock = SPINLOCK_INIT(RANK_PGLIST),
 };
 
-/* --- lists of frames, linked by mfn --- */
-
+/* Lists of frames are linked by mfn. */
 static inline void list_between(struct frame_list *l, struct page_info *pg, u32 prev, u32 next)
 {
 	u32 m = (u32)mfn_x(page_to_mfn(pg));
@@ -68,8 +65,6 @@ static void set_cached(struct domain *d, struct page_info *pg, bool cached)
 	pg->flags = (pg->flags ^ PGF_cached) & ~PGF_fresh;
 	spin_unlock(&d->page_list_lock);
 }
-
-/* --- ownership --- */
 
 int assign_page(struct domain *d, struct page_info *pg, bool ignore_limit)
 {
@@ -137,6 +132,14 @@ void unshare_hv_page(void *page)
 		put_page(pg);
 }
 
+void unpin_page(struct domain *d, struct page_info *pg)
+{
+	mmu_lock(d);
+	if (atomic_and(&pg->word, ~PG_pinned) & PG_pinned)
+		put_page_and_type(pg);
+	mmu_unlock(d);
+}
+
 bool release_allocated(struct domain *d, struct page_info *pg)
 {
 	bool ok = false;
@@ -158,8 +161,6 @@ bool release_allocated(struct domain *d, struct page_info *pg)
 	return ok;
 }
 
-/* --- typed references --- */
-
 /* No CPU may still hold translations of the old use; other domains may have mapped it too. */
 static void flush_old_use(const struct page_info *pg)
 {
@@ -172,15 +173,12 @@ static void flush_old_use(const struct page_info *pg)
 /* Another domain's mmu_lock, out of order perhaps: wait a while, but not for ever. */
 static bool try_mmu_lock(struct domain *d)
 {
-	unsigned int tries = 4096;
-
-	while (!spin_trylock(&d->mmu_lock)) {
-		if (!--tries)
-			return false;
-		arch_poll();
-		cpu_relax();
+	for (unsigned int tries = 4096; tries; tries--) {
+		if (spin_trylock(&d->mmu_lock))
+			return true;
+		spin_pause();
 	}
-	return true;
+	return false;
 }
 
 /*
@@ -318,8 +316,6 @@ void put_page_and_type(struct page_info *pg)
 	put_page_type(pg);
 	put_page(pg);
 }
-
-/* --- tables that are kept validated though unused --- */
 
 void demote(struct domain *d, struct page_info *pg)
 {

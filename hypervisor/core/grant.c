@@ -13,7 +13,7 @@
  *         G3  each handle in use holds one pin and a reference on the granter.
  * Tests:  tests/host/test_hypercall.c, tests/guests/grants.c
  */
-#include <hv/access.h>
+#include <hv/domain.h>
 #include <hv/continue.h>
 #include <hv/debug.h>
 #include <hv/errno.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Job:    the hypervisor's heap: small objects in pages of one size, large ones in blocks of pages.
- * Enter:  hv_alloc() and hv_free(); never in a guest's hot path.
  * State:  partial[c]: the pages of class c that have free objects. A slab page's page_info.stamp
  *         holds `first free object << 16 | objects in use`; a free object's first bytes hold the
  *         index of the next. page_info.order: the class, or the order of a large object's block.
@@ -18,12 +17,10 @@
 #define MAX_LARGE MiB(1)
 #define NO_OBJECT 0xffffU
 
-static const u16 class_size[] = { 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 672, 1024, 1360,
-				  2048 };
-#define NR_CLASSES ARRAY_SIZE(class_size)
 #define MAX_SMALL 2048
-
-static struct frame_list partial[NR_CLASSES];
+static const u16 class_size[] = {
+	16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 672, 1024, 1360, MAX_SMALL };
+static struct frame_list partial[ARRAY_SIZE(class_size)];
 static spinlock_t heap_lock = SPINLOCK_INIT(RANK_HEAP);
 
 #define first_free(pg) ((pg)->stamp >> 16)
@@ -102,28 +99,23 @@ static void free_small(struct page_info *pg, char *p)
 	}
 }
 
-static void *alloc_large(size_t size)
+void *hv_alloc(size_t size)
 {
 	unsigned int order = 0;
-	struct page_info *pg;
 	void *p;
 
+	if (size > MAX_LARGE || alloc_should_fail())
+		return NULL;
+	if (size <= MAX_SMALL)
+		return alloc_small(size);
 	while (PAGE_SIZE << order < size)
 		order++;
 	p = alloc_hv_pages(order);
 	if (p) {
-		pg = mfn_to_page(virt_to_mfn(p));
-		pg->flags = PGF_heap;
-		pg->order = order;
+		mfn_to_page(virt_to_mfn(p))->flags = PGF_heap;
+		mfn_to_page(virt_to_mfn(p))->order = order;
 	}
 	return p;
-}
-
-void *hv_alloc(size_t size)
-{
-	if (size > MAX_LARGE || alloc_should_fail())
-		return NULL;
-	return size <= MAX_SMALL ? alloc_small(size) : alloc_large(size);
 }
 
 void hv_free(void *p)

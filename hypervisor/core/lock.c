@@ -3,7 +3,6 @@
  * Job:    wait for a spinlock; debug builds: know which locks each CPU holds, check their order.
  * Enter:  hv/lock.h.
  * State:  held[cpu]: locks that this CPU holds or waits for.
- * Holds:  L1 of hv/lock.h.
  * Tests:  tests/host/test_lock.c
  */
 #include <hv/arch.h>
@@ -15,15 +14,40 @@ void spin_lock_init(spinlock_t *l, enum lock_rank rank)
 	*l = (spinlock_t){ .rank = rank };
 }
 
+/* The other one may wait for us to flush our TLB, or for an answer. */
+void spin_pause(void)
+{
+	arch_poll();
+	cpu_relax();
+}
+
 void spin_lock_slow(spinlock_t *l)
 {
-	/* The holder may wait for us to flush our TLB, or for an answer. */
 	arch_spin_begin();
-	do {
-		arch_poll();
-		cpu_relax();
-	} while (READ_ONCE(l->locked) || __atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE));
+	do
+		spin_pause();
+	while (READ_ONCE(l->locked) || __atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE));
 	arch_spin_end();
+}
+
+/* The lower address first. */
+void spin_lock_two(spinlock_t *a, spinlock_t *b)
+{
+	spinlock_t *second = max(a, b);
+
+	spin_lock(min(a, b));
+	if (a == b)
+		return;
+	lock_check(second, true);
+	if (__atomic_exchange_n(&second->locked, 1, __ATOMIC_ACQUIRE))
+		spin_lock_slow(second);
+}
+
+void spin_unlock_two(spinlock_t *a, spinlock_t *b)
+{
+	spin_unlock(a);
+	if (a != b)
+		spin_unlock(b);
 }
 
 #ifdef LOCK_DEBUG
@@ -33,10 +57,10 @@ static struct { const spinlock_t *lock[MAX_HELD]; unsigned int nr; } held[NR_CPU
 
 static void note_held(const spinlock_t *l)
 {
-	unsigned int cpu = this_cpu();
+	typeof(held[0]) *h = &held[this_cpu()];
 
-	BUG_ON(held[cpu].nr == MAX_HELD);
-	held[cpu].lock[held[cpu].nr++] = l;
+	BUG_ON(h->nr == MAX_HELD);
+	h->lock[h->nr++] = l;
 }
 
 void lock_check(const spinlock_t *l, bool nested)

@@ -13,14 +13,12 @@
  * Tests:  tests/host/test_memory.c, tests/guests/abuse_memex.c, tests/guests/memory.c
  */
 #include <memory.h>
-#include <hv/access.h>
 #include <hv/continue.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/grant.h>
 #include <hv/layout.h>
-#include <hv/memory.h>
 #include <hv/page_alloc.h>
+#include <hv/string.h>
 
 #define EXTENT_SHIFT 6
 #define OP_MASK ((1U << EXTENT_SHIFT) - 1)
@@ -36,8 +34,6 @@ static unsigned int max_order(void)
 	return current_vcpu()->domain->is_hardware ? MAX_HW_EXTENT_ORDER : MAX_EXTENT_ORDER;
 }
 
-/* --- frames for a domain --- */
-
 /* Part of d's claim becomes real. */
 static void use_claim(struct domain *d, u64 pages)
 {
@@ -48,10 +44,8 @@ static void use_claim(struct domain *d, u64 pages)
 	spin_unlock(&d->lock);
 }
 
-static struct page_info *alloc_extent(unsigned int order, u32 mem_flags)
-{
-	return alloc_pages(order, XENMEMF_get_address_bits(mem_flags), ALLOC_ZERO);
-}
+#define alloc_extent(order, mem_flags) \
+	alloc_pages(order, XENMEMF_get_address_bits(mem_flags), ALLOC_ZERO)
 
 /* All 2^order fresh frames, or none, become d's. */
 static int give_extent(struct domain *d, struct page_info *pg, unsigned int order, bool ignore_limit)
@@ -71,9 +65,7 @@ static int give_extent(struct domain *d, struct page_info *pg, unsigned int orde
 
 static void set_m2p_range(u64 mfn, unsigned int order, u64 pfn)
 {
-	u64 i;
-
-	for (i = 0; i < BIT(order); i++)
+	for (u64 i = 0; i < BIT(order); i++)
 		set_m2p(_mfn(mfn + i), pfn + i);
 }
 
@@ -83,23 +75,16 @@ static bool take_back(struct domain *d, u64 mfn)
 	struct page_info *pg;
 	bool ok;
 
-	if (!mfn_is_ram(_mfn(mfn)))
-		return refuse(false, "mfn %lx is no RAM", mfn);
-	pg = mfn_to_page(_mfn(mfn));
-	if (!get_page(pg, d))
+	if (!mfn_is_ram(_mfn(mfn)) || !get_page(mfn_to_page(_mfn(mfn)), d))
 		return refuse(false, "mfn %lx is not d%u's", mfn, d->id);
-	mmu_lock(d);
-	if (atomic_and(&pg->word, ~PG_pinned) & PG_pinned)
-		put_page_and_type(pg);
-	mmu_unlock(d);
+	pg = mfn_to_page(_mfn(mfn));
+	unpin_page(d, pg);
 	ok = release_allocated(d, pg);
 	if (ok)
 		set_m2p(_mfn(mfn), INVALID_M2P);
 	put_page(pg);
 	return ok;
 }
-
-/* --- increase, populate, decrease --- */
 
 /* Extent i of the list is done; false: an error, stop here. */
 static bool increase_one(struct domain *d, const struct xen_memory_reservation *r, u64 i,
@@ -126,11 +111,11 @@ static bool increase_one(struct domain *d, const struct xen_memory_reservation *
 
 static bool decrease_one(struct domain *d, const struct xen_memory_reservation *r, u64 i)
 {
-	u64 mfn, n;
+	u64 mfn;
 
 	if (copy_from_guest(&mfn, _gva(r->extent_start + i * sizeof(u64)), sizeof(mfn)))
 		return false;
-	for (n = 0; n < BIT(r->extent_order); n++)
+	for (u64 n = 0; n < BIT(r->extent_order); n++)
 		if (!take_back(d, mfn + n))
 			return false;
 	return true;
@@ -164,8 +149,6 @@ static long reservation(u32 op, u64 start, u64 arg, u64 a3, u64 a4, u64 a5)
 	domain_put(d);
 	return (long)i;
 }
-
-/* --- exchange --- */
 
 /* The frame is d's, nobody refers to it, and d's own reference is ours from now on. */
 static bool steal(struct domain *d, u64 mfn)
@@ -293,203 +276,206 @@ static long exchange(u64 arg, u64 a3, u64 a4, u64 a5)
 	return rc;
 }
 
-static long claim(gva_t arg)
-{
-	struct xen_memory_reservation r;
-	struct domain *d;
-	u64 want, claimed = 0;
-	long rc;
+/* --- operations whose argument, and the domain d that it names, memory_op() takes and gives back --- */
 
-	if (copy_from_guest(&r, arg, sizeof(r)))
-		return -EFAULT;
-	if (r.extent_start || r.extent_order || r.mem_flags)
+union mem_arg {
+	struct xen_memory_reservation reservation;
+	struct xen_memory_map map;
+	struct xen_foreign_memory_map foreign_map;
+	struct xen_machphys_mapping machphys;
+	struct xen_machphys_mfn_list mfn_list;
+	struct xen_mem_acquire_resource resource;
+	struct xen_memory_domain domain;
+};
+
+static long claim(struct domain *d, union mem_arg *a)
+{
+	const struct xen_memory_reservation *r = &a->reservation;
+	u64 want, claimed = 0;
+	long rc = 0;
+
+	if (r->extent_start || r->extent_order || r->mem_flags)
 		return -EINVAL;
-	for (d = domain_next(NULL); d; d = domain_next(d))
-		claimed += d->state < DOM_dying ? d->outstanding_pages : 0;
-	rc = op_domain(r.domid, &d);
-	if (rc)
-		return rc;
+	for (struct domain *o = domain_next(NULL); o; o = domain_next(o))
+		claimed += o->state < DOM_dying ? o->outstanding_pages : 0;
 	spin_lock(&d->lock);
-	want = r.nr_extents ? r.nr_extents - d->nr_pages : 0;
-	if (r.nr_extents && (d->outstanding_pages || r.nr_extents > d->max_pages ||
-			     r.nr_extents <= d->nr_pages))
+	want = r->nr_extents ? r->nr_extents - d->nr_pages : 0;
+	if (r->nr_extents && (d->outstanding_pages || r->nr_extents > d->max_pages ||
+			      r->nr_extents <= d->nr_pages))
 		rc = -EINVAL;
 	else if (want && claimed + want > free_page_count())
 		rc = -ENOMEM;
 	else
 		d->outstanding_pages = (u32)want;
 	spin_unlock(&d->lock);
-	domain_put(d);
 	return rc;
 }
 
-/* --- maps --- */
-
-static long machine_map(gva_t arg)
+static long machine_map(struct domain *d, union mem_arg *a)
 {
-	struct xen_memory_map m;
+	u32 nr = nr_machine_e820;
 
-	if (!current_vcpu()->domain->is_hardware)
+	if (!d->is_hardware)
 		return -EPERM;
-	if (copy_from_guest(&m, arg, sizeof(m)))
-		return -EFAULT;
-	if (m.nr_entries < nr_machine_e820 + 1)
-		return refuse(-EINVAL, "room for %u of %u map entries", m.nr_entries,
-			      nr_machine_e820 + 1);
-	if (copy_to_guest(_gva(m.buffer), machine_e820, nr_machine_e820 * sizeof(*machine_e820)))
-		return -EFAULT;
-	m.nr_entries = nr_machine_e820;
-	return copy_to_guest(arg, &m, sizeof(m));
+	if (a->map.nr_entries < nr + 1)
+		return refuse(-EINVAL, "room for %u of %u map entries", a->map.nr_entries, nr + 1);
+	a->map.nr_entries = nr;
+	return copy_to_guest(_gva(a->map.buffer), machine_e820, nr * sizeof(*machine_e820));
 }
 
 /* Entry by entry: the toolstack may give d another map meanwhile. */
-static long own_map(gva_t arg)
+static long own_map(struct domain *d, union mem_arg *a)
 {
-	struct domain *d = current_vcpu()->domain;
-	struct xen_memory_map m;
 	struct e820_entry e;
 	u32 i, nr;
 
-	if (copy_from_guest(&m, arg, sizeof(m)))
-		return -EFAULT;
 	for (i = 0;; i++) {
 		spin_lock(&d->lock);
 		nr = d->e820 ? d->e820->nr : 0;
 		if (i < nr)
-			e = (struct e820_entry){ d->e820->map[i].addr, d->e820->map[i].size,
-						 d->e820->map[i].type };
+			e = d->e820->map[i];
 		spin_unlock(&d->lock);
-		if (i >= min(nr, m.nr_entries))
+		if (i >= min(nr, a->map.nr_entries))
 			break;
-		if (copy_to_guest(_gva(m.buffer + i * sizeof(e)), &e, sizeof(e)))
+		if (copy_to_guest(_gva(a->map.buffer + i * sizeof(e)), &e, sizeof(e)))
 			return -EFAULT;
 	}
-	if (!nr)
-		return -ENOSYS;
-	m.nr_entries = i;
-	return copy_to_guest(arg, &m, sizeof(m));
+	a->map.nr_entries = i;
+	return nr ? 0 : -ENOSYS;
 }
 
-static long set_map(gva_t arg)
+static long set_map(struct domain *d, union mem_arg *a)
 {
-	struct xen_foreign_memory_map f;
-	struct domain *d;
+	const struct xen_memory_map *m = &a->foreign_map.map;
 	typeof(d->e820) new, old;
-	struct e820_entry e;
 	long rc;
-	u32 i;
 
-	if (copy_from_guest(&f, arg, sizeof(f)))
-		return -EFAULT;
-	if (f.map.nr_entries > ARRAY_SIZE(new->map))
-		return refuse(-EINVAL, "memory map of %u entries", f.map.nr_entries);
-	rc = op_domain(f.domid, &d);
-	if (rc)
-		return rc;
+	if (m->nr_entries > ARRAY_SIZE(new->map))
+		return refuse(-EINVAL, "memory map of %u entries", m->nr_entries);
 	old = new = hv_alloc(sizeof(*new));
 	if (!new)
-		rc = -ENOMEM;
-	for (i = 0; !rc && i < f.map.nr_entries; i++) {
-		rc = copy_from_guest(&e, _gva(f.map.buffer + i * sizeof(e)), sizeof(e));
-		new->map[i].addr = e.addr;
-		new->map[i].size = e.size;
-		new->map[i].type = e.type;
-	}
+		return -ENOMEM;
+	rc = copy_from_guest(new->map, _gva(m->buffer), m->nr_entries * sizeof(*new->map));
 	if (!rc) {
-		new->nr = f.map.nr_entries;
+		new->nr = m->nr_entries;
 		spin_lock(&d->lock);
 		old = d->e820;
 		d->e820 = new;
 		spin_unlock(&d->lock);
 	}
 	hv_free(old);
-	domain_put(d);
 	return rc;
 }
 
-static long machphys_mapping(gva_t arg)
+static long machphys_mapping(struct domain *d, union mem_arg *a)
 {
-	struct xen_machphys_mapping m = { .v_start = MACH2PHYS_VIRT_START,
-					  .v_end = MACH2PHYS_VIRT_END,
-					  .max_mfn = MACH2PHYS_NR_ENTRIES - 1 };
-
-	return copy_to_guest(arg, &m, sizeof(m));
+	a->machphys = (struct xen_machphys_mapping){ .v_start = MACH2PHYS_VIRT_START,
+		.v_end = MACH2PHYS_VIRT_END, .max_mfn = MACH2PHYS_NR_ENTRIES - 1 };
+	return 0;
 }
 
 /* The M2P's frames, one per 2 MiB of it; a hole repeats the last frame before it, as in Xen. */
-static long machphys_list(gva_t arg)
+static long machphys_list(struct domain *d, union mem_arg *a)
 {
 	u64 n, last = 0, chunks = DIV_ROUND_UP(max_page, MiB(2) / 8);
-	struct xen_machphys_mfn_list l;
 	mfn_t mfn;
 
-	if (copy_from_guest(&l, arg, sizeof(l)))
-		return -EFAULT;
-	for (n = 0; n < chunks && n < l.max_extents; n++) {
+	for (n = 0; n < chunks && n < a->mfn_list.max_extents; n++) {
 		mfn = arch_m2p_frame(n);
 		if (!mfn_eq(mfn, INVALID_MFN))
 			last = mfn_x(mfn);
-		if (copy_to_guest(_gva(l.extent_start + n * 8), &last, sizeof(last)))
+		if (copy_to_guest(_gva(a->mfn_list.extent_start + n * 8), &last, sizeof(last)))
 			return -EFAULT;
 	}
-	l.nr_extents = (u32)n;
-	return copy_to_guest(arg, &l, sizeof(l));
+	a->mfn_list.nr_extents = (u32)n;
+	return 0;
 }
 
 /* Frames of d that the hypervisor made, for the toolstack to map: the grant table's. */
-static long acquire_resource(gva_t arg)
+static long acquire_resource(struct domain *d, union mem_arg *a)
 {
-	struct xen_mem_acquire_resource r;
-	struct domain *d;
-	long rc;
-	u64 mfn;
+	struct xen_mem_acquire_resource *r = &a->resource;
 	void *page;
-	u32 i;
+	u64 mfn;
 
-	if (copy_from_guest(&r, arg, sizeof(r)))
-		return -EFAULT;
-	if (r.pad || (r.type == XENMEM_resource_grant_table && r.frame + r.nr_frames < r.frame))
+	if (r->pad || (r->type == XENMEM_resource_grant_table && r->frame + r->nr_frames < r->frame))
 		return -EINVAL;
-	if (r.type != XENMEM_resource_grant_table ||
-	    r.id != XENMEM_resource_grant_table_id_shared)
-		return refuse(-EOPNOTSUPP, "resource %u, id %u", r.type, r.id);
-	if (!current_vcpu()->domain->is_privileged || r.domid == current_vcpu()->domain->id)
+	if (r->type != XENMEM_resource_grant_table || r->id != XENMEM_resource_grant_table_id_shared)
+		return refuse(-EOPNOTSUPP, "resource %u, id %u", r->type, r->id);
+	if (d == current_vcpu()->domain)
 		return -EPERM;
-	rc = op_domain(r.domid, &d);
-	if (rc)
-		return rc;
-	if (!r.frame_list) {
-		rc = r.nr_frames || r.frame ? -EINVAL : 0;
-		r.nr_frames = grant_max_frames(d);
-		domain_put(d);
-		return rc ?: copy_to_guest(arg, &r, sizeof(r));
+	if (!r->frame_list) {
+		if (r->nr_frames || r->frame)
+			return -EINVAL;
+		r->nr_frames = grant_max_frames(d);
+		return 0;
 	}
-	for (i = 0; !rc && i < r.nr_frames; i++) {
-		page = grant_frame(d, r.frame + i);
-		mfn = page ? mfn_x(virt_to_mfn(page)) : 0;
-		rc = !page ? -EINVAL : copy_to_guest(_gva(r.frame_list + i * 8), &mfn, sizeof(mfn));
+	for (u32 i = 0; i < r->nr_frames; i++) {
+		page = grant_frame(d, r->frame + i);
+		if (!page)
+			return -EINVAL;
+		mfn = mfn_x(virt_to_mfn(page));
+		if (copy_to_guest(_gva(r->frame_list + i * 8), &mfn, sizeof(mfn)))
+			return -EFAULT;
 	}
-	domain_put(d);
-	return rc;
+	return 0;
 }
 
-static long count_of(u32 op, gva_t arg)
+static long pages_now(struct domain *d, union mem_arg *a)
 {
-	struct xen_memory_domain m;
+	return d->nr_pages;
+}
+
+static long pages_limit(struct domain *d, union mem_arg *a)
+{
+	return d->max_pages;
+}
+
+static long highest_pfn(struct domain *d, union mem_arg *a)
+{
+	return (long)(READ_ONCE(d->shared_info->arch.max_pfn) ?: 1) - 1;
+}
+
+/* The argument is written back when the result is 0. privileged: only for the toolstack. */
+static const struct { long (*fn)(struct domain *, union mem_arg *); u8 size, domid_at; bool privileged; }
+ops[] = {
+#define SELF 255
+#define OP(op, fn, type, priv) [XENMEM_##op] = { fn, sizeof(struct type), SELF, priv }
+#define OP_ON(op, fn, type, priv) \
+	[XENMEM_##op] = { fn, sizeof(struct type), offsetof(struct type, domid), priv }
+	OP(machphys_mapping, machphys_mapping, xen_machphys_mapping, false),
+	OP(machphys_mfn_list, machphys_list, xen_machphys_mfn_list, true),
+	OP(machine_memory_map, machine_map, xen_memory_map, false),
+	OP(memory_map, own_map, xen_memory_map, false),
+	OP_ON(set_memory_map, set_map, xen_foreign_memory_map, true),
+	OP_ON(claim_pages, claim, xen_memory_reservation, true),
+	OP_ON(acquire_resource, acquire_resource, xen_mem_acquire_resource, true),
+	OP_ON(current_reservation, pages_now, xen_memory_domain, false),
+	OP_ON(maximum_reservation, pages_limit, xen_memory_domain, false),
+	OP_ON(maximum_gpfn, highest_pfn, xen_memory_domain, false),
+};
+
+static long table_op(u32 op, gva_t arg)
+{
+	domid_t id = DOMID_SELF;
+	union mem_arg a;
 	struct domain *d;
 	long rc;
 
-	if (copy_from_guest(&m, arg, sizeof(m)))
+	if (op >= ARRAY_SIZE(ops) || !ops[op].fn)
+		return refuse(-ENOSYS, "memory_op %u", op);
+	if (ops[op].privileged && !current_vcpu()->domain->is_privileged)
+		return -EPERM;
+	if (copy_from_guest(&a, arg, ops[op].size))
 		return -EFAULT;
-	rc = op_domain(m.domid, &d);
+	if (ops[op].domid_at != SELF)
+		memcpy(&id, (char *)&a + ops[op].domid_at, sizeof(id));
+	rc = op_domain(id, &d);
 	if (rc)
 		return rc;
-	if (op == XENMEM_maximum_gpfn)
-		rc = (long)(READ_ONCE(d->shared_info->arch.max_pfn) ?: 1) - 1;
-	else
-		rc = op == XENMEM_current_reservation ? d->nr_pages : d->max_pages;
+	rc = ops[op].fn(d, &a);
 	domain_put(d);
-	return rc;
+	return rc ?: copy_to_guest(arg, &a, ops[op].size);
 }
 
 /* a1: XENMEM_* | start extent << 6, a2: argument */
@@ -497,37 +483,17 @@ HYPERCALL(memory_op)
 {
 	u32 op = (u32)a1 & OP_MASK;
 	u64 start = a1 >> EXTENT_SHIFT;
-	gva_t arg = _gva(a2);
 
 	if (op == XENMEM_increase_reservation || op == XENMEM_decrease_reservation ||
 	    op == XENMEM_populate_physmap)
 		return reservation(op, start, a2, a3, a4, a5);
 	if (start)
 		return refuse(-EINVAL, "memory_op %u with a start extent", op);
-	if ((op == XENMEM_claim_pages || op == XENMEM_set_memory_map ||
-	     op == XENMEM_machphys_mfn_list) && !current_vcpu()->domain->is_privileged)
-		return -EPERM;
 	switch (op) {
 	case XENMEM_exchange:
 		return exchange(a2, a3, a4, a5);
 	case XENMEM_maximum_ram_page:
 		return (long)max_page;
-	case XENMEM_current_reservation:
-	case XENMEM_maximum_reservation:
-	case XENMEM_maximum_gpfn:
-		return count_of(op, arg);
-	case XENMEM_machphys_mapping:
-		return machphys_mapping(arg);
-	case XENMEM_machphys_mfn_list:
-		return machphys_list(arg);
-	case XENMEM_machine_memory_map:
-		return machine_map(arg);
-	case XENMEM_memory_map:
-		return own_map(arg);
-	case XENMEM_set_memory_map:
-		return set_map(arg);
-	case XENMEM_claim_pages:
-		return claim(arg);
 	case XENMEM_get_sharing_freed_pages:
 	case XENMEM_get_sharing_shared_pages:
 		return 0;
@@ -535,10 +501,8 @@ HYPERCALL(memory_op)
 	case XENMEM_add_to_physmap_batch:
 	case XENMEM_remove_from_physmap:
 		return -EACCES;		/* a PV domain has no physmap of ours */
-	case XENMEM_acquire_resource:
-		return acquire_resource(arg);
 	case XENMEM_get_vnumainfo:
 		return -EOPNOTSUPP;
 	}
-	return refuse(-ENOSYS, "memory_op %u", op);
+	return table_op(op, _gva(a2));
 }

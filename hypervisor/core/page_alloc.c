@@ -19,15 +19,11 @@
 
 #define NR_ZONES 33			/* frame numbers have 32 bits in page_info */
 #define NOT_HEAD 0xff
+#define zone_of(mfn) (64U - __builtin_clzl(mfn))
 
 static struct frame_list zones[NR_ZONES][MAX_ORDER + 1];
 static spinlock_t buddy_lock = SPINLOCK_INIT(RANK_BUDDY);
 static u64 free_count, managed_count, hv_count;
-
-static unsigned int zone_of(u64 mfn)
-{
-	return 64 - __builtin_clzl(mfn);
-}
 
 static void list_block(u64 mfn, unsigned int order)
 {
@@ -127,7 +123,6 @@ struct page_info *alloc_pages(unsigned int order, unsigned int address_bits, uns
 	unsigned int top = NR_ZONES - 1;
 	struct page_info *pg;
 	cpumask_t stale;
-	u64 i;
 
 	if (address_bits)
 		top = min(top, address_bits < PAGE_SHIFT ? 0 : address_bits - PAGE_SHIFT);
@@ -142,7 +137,7 @@ struct page_info *alloc_pages(unsigned int order, unsigned int address_bits, uns
 	stale = pg->stamp ? tlb_stale(cpu_online_map, pg->stamp) : 0;
 	if (stale)
 		flush_tlb_mask(stale, FLUSH_ALL);
-	for (i = 0; i < BIT(order); i++) {
+	for (u64 i = 0; i < BIT(order); i++) {
 		pg[i].word = 1;
 		pg[i].stamp = 0;
 		WRITE_ONCE(pg[i].flags, 0);
@@ -155,10 +150,9 @@ struct page_info *alloc_pages(unsigned int order, unsigned int address_bits, uns
 void free_pages(struct page_info *pg, unsigned int order)
 {
 	u32 stamp = 0;
-	u64 i;
 
 	ASSERT(!((pg - frame_table) & (BIT(order) - 1)));
-	for (i = 0; i < BIT(order); i++) {	/* B1 */
+	for (u64 i = 0; i < BIT(order); i++) {	/* B1 */
 		ASSERT(!(pg[i].flags & PGF_free));
 		stamp = newer_stamp(stamp, pg[i].stamp);
 		pg[i].word = 0;
@@ -176,18 +170,17 @@ void *alloc_hv_pages(unsigned int order)
 {
 	struct page_info *pg = alloc_pages(order, 0, ALLOC_ZERO);
 
-	if (!pg)
-		return NULL;
-	atomic_add(&hv_count, BIT(order));
-	return mfn_to_virt(page_to_mfn(pg));
+	if (pg)
+		atomic_add(&hv_count, BIT(order));
+	return pg ? mfn_to_virt(page_to_mfn(pg)) : NULL;
 }
 
 void free_hv_pages(void *p, unsigned int order)
 {
-	if (!p)
-		return;
-	atomic_add(&hv_count, -BIT(order));
-	free_pages(mfn_to_page(virt_to_mfn(p)), order);
+	if (p) {
+		atomic_add(&hv_count, -BIT(order));
+		free_pages(mfn_to_page(virt_to_mfn(p)), order);
+	}
 }
 
 u64 free_page_count(void)
@@ -197,7 +190,5 @@ u64 free_page_count(void)
 
 u64 hv_page_count(void)
 {
-	u64 never_given = total_pages > managed_count ? total_pages - managed_count : 0;
-
-	return never_given + READ_ONCE(hv_count);
+	return READ_ONCE(hv_count) + total_pages - min(total_pages, managed_count);
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler: weighted fair over virtual runtime, one run queue per CPU.
- *
- * Job:    choose what each CPU runs; block, wake, placement, preemption, stealing, affinity.
+ * Job:    the scheduler: weighted fair over virtual runtime, one run queue per CPU; caps.
  * Enter:  schedule() as SOFTIRQ_SCHED; sched_wake()/sched_sleep() when pause flags changed;
  *         vcpu_kick() from core/evtchn.c; the sched_op and domctl handlers.
  * State:  rqs[cpu]; idle_cpus; v->sched; d->sched.
@@ -21,12 +19,11 @@
 #include <sysctl.h>
 #include <hv/clock.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/evtchn.h>
 
 #define US(x) ((u64)(x) * 1000)
+static u64 min_slice = US(200);		/* nobody is preempted earlier by a wake-up */
 #define SLICE		US(5000)	/* turn of a vcpu while others wait */
-static u64 min_slice = US(200);	/* nobody is preempted earlier by a wake-up */
 #define WAKE_GAIN	US(500)		/* virtual time by which a woken vcpu must be behind */
 #define SLEEP_BONUS	US(2000)	/* a sleeper comes back at most so far behind the queue */
 #define MAX_LEAD	US(1500000)	/* more than one slice at weight 1 is never held against it */
@@ -46,10 +43,39 @@ static struct runqueue {
 
 static cpumask_t idle_cpus;		/* a hint: they run their idle vcpu and nobody has claimed them */
 
-/* --- small parts; rq->lock held where an rq is passed --- */
+/*
+ * Caps: a domain's vcpus together may use cap percent of each period, whatever its weight; what is
+ * overrun is owed to the next. No lock: they count at once, by atomic operations. Periods of all
+ * domains end together; one is refilled by whoever advances period_end.
+ */
+#define PERIOD US(10000)
+#define MIN_RUN 100000L		/* ns; a shorter turn costs more than it is worth */
+
+/* Anything left in this period? Starts a new period when it is time. */
+static bool has_budget(struct domain *d, u64 now)
+{
+	u64 end = READ_ONCE(d->sched.period_end), periods;
+	s64 quota = (s64)d->sched.cap * (s64)(PERIOD / 100), refill;
+
+	if (!d->sched.cap)
+		return true;
+	if (now >= end) {
+		periods = (now - end) / PERIOD + 1;
+		refill = min(periods, 100UL) * quota;
+		if (atomic_cas(&d->sched.period_end, &end, end + periods * PERIOD)) {
+			refill = min(refill, quota - READ_ONCE(d->sched.budget));
+			atomic_add(&d->sched.budget, refill);
+		}
+	}
+	return READ_ONCE(d->sched.budget) > 0;
+}
+
+/* In what follows rq->lock is held where an rq is passed. */
 
 #define rq_cpu(rq) ((unsigned int)((rq) - rqs))
 #define before(a, b) ((s64)((a) - (b)) < 0)
+#define cpu_load(cpu) (READ_ONCE(rqs[cpu].load) + READ_ONCE(rqs[cpu].curr_weight))
+#define first_of(rq) list_first(&(rq)->queue, struct vcpu, sched.queue)
 #define unsaved(v) __atomic_load_n(&(v)->sched.running, __ATOMIC_ACQUIRE)	/* S3 */
 
 /* Virtual runtime of a running vcpu at this moment. */
@@ -60,11 +86,6 @@ static u64 live_vruntime(const struct vcpu *v, u64 now)
 	if (unlikely(v->sched.weight != 256))
 		ran = ran * 256 / v->sched.weight;
 	return v->sched.vruntime + ran;
-}
-
-static u32 cpu_load(unsigned int cpu)
-{
-	return READ_ONCE(rqs[cpu].load) + READ_ONCE(rqs[cpu].curr_weight);
 }
 
 static struct runqueue *lock_rq_of(struct vcpu *v)
@@ -79,11 +100,6 @@ static struct runqueue *lock_rq_of(struct vcpu *v)
 	}
 }
 
-static struct vcpu *first_of(const struct runqueue *rq)
-{
-	return list_first(&rq->queue, struct vcpu, sched.queue);
-}
-
 static void enqueue(struct runqueue *rq, struct vcpu *v)
 {
 	struct list_head *at = rq->queue.prev;
@@ -91,7 +107,7 @@ static void enqueue(struct runqueue *rq, struct vcpu *v)
 	if (unlikely(before(rq->min_vruntime + MAX_LEAD, v->sched.vruntime)))
 		v->sched.vruntime = rq->min_vruntime + MAX_LEAD;
 	while (at != &rq->queue &&
-	       before(v->sched.vruntime, list_entry(at, struct vcpu, sched.queue)->sched.vruntime))
+	       before(v->sched.vruntime, container_of(at, struct vcpu, sched.queue)->sched.vruntime))
 		at = at->prev;
 	list_add(&v->sched.queue, at);
 	v->sched.on_queue = true;
@@ -135,7 +151,7 @@ static int stopped_state(u32 pause_flags)
 /* Not later than at that time. */
 static void set_earlier(struct timer *t, u64 at)
 {
-	if (!t->active || t->deadline > at)
+	if (!t->at || t->deadline > at)
 		timer_set(t, at);
 }
 
@@ -154,11 +170,9 @@ static void charge(struct vcpu *v, u64 now)
 		return;
 	v->sched.vruntime = live_vruntime(v, now);
 	if (unlikely(v->domain->sched.cap))
-		cap_charge(v->domain, now - v->sched.since);
+		atomic_add(&v->domain->sched.budget, -(s64)(now - v->sched.since));
 	v->sched.since = now;
 }
-
-/* --- preemption and placement --- */
 
 /* v was put on rq: should it run at once, after the minimum slice, or when its turn comes? */
 static void check_preempt(struct runqueue *rq, struct vcpu *v, u64 now)
@@ -254,8 +268,7 @@ static void place(struct vcpu *v, int target, bool saved)
 			break;
 		}
 		spin_unlock(&from->lock);
-		arch_poll();
-		cpu_relax();
+		spin_pause();
 	}
 	now = now_ns();
 	if (!rq->curr->is_idle)
@@ -276,8 +289,6 @@ out:
 	if (unlikely(in_vain >= 0))
 		softirq_raise_cpu(in_vain, SOFTIRQ_SCHED);
 }
-
-/* --- waking and stopping --- */
 
 /* Any context without a lock of RANK_SCHED or higher. */
 void sched_wake(struct vcpu *v)
@@ -315,10 +326,8 @@ void sched_sleep(struct vcpu *v)
 void sched_sleep_sync(struct vcpu *v)
 {
 	sched_sleep(v);
-	while (v != current_vcpu() && unsaved(v)) {
-		arch_poll();
-		cpu_relax();
-	}
+	while (v != current_vcpu() && unsaved(v))
+		spin_pause();
 }
 
 void sched_yield(void)
@@ -327,8 +336,7 @@ void sched_yield(void)
 	softirq_raise(SOFTIRQ_SCHED);
 }
 
-/* --- events: none is slept through, a vcpu that blocks looks for them after it has said so --- */
-
+/* No event is slept through: who blocks looks for them after it has said so. */
 void sched_block(void)
 {
 	struct vcpu *v = current_vcpu();
@@ -364,8 +372,6 @@ void vcpu_kick(struct vcpu *v)
 		send_resched_ipi(READ_ONCE(v->processor));
 }
 
-/* --- choosing --- */
-
 /* Take a waiting vcpu from another CPU's queue, those that like this CPU first. rq is empty. */
 static struct vcpu *steal(struct runqueue *rq, u64 now)
 {
@@ -381,7 +387,7 @@ static struct vcpu *steal(struct runqueue *rq, u64 now)
 			list_for_each(v, &from->queue, sched.queue)
 				if ((v->sched.hard_affinity & BIT(cpu)) && !unsaved(v) &&
 				    (!soft || (v->sched.soft_affinity & BIT(cpu))) &&
-				    cap_has_budget(v->domain, now)) {
+				    has_budget(v->domain, now)) {
 					dequeue(from, v);
 					change_cpu(from, v, cpu);
 					spin_unlock(&from->lock);
@@ -400,7 +406,7 @@ static struct vcpu *pick(struct runqueue *rq, u64 now)
 	while (rq->nr) {
 		v = first_of(rq);
 		dequeue(rq, v);
-		if (likely(!v->domain->sched.cap) || cap_has_budget(v->domain, now))
+		if (likely(!v->domain->sched.cap) || has_budget(v->domain, now))
 			return v;
 		throttle(rq, v);
 	}
@@ -447,7 +453,7 @@ static void requeue(struct runqueue *rq, struct vcpu *prev, u64 now)
 	charge(prev, now);
 	if (READ_ONCE(prev->pause_flags) || !(prev->sched.hard_affinity & BIT(rq_cpu(rq))))
 		return;
-	if (prev->domain->sched.cap && !cap_has_budget(prev->domain, now))
+	if (prev->domain->sched.cap && !has_budget(prev->domain, now))
 		return throttle(rq, prev);
 	if (yield && rq->nr && before(prev->sched.vruntime, first_of(rq)->sched.vruntime))
 		prev->sched.vruntime = first_of(rq)->sched.vruntime;	/* behind its equals */
@@ -459,10 +465,11 @@ static void start_slice(struct runqueue *rq, struct vcpu *next, u64 now)
 	u64 slice = rq->nr && !next->is_idle ? SLICE : 0;	/* S4 */
 
 	if (unlikely(next->domain->sched.cap))
-		slice = cap_slice(next->domain, SLICE);
+		slice = READ_ONCE(next->domain->sched.budget) < (s64)SLICE ?
+			(u64)max(READ_ONCE(next->domain->sched.budget), MIN_RUN) : SLICE;
 	if (slice)
 		timer_set(&rq->slice, now + slice);
-	else if (rq->slice.active)
+	else if (rq->slice.at)
 		timer_stop(&rq->slice);
 }
 
@@ -521,8 +528,6 @@ void schedule(void)
 		clock_vcpu_switch_in(next);
 }
 
-/* --- timers --- */
-
 static void slice_ended(void *arg)
 {
 	softirq_raise(SOFTIRQ_SCHED);
@@ -537,7 +542,7 @@ static void uncap(void *arg)
 
 	spin_lock(&rq->lock);
 	list_for_each_safe(v, n, &rq->capped, sched.queue) {
-		if (!cap_has_budget(v->domain, now)) {
+		if (!has_budget(v->domain, now)) {
 			set_earlier(&rq->uncap, READ_ONCE(v->domain->sched.period_end));
 			continue;
 		}
@@ -550,29 +555,24 @@ static void uncap(void *arg)
 	spin_unlock(&rq->lock);
 }
 
-/* --- settings --- */
-
 int sched_set_affinity(struct vcpu *v, cpumask_t hard, cpumask_t soft)
 {
 	struct runqueue *rq;
-	bool move = false;
+	bool move;
 
 	if (!(hard & cpu_online_map))
 		return -EINVAL;
 	while (rq = lock_rq_of(v), rq->curr != v && READ_ONCE(v->sched.running)) {
 		spin_unlock(&rq->lock);		/* S3: its CPU is saving it */
-		arch_poll();
-		cpu_relax();
+		spin_pause();
 	}
 	v->sched.hard_affinity = hard;
 	v->sched.soft_affinity = soft;
-	if (!(hard & BIT(rq_cpu(rq)))) {
-		move = v->sched.on_queue || v->sched.capped;
-		if (move)
-			dequeue(rq, v);
-		else if (rq->curr == v)
-			softirq_raise_cpu(rq_cpu(rq), SOFTIRQ_SCHED);
-	}
+	move = !(hard & BIT(rq_cpu(rq))) && (v->sched.on_queue || v->sched.capped);
+	if (move)
+		dequeue(rq, v);
+	else if (!(hard & BIT(rq_cpu(rq))) && rq->curr == v)
+		softirq_raise_cpu(rq_cpu(rq), SOFTIRQ_SCHED);
 	spin_unlock(&rq->lock);
 	if (move)
 		place(v, -1, false);
@@ -600,7 +600,11 @@ int sched_set_params(struct domain *d, u16 weight, u16 cap)
 		}
 		spin_unlock(&rq->lock);
 	}
-	cap_set(d, cap);
+	if (cap != d->sched.cap) {
+		WRITE_ONCE(d->sched.budget, 0);
+		WRITE_ONCE(d->sched.period_end, 0);
+		WRITE_ONCE(d->sched.cap, cap);
+	}
 	return 0;
 }
 

@@ -2,7 +2,6 @@
 /*
  * Job:    softirqs and tasklets: work that waits until this CPU holds no lock.
  * Enter:  do_softirq() from exit work and the idle loop; softirq_raise*() from anywhere.
- * State:  the pending words (hv/arch.h: softirq_pending()); tasklets[cpu].
  * Locks:  none: a word changes by atomic operations, a tasklet queue is its CPU's own.
  * Holds:  a bit that another CPU set is seen before that CPU's target enters guest mode or halts.
  * Tests:  tests/host/test_softirq.c

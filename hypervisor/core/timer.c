@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers: a sorted list of deadlines per CPU over one hardware timer.
- *
- * Job:    arm, disarm, move; run what is due in SOFTIRQ_TIMER of the timer's CPU.
+ * Job:    timers: a heap of deadlines per CPU over one hardware timer.
  * Enter:  timer_interrupt() from the machine; timer_set() and friends.
- * State:  queues[cpu]: the list, the deadline the hardware has, the timer whose fn runs now.
- * Locks:  queues[cpu].lock (RANK_TIMER); callbacks run without it; two queues: lower CPU first.
- * Holds:  TM1  an active timer is in exactly one CPU's list, that of t->cpu.
- *         TM2  programmed <= the first deadline whenever the list is not empty (and the softirq
+ * State:  queues[cpu]: the heap, the deadline the hardware has, the timer whose fn runs now.
+ * Locks:  queues[cpu].lock (RANK_TIMER); callbacks run without it.
+ * Holds:  TM1  an active timer is in exactly one CPU's heap, that of t->cpu; no timer is due
+ *              earlier than the one above it; *t->at == t.
+ *         TM2  programmed <= the first deadline whenever the heap is not empty (and the softirq
  *              is not pending): the hardware is moved only to an earlier time, so that
  *              re-arming and stopping cost no register access.
  * Tests:  tests/host/test_timer.c
@@ -21,17 +20,45 @@
 
 static struct timer_queue {
 	spinlock_t lock;
-	struct list_head timers;	/* by deadline */
+	struct timer *first;		/* the root of a skew heap */
 	u64 programmed;			/* NEVER_NS: nothing is programmed */
 	struct timer *running;		/* its fn is being called */
 } __aligned(64) queues[NR_CPUS];
 
+static void put_at(struct timer **at, struct timer *t)
+{
+	*at = t;
+	if (t)
+		t->at = at;
+}
+
+/*
+ * *at becomes the heap of all that is in a and b. To swap the children along the way keeps the
+ * ways short: n operations take some n * log n steps, whatever the deadlines are.
+ */
+static void meld(struct timer **at, struct timer *a, struct timer *b)
+{
+	struct timer *t;
+
+	while (a && b) {
+		if (b->deadline < a->deadline) {
+			t = a;
+			a = b;
+			b = t;
+		}
+		put_at(at, a);
+		at = &a->left;
+		t = a->right;
+		put_at(&a->right, a->left);
+		a = t;
+	}
+	put_at(at, a ?: b);
+}
+
 /* The next one that is due at `until` or earlier. */
 static struct timer *first_until(const struct timer_queue *q, u64 until)
 {
-	struct timer *t = list_first(&q->timers, struct timer, link);
-
-	return !list_empty(&q->timers) && t->deadline <= until ? t : NULL;
+	return q->first && q->first->deadline <= until ? q->first : NULL;
 }
 
 /* Only on the queue's own CPU, under its lock: see TM2. */
@@ -48,14 +75,9 @@ static void program(struct timer_queue *q)
 /* Into the queue of this or another CPU, whose lock is held. */
 static void arm(struct timer_queue *q, struct timer *t)
 {
-	struct timer *later;
-
-	list_for_each(later, &q->timers, link)
-		if (later->deadline > t->deadline)
-			break;
-	list_add_tail(&t->link, &later->link);
-	t->active = true;
-	if (t->link.prev != &q->timers)
+	t->left = t->right = NULL;
+	meld(&q->first, q->first, t);
+	if (q->first != t)
 		return;
 	if (q == &queues[this_cpu()])
 		program(q);
@@ -65,8 +87,8 @@ static void arm(struct timer_queue *q, struct timer *t)
 
 static void disarm(struct timer *t)
 {
-	list_del(&t->link);
-	t->active = false;
+	meld(t->at, t->left, t->right);
+	t->at = NULL;
 }
 
 /* Returns with the lock of t's queue held, in which t is no more. */
@@ -81,7 +103,7 @@ static struct timer_queue *lock_and_disarm(struct timer *t)
 			break;
 		spin_unlock(&q->lock);	/* it was moved meanwhile */
 	}
-	if (t->active)
+	if (t->at)
 		disarm(t);
 	return q;
 }
@@ -111,7 +133,6 @@ static void run_timers(void)
 void timer_init(struct timer *t, void (*fn)(void *), void *arg, unsigned int cpu)
 {
 	*t = (struct timer){ .fn = fn, .arg = arg, .cpu = cpu };
-	list_init(&t->link);
 }
 
 void timer_set(struct timer *t, u64 deadline_ns)
@@ -141,36 +162,29 @@ void timer_kill(struct timer *t)
 	spin_unlock(&q->lock);
 	/* It may have been moved while its fn runs: look everywhere. */
 	for (q = queues; q < queues + NR_CPUS; q++)
-		while (READ_ONCE(q->running) == t && q != &queues[this_cpu()]) {
-			arch_poll();
-			cpu_relax();
-		}
+		while (READ_ONCE(q->running) == t && q != &queues[this_cpu()])
+			spin_pause();
 }
 
 void timer_migrate(struct timer *t, unsigned int cpu)
 {
 	struct timer_queue *to = &queues[cpu], *from;
-	bool active;
 
 	for (;;) {
 		from = &queues[READ_ONCE(t->cpu)];
 		if (from == to)
 			return;
-		spin_lock(from < to ? &from->lock : &to->lock);
-		spin_lock_nested(from < to ? &to->lock : &from->lock);
+		spin_lock_two(&from->lock, &to->lock);
 		if (from == &queues[READ_ONCE(t->cpu)])
 			break;
-		spin_unlock(&to->lock);
-		spin_unlock(&from->lock);
+		spin_unlock_two(&from->lock, &to->lock);
 	}
-	active = t->active;
-	if (active)
-		disarm(t);
 	t->cpu = cpu;
-	if (active)
+	if (t->at) {
+		disarm(t);
 		arm(to, t);
-	spin_unlock(&to->lock);
-	spin_unlock(&from->lock);
+	}
+	spin_unlock_two(&from->lock, &to->lock);
 }
 
 void timer_interrupt(void)
@@ -184,7 +198,6 @@ int timers_init_cpu(unsigned int cpu)
 {
 	queues[cpu] = (struct timer_queue){ .programmed = NEVER_NS };
 	spin_lock_init(&queues[cpu].lock, RANK_TIMER);
-	list_init(&queues[cpu].timers);
 	softirq_register(SOFTIRQ_TIMER, run_timers);
 	/* no interrupt: it may not have been started yet, and looks at its softirqs when it is */
 	atomic_or(softirq_pending(cpu), BIT(SOFTIRQ_TIMER));
@@ -193,12 +206,10 @@ int timers_init_cpu(unsigned int cpu)
 
 u64 timer_next_deadline(unsigned int cpu)
 {
-	const struct timer *t;
 	u64 first;
 
 	spin_lock(&queues[cpu].lock);
-	t = first_until(&queues[cpu], NEVER_NS);
-	first = t ? t->deadline : 0;
+	first = queues[cpu].first ? queues[cpu].first->deadline : 0;
 	spin_unlock(&queues[cpu].lock);
 	return first;
 }

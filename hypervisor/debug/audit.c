@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The audit: recount every reference and compare with what the frame table says.
- *
- * Job:    audit_domain() and audit_all(); debug key 'A', tests.
- * Enter:  debug/keys.c (SOFTIRQ_KEY), host tests at their end.
+ * Job:    the audit: recount every reference and compare with what the frame table says.
+ * Enter:  audit_all() from debug/keys.c (SOFTIRQ_KEY), audit_domain() from host tests at their end.
  * State:  two counters per frame, allocated for the time of the audit.
  * Locks:  all vcpus but the caller's are paused; nobody holds references in passing then.
- * Holds:  checks F1-F5 of hv/frame.h, P1 (every entry's target has the right type), E1-E2, G2-G3.
+ * Holds:  checks F1-F5 of hv/frame.h, P1 (every entry's target has the right type), E1-E3, G2-G3.
  * Tests:  tests/host/test_audit.c (finds planted errors)
  */
 #include <hv/debug.h>
@@ -15,10 +13,8 @@
 #include <hv/page_alloc.h>
 #include <hv/pte.h>
 
-struct count { u32 refs, types; };
-
 struct audit {
-	struct count *c;
+	struct { u32 refs, types; } *c;
 	unsigned int order, bad;
 };
 
@@ -26,10 +22,10 @@ struct audit {
 
 static void count_ref(struct audit *a, mfn_t mfn, bool typed)
 {
-	if (!mfn_is_ram(mfn))
-		return;
-	a->c[mfn_x(mfn)].refs++;
-	a->c[mfn_x(mfn)].types += typed;
+	if (mfn_is_ram(mfn)) {
+		a->c[mfn_x(mfn)].refs++;
+		a->c[mfn_x(mfn)].types += typed;
+	}
 }
 
 static void count_table(struct audit *a, mfn_t table, enum page_type type)
@@ -55,14 +51,12 @@ static void count_table(struct audit *a, mfn_t table, enum page_type type)
 
 static void count_vcpu(struct audit *a, const struct vcpu *v)
 {
-	unsigned int i;
-
 	count_ref(a, v->pv.root_kernel, true);
 	count_ref(a, v->pv.root_user, true);
 	count_ref(a, v->vcpu_info_mfn, true);
-	for (i = 0; i < DIV_ROUND_UP(v->pv.gdt_ents, 512); i++)
+	for (unsigned int i = 0; i < DIV_ROUND_UP(v->pv.gdt_ents, 512); i++)
 		count_ref(a, v->pv.gdt_frames[i], true);
-	for (i = 0; i < DIV_ROUND_UP(v->pv.ldt_ents, 512); i++)
+	for (unsigned int i = 0; i < DIV_ROUND_UP(v->pv.ldt_ents, 512); i++)
 		count_ref(a, v->pv.ldt_frames[i], true);
 }
 
@@ -83,7 +77,6 @@ static u64 count_grants(struct audit *a, const struct domain *d, const struct do
 
 static void count_all(struct audit *a)
 {
-	struct domain *d;
 	struct vcpu *v;
 
 	for (u64 m = 0; m < max_page; m++) {
@@ -94,7 +87,7 @@ static void count_all(struct audit *a)
 		if (word & PG_pinned)
 			count_ref(a, _mfn(m), true);
 	}
-	for (d = domain_next(NULL); d; d = domain_next(d)) {
+	for (struct domain *d = domain_next(NULL); d; d = domain_next(d)) {
 		for_each_vcpu(d, v)
 			count_vcpu(a, v);
 		count_ref(a, d->pirq_eoi_mfn, true);
@@ -143,15 +136,14 @@ static void check_list(struct audit *a, const struct domain *d, const struct fra
 
 static void check_domain(struct audit *a, struct domain *d)
 {
-	struct domain *o;
+	u32 listed = d->page_list.count + d->cached_tables.count;
 	u64 handles = 0;
 
 	check_list(a, d, &d->page_list, 0);
 	check_list(a, d, &d->cached_tables, PGF_cached);
-	if (d->page_list.count + d->cached_tables.count != d->nr_pages)
-		COMPLAIN(a, "d%d: %u pages, lists have %u\n", d->id, d->nr_pages,
-			 d->page_list.count + d->cached_tables.count);
-	for (o = domain_next(NULL); o; o = domain_next(o))
+	if (listed != d->nr_pages)
+		COMPLAIN(a, "d%d: %u pages, lists have %u\n", d->id, d->nr_pages, listed);
+	for (struct domain *o = domain_next(NULL); o; o = domain_next(o))
 		handles += count_grants(a, o, d);
 	if (handles != grant_pins(d))
 		COMPLAIN(a, "d%d: %lu pins on its grants, %lu handles\n", d->id, grant_pins(d), handles);
@@ -161,7 +153,6 @@ static void check_domain(struct audit *a, struct domain *d)
 unsigned int audit_domain(struct domain *only)
 {
 	struct audit a = { 0 };
-	struct domain *d;
 
 	while (PAGE_SIZE << a.order < max_page * sizeof(*a.c))
 		a.order++;
@@ -172,7 +163,7 @@ unsigned int audit_domain(struct domain *only)
 	}
 	count_all(&a);
 	compare(&a, only);
-	for (d = domain_next(NULL); d; d = domain_next(d))
+	for (struct domain *d = domain_next(NULL); d; d = domain_next(d))
 		if (!only || d == only)
 			check_domain(&a, d);
 	free_hv_pages(a.c, a.order);
@@ -181,10 +172,9 @@ unsigned int audit_domain(struct domain *only)
 
 static void for_others(void (*fn)(struct vcpu *v))
 {
-	struct domain *d;
 	struct vcpu *v;
 
-	for (d = domain_next(NULL); d; d = domain_next(d))
+	for (struct domain *d = domain_next(NULL); d; d = domain_next(d))
 		for_each_vcpu(d, v)
 			if (v != current_vcpu())
 				fn(v);

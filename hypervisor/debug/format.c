@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Formatted text.
- *
- * Job:    vsnprintf and snprintf: %d %u %x %c %s %p %%, l ll z, widths and precisions (also *),
- *         flags - 0 + #; %pS prints an address as symbol+offset.
+ * Job:    formatted text: vsnprintf and snprintf with %d %u %x %c %s %p %%, l ll z, widths and
+ *         precisions (also *), flags - 0 + #; %pS prints an address as symbol+offset.
  * Enter:  anybody, also NMI and panic: no locks, no state.
  * Holds:  FM1  never writes more than size bytes; always ends with NUL when size > 0.
  *         FM2  returns the length that the whole text has.

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Console input and the debug keys.
- *
  * Job:    characters from the UART go to dom0 or, after Ctrl-A three times, to the debug keys.
  * Enter:  console_input() from console.c's interrupt; console_input_read() from console_io; keys run
  *         in SOFTIRQ_KEY.
@@ -18,17 +16,13 @@
 
 #define CTRL_A 1
 
-struct ring {
+static spinlock_t input_lock = SPINLOCK_INIT(RANK_LEAF);
+static struct ring {
 	char c[256];
 	u32 head, tail;			/* characters written and read ever */
-};
-
-static spinlock_t input_lock = SPINLOCK_INIT(RANK_LEAF);
-static struct ring for_dom0, for_keys;
+} for_dom0, for_keys;
 static bool to_keys;			/* input goes to the debug keys */
 static unsigned int ctrl_a_seen;
-
-/* --- input --- */
 
 static void ring_put(struct ring *r, char c)
 {
@@ -75,8 +69,6 @@ size_t console_input_read(char *dst, size_t len)
 	return ring_get(&for_dom0, dst, len);
 }
 
-/* --- keys --- */
-
 static void show_vcpu(const struct vcpu *v)
 {
 	static const char *const flags[] = {
@@ -97,10 +89,9 @@ static void show_vcpu(const struct vcpu *v)
 static void key_domains(void)
 {
 	static const char *const states[] = { "building", "running", "dying", "dead" };
-	struct domain *d;
 	struct vcpu *v;
 
-	for (d = domain_next(NULL); d; d = domain_next(d)) {
+	for (struct domain *d = domain_next(NULL); d; d = domain_next(d)) {
 		printk("  d%u: %s%s, %u refs, %u of %u pages (%u cached tables), weight %u cap %u\n",
 		       d->id, states[d->state], d->is_shut_down ? " (shut down)" : "", d->refs,
 		       d->nr_pages, d->max_pages, d->cached_tables.count, d->sched.weight,
@@ -114,9 +105,7 @@ static void key_domains(void)
 
 static void key_events(void)
 {
-	struct domain *d;
-
-	for (d = domain_next(NULL); d; d = domain_next(d))
+	for (struct domain *d = domain_next(NULL); d; d = domain_next(d))
 		evtchn_dump(d);
 }
 
@@ -127,11 +116,9 @@ static void key_audit(void)
 
 static void key_memory(void)
 {
-	struct domain *d;
-
 	printk("  %lu MiB of RAM, %lu MiB free, %lu KiB the hypervisor's\n", total_pages >> 8,
 	       free_page_count() >> 8, hv_page_count() * 4);
-	for (d = domain_next(NULL); d; d = domain_next(d))
+	for (struct domain *d = domain_next(NULL); d; d = domain_next(d))
 		printk("  d%u: %u KiB, limit %u KiB, claims %u KiB\n", d->id, d->nr_pages * 4,
 		       d->max_pages * 4, d->outstanding_pages * 4);
 }
@@ -162,7 +149,6 @@ static void key_dom0(void)
 }
 
 static void key_help(void);
-
 static const struct { char key; void (*fn)(void); const char *help; } keys[] = {
 	{ '0', key_dom0, "registers of dom0" },
 	{ 'A', key_audit, "recount all references and types" },

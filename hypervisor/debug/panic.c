@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end: what is said when the hypervisor cannot go on.
- *
- * Job:    stop the other CPUs, say why, show registers, call chain, the guest that ran and the last
- *         trace records, then halt or reboot. The names of code addresses.
+ * Job:    the end: stop the other CPUs, say why, show registers, call chain, the guest that ran and
+ *         the last trace records, then halt or reboot. The names of code addresses.
  * Enter:  panic(), BUG_ON(), ASSERT(); panic_regs() from x86/trap.c; %pS (format.c).
  * State:  which CPU panics; a second panic on it only says so and halts. The table of symbols that
  *         tests/tools/mksyms.py makes and the last link adds (empty before that): addresses ascend.

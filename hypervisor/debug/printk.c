@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The console: messages of the hypervisor, output of guests, and the ring that keeps both.
- *
- * Job:    printk and its levels; a ring of the last 64 KiB for dmesg; the order of lines.
+ * Job:    the console: messages of the hypervisor, output of guests, the order of lines, and a ring
+ *         that keeps the last 64 KiB of both for dmesg.
  * Enter:  anybody, from any context, NMI and panic included.
  * State:  ring[] with a running producer index; who holds the console.
  * Locks:  the console (RANK_CONSOLE by place): an owner word, not a spinlock_t, because a CPU that
@@ -71,12 +70,11 @@ void console_write(const char *s, size_t len)
 {
 	bool locked = console_lock();
 
-	for (; len; len--, s++) {
-		if (!*s)
-			continue;
-		emit(*s);
-		mid_line = mid_line_guest = *s != '\n';
-	}
+	for (; len; len--, s++)
+		if (*s) {
+			emit(*s);
+			mid_line = mid_line_guest = *s != '\n';
+		}
 	console_unlock(locked);
 }
 

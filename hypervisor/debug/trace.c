@@ -1,35 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The trace buffer.
- *
- * Job:    a ring of fixed records per CPU; dump them for a key or a crash.
+ * Job:    the trace buffer: a ring of fixed records per CPU; dump them for a key or a crash.
  * Enter:  trace() anywhere, NMI excepted; trace_dump() from keys.c and panic.c.
- * State:  one ring of TRACE_RECORDS per CPU, allocated when the CPU comes up.
  * Locks:  none: each CPU writes its own ring with interrupts off; readers may see a torn record.
  * Holds:  TR1  a record is 32 bytes; its layout is what tests/tools/trace-decode knows.
  * Tests:  none of its own; tests/tools/trace-decode reads it
  */
 #include <hv/debug.h>
 #include <hv/domain.h>
-#include <hv/errno.h>
 #include <hv/page_alloc.h>
 
 #define TRACE_RECORDS 2048
 
-struct trace_record {
-	u64 tsc;
-	u16 event, cpu, domid, vcpu;
-	u64 a, b;
-};
-_Static_assert(sizeof(struct trace_record) == 32, "the decoder relies on it");
-
-struct trace_ring {
-	u64 next;			/* records ever written */
-	struct trace_record rec[TRACE_RECORDS];
-};
-
 bool trace_enabled;
-static struct trace_ring *trace_rings[NR_CPUS];
+static struct trace_ring {		/* of each CPU, since it came up */
+	u64 next;			/* records ever written */
+	struct trace_record {
+		u64 tsc;
+		u16 event, cpu, domid, vcpu;
+		u64 a, b;
+	} rec[TRACE_RECORDS];
+} *trace_rings[NR_CPUS];
+_Static_assert(sizeof(struct trace_record) == 32, "the decoder relies on it");
 
 static const struct { const char *name, *fmt; } events[] = {
 #define TRACE_EVENT(name, fmt) { #name, fmt },

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Strings.
- *
  * Job:    those functions of hv/string.h that the C library has too, so that the host tests can
  *         leave this file out; memcpy and its kin are in x86/string.S, ours alone in lib/text.c.
- * Enter:  anyone, any time.
  * Tests:  tests/guests
  */
 #include <hv/string.h>

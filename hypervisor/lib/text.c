@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Helpers that the C library does not have.
- *
- * Job:    bounded copies, numbers; what GCC calls for __builtin_popcount (libgcc is not linked).
- * Enter:  anyone, any time.
+ * Job:    what the C library does not have: bounded copies, numbers; what GCC calls for
+ *         __builtin_popcount (libgcc is not linked).
  * Tests:  tests/host/test_cmdline.c
  */
 #include <hv/string.h>

@@ -9,7 +9,6 @@
  * Tests:  tests/guests/abuse_physdev.c, abuse_iopl.c, tests/linux
  */
 #include <physdev.h>
-#include <hv/access.h>
 #include <hv/evtchn.h>
 #include <hv/irq.h>
 #include <hv/pv.h>

@@ -266,7 +266,7 @@ static void timers_move(void **state)
 	world_run(v);
 	clock_vcpu_switch_in(v);
 	assert_int_equal(v->singleshot.cpu, 1);
-	assert_true(v->singleshot.active);
+	assert_non_null(v->singleshot.at);
 	assert_int_equal(v->poll_timer.cpu, 1);
 	clock_stop_singleshot(v);
 	world_end();

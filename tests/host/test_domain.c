@@ -3,7 +3,9 @@
  * core/domain.c and core/access.c: life cycle, references, pauses, crashes, the end; ranges, pirqs.
  */
 #include "world.h"
+#include <hv/grant.h>
 #include <hv/irq.h>
+#include <signal.h>
 #include <pv-abi/sched.h>
 
 static void create_and_find(void **state)
@@ -82,6 +84,27 @@ static void allocation_failures(void **state)
 	}
 	heap_fail_after(0);
 	assert_int_equal(rc, 0);
+	assert_true(n > 2);
+	world_end();			/* finds what was not given back */
+}
+
+/* A grant table and its handles grow a step at a time; what failed works the next time. */
+static void grant_allocation_failures(void **state)
+{
+	unsigned int n, failed = 0;
+	struct domain *d;
+
+	world_begin(4096, 1);
+	d = world_domain(1, 1);
+	for (n = 1; heap_fail_after(n), !grant_frame(d, 7); n++)
+		failed++;
+	assert_true(failed >= 3);
+	assert_int_equal(audit_all(), 0);
+	for (n = 1, failed = 0; heap_fail_after(n), maptrack_new(d) == ~0U; n++)
+		failed++;
+	assert_true(failed >= 2);
+	heap_fail_after(0);
+	assert_int_equal(maptrack_new(d), 1);
 	world_end();
 }
 
@@ -129,6 +152,38 @@ static void shutdown_and_crash(void **state)
 	domain_crash(d, "reason %d", 2);
 	assert_string_equal(d->crash_reason, "reason 1");
 	assert_int_equal(d->shutdown_code, SHUTDOWN_crash);
+	world_end();
+}
+
+static struct domain *watched;
+static unsigned int steps_before, steps_after, faults;
+
+/* After each machine instruction. */
+static void look(int sig)
+{
+	if (!READ_ONCE(watched->is_shut_down))
+		steps_before++;
+	else
+		steps_after++;
+	faults += READ_ONCE(watched->is_shut_down) && watched->shutdown_code != SHUTDOWN_suspend;
+}
+
+/* Who sees that a domain has shut down, on whatever CPU, finds the reason. */
+static void reason_comes_first(void **state)
+{
+	const unsigned long single_step = 0x100;
+
+	world_begin(4096, 1);
+	watched = world_domain(1, 1);
+	watched->shutdown_code = 99;
+	domain_unpause(watched);
+	signal(SIGTRAP, look);
+	__builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() | single_step);
+	domain_shutdown(watched, SHUTDOWN_suspend);
+	__builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~single_step);
+	signal(SIGTRAP, SIG_DFL);
+	assert_true(steps_before > 10 && steps_after > 10);
+	assert_int_equal(faults, 0);
 	world_end();
 }
 
@@ -340,8 +395,10 @@ int main(void)
 		cmocka_unit_test(create_and_find),
 		cmocka_unit_test(list_is_sorted),
 		cmocka_unit_test(allocation_failures),
+		cmocka_unit_test(grant_allocation_failures),
 		cmocka_unit_test(pauses_nest),
 		cmocka_unit_test(shutdown_and_crash),
+		cmocka_unit_test(reason_comes_first),
 		cmocka_unit_test(hardware_domain_takes_the_machine),
 		cmocka_unit_test(kill_gives_all_back),
 		cmocka_unit_test(foreign_reference_keeps_the_id),

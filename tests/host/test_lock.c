@@ -90,9 +90,9 @@ static void take(void *l)
 	spin_lock(l);
 }
 
-static void take_nested(void *l)
+static void take_two(void *l)
 {
-	spin_lock_nested(l);
+	spin_lock_two(l, &mid2);
 }
 
 static void release(void *l)
@@ -106,13 +106,20 @@ static void test_ranks(void **state)
 	assert_int_equal(locks_held(), 0);
 	spin_lock(&low);
 	spin_lock(&mid);
-	assert_true(host_panics(take, &mid2));		/* same rank, not nested */
+	assert_true(host_panics(take, &mid2));		/* same rank, one by one */
 	assert_true(host_panics(take, &mid));		/* itself */
-	assert_true(host_panics(take_nested, &mid));	/* itself, nested */
-	spin_lock_nested(&mid2);
+	assert_true(host_panics(take_two, &mid));	/* itself with another */
+	spin_unlock(&mid);
+	spin_lock_two(&mid, &mid);			/* one and the same */
+	assert_int_equal(locks_held(), 2);
+	spin_unlock_two(&mid, &mid);
+	assert_int_equal(locks_held(), 1);
+	spin_lock_two(&mid, &mid2);
+	spin_unlock_two(&mid, &mid2);
+	spin_lock_two(&mid2, &mid);			/* in whatever order they are named */
 	spin_lock(&high);
 	assert_int_equal(locks_held(), 4);
-	assert_true(host_panics(take_nested, &low));	/* lower */
+	assert_true(host_panics(take_two, &low));	/* lower */
 	spin_unlock(&mid);				/* out of order is fine */
 	assert_true(host_panics(take, &mid));		/* under high */
 	assert_true(spin_trylock(&mid));		/* but it may be tried */

@@ -26,7 +26,7 @@ static void fire(void *arg)
 {
 	struct probe *x = arg;
 
-	assert_false(x->t.active);
+	assert_null(x->t.at);
 	assert_int_equal(locks_held(), 0);
 	x->fired++;
 	x->fired_at = now_ns();
@@ -58,12 +58,12 @@ static void test_one(void **state)
 	reset();
 	timer_set(&p[0].t, now_ns() + 1000);
 	assert_int_equal(host_timer[0], now_ns() + 1000);
-	assert_true(p[0].t.active);
+	assert_non_null(p[0].t.at);
 	host_run_until(now_ns() + 999);
 	assert_int_equal(p[0].fired, 0);
 	host_run_until(now_ns() + 1);
 	assert_int_equal(p[0].fired, 1);
-	assert_false(p[0].t.active);
+	assert_null(p[0].t.at);
 	assert_int_equal(host_timer[0], 0);
 	/* in the past: at once */
 	timer_set(&p[0].t, now_ns() - 5);
@@ -130,9 +130,9 @@ static void test_kill(void **state)
 	reset();
 	timer_set(&p[0].t, now_ns() + 10);
 	timer_kill(&p[0].t);
-	assert_false(p[0].t.active);
+	assert_null(p[0].t.at);
 	timer_set(&p[0].t, now_ns() + 20);	/* dead: stays so */
-	assert_false(p[0].t.active);
+	assert_null(p[0].t.at);
 	host_run_until(now_ns() + 100);
 	assert_int_equal(p[0].fired, 0);
 	struct timer never = { 0 };
@@ -189,7 +189,7 @@ static void test_migrate(void **state)
 	timer_set(&p[0].t, base + 1000);
 	timer_migrate(&p[0].t, 2);
 	timer_migrate(&p[0].t, 2);
-	assert_true(p[0].t.active);
+	assert_non_null(p[0].t.at);
 	assert_int_equal(timer_next_deadline(0), 0);
 	assert_int_equal(timer_next_deadline(2), base + 1000);
 	timer_migrate(&p[1].t, 0);		/* not active */
@@ -235,7 +235,7 @@ static void test_random(void **state)
 		host_run_softirqs();
 		next = ~0UL;
 		for (unsigned int i = 0; i < N; i++) {
-			assert_int_equal(p[i].t.active, p[i].armed);
+			assert_int_equal(!!p[i].t.at, p[i].armed);
 			if (!p[i].armed)
 				continue;
 			assert_int_equal(p[i].t.deadline, p[i].deadline);
@@ -282,6 +282,67 @@ static void test_sorted(void **state)
 		assert_int_equal(p[i].fired, 1);
 }
 
+/* How many steps it takes to take a timer out: the two heaps below it become one. */
+static unsigned int steps_out(const struct timer *t)
+{
+	const struct timer *a = t->left, *b = t->right, *x;
+	unsigned int n = 0;
+
+	for (; a && b; n++) {
+		x = a->deadline <= b->deadline ? a : b;
+		b = x == a ? b : a;
+		a = x->right;
+	}
+	return n;
+}
+
+/* How many it took to put it in: it is so far down in the heap of these 1000. */
+static unsigned int steps_in(const struct probe *m, const struct timer *t)
+{
+	unsigned int n = 1;
+
+	for (; (void *)t->at >= (void *)m && (void *)t->at < (void *)&m[1000]; n++)
+		t = &m[((const char *)t->at - (const char *)m) / sizeof(*m)].t;
+	return n;
+}
+
+/*
+ * Many timers, each armed anew before it fires, as those of 200 domains are: at random, always the
+ * latest, always the earliest. A sorted list takes some 500 steps for one.
+ */
+static void test_many(void **state)
+{
+	static struct probe m[1000];
+	u64 base, sum;
+
+	for (int kind = 0; kind < 3; kind++) {
+		reset();
+		memset(m, 0, sizeof(m));
+		base = now_ns() + 1000000;
+		for (unsigned int i = 0; i < ARRAY_SIZE(m); i++) {
+			timer_init(&m[i].t, in_order, &m[i], 0);
+			m[i].deadline = base + 100000 + i;
+			timer_set(&m[i].t, m[i].deadline);
+		}
+		sum = 0;
+		for (unsigned int step = 0; step < 20000; step++) {
+			struct probe *x = &m[host_random_below(ARRAY_SIZE(m))];
+
+			x->deadline = base + (kind == 0 ? host_random_below(300000) :
+					      kind == 1 ? 200000 + step : 90000 - step);
+			sum += steps_out(&x->t);
+			timer_set(&x->t, x->deadline);
+			sum += steps_in(m, &x->t);
+		}
+		assert_true(sum / 20000 < 40);
+		last_fired = 0;
+		host_advance(2000000);
+		host_run_softirqs();
+		for (unsigned int i = 0; i < ARRAY_SIZE(m); i++)
+			assert_int_equal(m[i].fired, 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +353,7 @@ int main(void)
 		cmocka_unit_test(test_migrate),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_sorted),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_kill_waits),	/* last: it leaves its queue inside a callback */
 	};
 

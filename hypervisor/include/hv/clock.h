@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Job:    guests' time: pvclock pages, wall clock, runstate areas, vcpu timers (core/clock.c).
- * Holds:  T1  version is odd while a record is written.
- *         T2  time that a vcpu reads never goes back.
  * Tests:  tests/host/test_clock.c, tests/guests/timer.c
  */
 #ifndef HV_CLOCK_H

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages, assertions, refusals, panics and the trace buffer.
- *
- * Job:    what every layer may call to say something or to stop.
+ * Job:    messages, assertions, refusals, panics, the trace buffer: for every layer.
  * Holds:  ASSERT is never used on guest input; a refusal carries its reason.
  * Tests:  tests/host/test_format.c
  */
 #ifndef HV_DEBUG_H
 #define HV_DEBUG_H
 
+#include <hv/errno.h>
 #include <hv/types.h>
 
 /* loglvl: a message is printed when its level <= the limit (loglvl=, guest_loglvl=) */
@@ -36,9 +35,8 @@ int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
 void console_write(const char *s, size_t len);	/* guests' console_io: ring, then the devices */
 void console_force_sync(void);		/* from panic on: do not wait for the lock's holder */
 /*
- * Copy up to len characters of the ring. incremental: go on at *index (which is set to where the
- * copy ends), else begin with the oldest; clear: what was written up to now is not given to
- * non-incremental readers again. Returns the number copied.
+ * Copies up to len characters of the ring; how many. incremental: from *index on (which moves to
+ * where the copy ends), else from the oldest; clear: those who begin there get none of these again.
  */
 size_t console_ring_read(char *dst, size_t len, u32 *index, bool clear, bool incremental);
 /* What was typed at the console while input goes to dom0; number of characters (console_io). */
@@ -51,10 +49,7 @@ void bug_at(const char *file, int line, const char *what) __noreturn;
 #define BUG_ON(x) do { if (unlikely(x)) bug_at(__FILE__, __LINE__, #x); } while (0)
 #define ASSERT(x) do { if (unlikely(!(x))) bug_at(__FILE__, __LINE__, #x); } while (0)
 
-/*
- * refuse(-EINVAL, "grant %u: bad domid", ref): returns the error; with guest_loglvl=debug the
- * reason, file and line are printed (rate limited).
- */
+/* The error is the value; with guest_loglvl=debug reason, file and line are printed, not too often. */
 #define refuse(err, ...) ({ \
 	if (unlikely(guest_log_level >= LOG_DEBUG)) \
 		refuse_note(__FILE__, __LINE__, (err), __VA_ARGS__); \

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Domains and vcpus: the structures that everything hangs on. Invariants and locks: core/domain.c.
- *
- * Job:    define struct domain and struct vcpu; find, hold, create and destroy them.
+ * Job:    struct domain and struct vcpu, what everything hangs on. Invariants: core/domain.c.
  * Tests:  tests/host/test_domain.c
  */
 #ifndef HV_DOMAIN_H
@@ -12,6 +10,7 @@
 #include <xen.h>
 #include <hv/frame.h>
 #include <hv/lock.h>
+#include <hv/memory.h>
 #include <hv/sched.h>
 #include <hv/softirq.h>
 
@@ -30,7 +29,7 @@ struct pv_vcpu {
 	u64 cr3_kernel, cr3_user;	/* values for CR3; cr3_user 0: no user root */
 	u64 kernel_sp, kernel_ss;	/* from stack_switch */
 	u64 syscall_entry, event_entry, failsafe_entry;	/* callback addresses (0: none) */
-	/* ---------------------------------------------------------------------------------- */
+	/* ------------------------------------------------------------------------ */
 	u64 syscall32_entry, sysenter_entry;
 	bool failsafe_masks_events, syscall32_masks_events, sysenter_masks_events;
 	bool ts;			/* virtual CR0.TS */
@@ -145,7 +144,7 @@ struct domain {
 	const char *crash_reason;
 	u8 handle[16];
 	u32 ssidref;
-	struct { u32 nr; struct { u64 addr, size; u32 type; } map[64]; } *e820;	/* set_memory_map */
+	struct { u32 nr; struct e820_entry map[64]; } *e820;	/* XENMEM_set_memory_map */
 	u32 outstanding_pages;		/* XENMEM_claim_pages */
 	u32 cpuid_hidden[CPUID_WORDS];	/* feature bits that the toolstack took away */
 	struct timer watchdog[2];	/* SCHEDOP_watchdog; watchdog_inuse: a bit for each */
@@ -182,21 +181,17 @@ int vcpu_create(struct domain *d, unsigned int id, struct vcpu **out);	/* -ENOME
 struct domain *domain_get(domid_t id);		/* one reference, or NULL; not DOMID_SELF */
 void domain_put(struct domain *d);		/* any context, under any lock */
 struct domain *domain_next(struct domain *prev);	/* iterate: puts prev, holds the next */
+/* The domain an operation names, held: the caller's own or, for the toolstack, any other. */
+long op_domain(domid_t id, struct domain **out);	/* -ESRCH, -EPERM */
 struct vcpu *domain_vcpu(const struct domain *d, u64 id);	/* NULL when there is none */
-/*
- * Stop it for good and give its memory back, a bounded part per call: -ERESTART to go on. -EINVAL:
- * the caller's own or the hardware domain. Serialised by the caller, who holds a reference.
- */
+/* For good, a bounded part per call: -ERESTART to go on. The caller serialises, and holds d. */
 int domain_kill(struct domain *d);
 void pv_vcpu_release(struct vcpu *v);	/* pv/vcpu_op.c: give back all it holds of its domain */
 void domain_pause(struct domain *d);		/* waits until no vcpu of it runs */
 void domain_unpause(struct domain *d);
 void vcpu_pause(struct vcpu *v);
 void vcpu_unpause(struct vcpu *v);
-/*
- * All vcpus stop at their next exit from the hypervisor; the hardware domain takes the machine
- * with it. Any context with no lock of RANK_EVTCHN or higher.
- */
+/* All its vcpus stop soon. Any context without a lock of RANK_EVTCHN or higher. */
 void domain_shutdown(struct domain *d, u8 reason);
 void domain_resume(struct domain *d);		/* from a shutdown, at the toolstack's wish */
 /* The guest did something that has no result to return: stop it, keep the first reason. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Job:    event channels, the interrupt lines of the paravirtual machine (2-level ABI).
- * Holds:  E1-E3 of core/evtchn.c.
  * Tests:  tests/host/test_evtchn.c, tests/guests/evtchn.c
  */
 #ifndef HV_EVTCHN_H
@@ -10,6 +9,7 @@
 #include <hv/domain.h>
 
 #define MAX_EVTCHNS 4096
+#define EVTCHN_BUCKET 128
 /* The values are the ABI's EVTCHNSTAT_*. */
 enum evtchn_state { ECS_free, ECS_unbound, ECS_interdomain, ECS_pirq, ECS_virq, ECS_ipi };
 struct evtchn {
@@ -30,9 +30,16 @@ void evtchn_raise_pirq(struct domain *d, u32 port);
 int evtchn_send(struct domain *d, u32 port);	/* -EINVAL */
 int evtchn_unmask(struct domain *d, u32 port);	/* -EINVAL */
 bool evtchn_is_pending(const struct domain *d, u32 port);
-struct evtchn *evtchn_of(const struct domain *d, u32 port);	/* NULL: no such port */
 void evtchn_dump(struct domain *d);
 unsigned int audit_evtchns(struct domain *d);
+
+/* NULL: no such port */
+static inline struct evtchn *evtchn_of(const struct domain *d, u32 port)
+{
+	struct evtchn *b = likely(port < MAX_EVTCHNS) ? d->evtchn[port / EVTCHN_BUCKET] : NULL;
+
+	return likely(b) ? &b[port % EVTCHN_BUCKET] : NULL;
+}
 
 /* Virqs that each vcpu has of its own; the others exist once per domain. */
 static inline bool virq_is_per_vcpu(u32 virq)

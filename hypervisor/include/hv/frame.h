@@ -3,7 +3,6 @@
  * Job:    the frame table: who owns a machine frame, who refers to it and as what.
  * State:  frame_table[mfn], 24 bytes each; `word` packs both counts, so that "reference plus
  *         writable type" is one compare-and-exchange.
- * Locks:  see core/frame.c.
  * Holds:  F1  type count > 0  =>  the type does not change.
  *         F2  no frame is a page table (or descriptor page) and writable-mapped at once.
  *         F3  reference count = mappings + pins + roots + grants + the hypervisor's own holds.
@@ -47,10 +46,7 @@ enum page_type {
 	PT_seg,				/* GDT or LDT page */
 	PT_writable,
 };
-static inline bool is_table_type(enum page_type t)
-{
-	return t >= PT_l1 && t <= PT_seg;
-}
+#define is_table_type(t) ((t) >= PT_l1 && (t) <= PT_seg)
 
 /* page_info.flags */
 #define PGF_free	0x01	/* in the buddy allocator */
@@ -119,11 +115,9 @@ void trim_cached_tables(struct domain *d);
 
 /* Give a fresh frame (page_alloc) to d: owner, PG_allocated, listed. -ENOMEM over max_pages. */
 int __must_check assign_page(struct domain *d, struct page_info *pg, bool ignore_limit);
-/*
- * Take back the owner's own reference of an allocated page (ballooning, domain death); demotes a
- * cached table first; false when it was not allocated or is in use as a live page table.
- */
+/* Take back the owner's own reference (ballooning, death). False: it has none, or a live table. */
 bool release_allocated(struct domain *d, struct page_info *pg);
+void unpin_page(struct domain *d, struct page_info *pg);	/* if it is pinned; the caller holds it */
 /* A hypervisor page that guests may map (shared_info ...): owner d, one hold, PGF_hv. */
 void share_hv_page(struct domain *d, void *page, bool writable);
 void unshare_hv_page(void *page);

@@ -17,11 +17,6 @@ static inline void list_init(struct list_head *h)
 	h->next = h->prev = h;
 }
 
-static inline bool list_empty(const struct list_head *h)
-{
-	return h->next == h;
-}
-
 static inline void list_add(struct list_head *n, struct list_head *h)
 {
 	n->prev = h;
@@ -43,7 +38,6 @@ static inline void list_del(struct list_head *n)
 	list_init(n);
 }
 
-#define list_entry(p, t, m) container_of(p, t, m)
 #define list_first(h, t, m) container_of((h)->next, t, m)
 #define list_for_each(p, h, m) \
 	for (p = list_first(h, typeof(*p), m); &p->m != (h); p = list_first(&p->m, typeof(*p), m))

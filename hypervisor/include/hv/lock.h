@@ -3,8 +3,8 @@
  * Job:    spinlocks with ranks. Interrupts are off in the hypervisor, so there is one kind of
  *         lock; a CPU that spins answers remote requests through arch_poll().
  * Holds:  L1  a CPU takes locks in rising rank (checked in debug builds); two locks of one rank
- *             are taken lower address/domid first with spin_lock_nested(). spin_trylock() is
- *             exempt: it never waits, so it cannot close a cycle.
+ *             are taken by spin_lock_two(). spin_trylock() is exempt: it never waits, so it
+ *             cannot close a cycle.
  * Tests:  tests/host/test_lock.c
  */
 #ifndef HV_LOCK_H
@@ -41,6 +41,9 @@ typedef struct { u32 locked; u16 rank; } spinlock_t;
 void spin_lock_init(spinlock_t *l, enum lock_rank rank);
 void spin_lock_slow(spinlock_t *l);
 bool spin_trylock(spinlock_t *l);
+void spin_lock_two(spinlock_t *a, spinlock_t *b);	/* of one rank, or one and the same */
+void spin_unlock_two(spinlock_t *a, spinlock_t *b);
+void spin_pause(void);		/* in each loop that waits for another CPU */
 
 #ifdef DEBUG
 #define LOCK_DEBUG
@@ -54,15 +57,12 @@ unsigned int locks_held(void);		/* by this CPU */
 #define locks_held() 0U
 #endif
 
-static __always_inline void spin_lock_ranked(spinlock_t *l, bool nested)
+static __always_inline void spin_lock(spinlock_t *l)
 {
-	lock_check(l, nested);
+	lock_check(l, false);
 	if (unlikely(__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE)))
 		spin_lock_slow(l);
 }
-
-#define spin_lock(l) spin_lock_ranked(l, false)
-#define spin_lock_nested(l) spin_lock_ranked(l, true)	/* the second of two of one rank */
 
 static inline void spin_unlock(spinlock_t *l)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Job:    the buddy allocator of machine frames, and the heap of small objects.
- * Locks:  RANK_HEAP, RANK_BUDDY inside; any context without a higher rank may call.
  * Holds:  a frame that is handed out has stamp 0 ("no CPU can have cached a mapping of it").
  *         Whoever removes a guest mapping writes tlb_clock_now(), which is never 0;
  *         alloc_pages() flushes the CPUs that are behind it.

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler: which vcpu a CPU runs. Invariants and locks: core/sched.c.
- *
- * Job:    block, wake, yield, caps, affinity; v->pause_flags.
+ * Job:    which vcpu a CPU runs: block, wake, yield, caps, affinity; v->pause_flags.
  * Tests:  tests/host/test_sched.c
  */
 #ifndef HV_SCHED_H
 #define HV_SCHED_H
 
+#include <hv/list.h>
 #include <hv/timer.h>
 
 struct vcpu;
 struct domain;
 
-/* v->pause_flags: a vcpu is runnable when none is set */
+/* v->pause_flags: runnable when none is set */
 #define VPF_blocked	BIT(0)
 #define VPF_down	BIT(1)	/* VCPUOP_down, or not yet up */
 #define VPF_domain_paused BIT(2) /* d->pause_count > 0 */
@@ -60,13 +59,6 @@ int sched_set_params(struct domain *d, u16 weight, u16 cap);	/* -EINVAL: weight 
 u32 sched_min_slice(void);			/* us: credit2's rate limit */
 int sched_set_min_slice(u32 us);		/* 0 or 100-500000; -EINVAL */
 void sched_dump(void);			/* debug key */
-
-/* core/cap.c, for core/sched.c */
-bool cap_has_budget(struct domain *d, u64 now);
-void cap_charge(struct domain *d, u64 ns);
-u64 cap_slice(const struct domain *d, u64 slice);
-void cap_set(struct domain *d, u16 cap);
-
 /* The lock of v's run queue is held (or nobody else knows v yet). */
 void runstate_change(struct vcpu *v, int new_state, u64 now);
 u64 vcpu_cpu_time(const struct vcpu *v);	/* ns spent running */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory and string functions: the C library's names and meanings, as far as we use them.
- *
- * Job:    declare them; mem* are x86/string.S (the C library on the host), the rest lib/string.c.
+ * Job:    memory and string functions: the C library's names and meanings, as far as we use them.
  * Tests:  tests/host/test_cmdline.c
  */
 #ifndef HV_STRING_H

@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers: functions to call at a point of system time.
- *
- * Job:    per-CPU lists of deadlines over arch_set_timer(), linked through the timers: arming one
- *         cannot fail. Callbacks run in SOFTIRQ_TIMER without a lock.
+ * Job:    timers: functions to call at a point of system time, in SOFTIRQ_TIMER without a lock.
+ *         Arming one cannot fail.
  * Tests:  tests/host/test_timer.c
  */
 #ifndef HV_TIMER_H
 #define HV_TIMER_H
 
-#include <hv/list.h>
+#include <hv/types.h>
 
 struct timer {
 	u64 deadline;		/* ns */
 	void (*fn)(void *arg);
 	void *arg;
-	struct list_head link;
+	struct timer **at;	/* what points to it in its CPU's heap; NULL: not armed */
+	struct timer *left, *right;	/* later ones */
 	u16 cpu;
-	bool active;		/* on its CPU's list */
 	bool dead;		/* killed: cannot be armed again */
 };
 

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Basic types and helpers that every file uses.
- *
- * Job:    fixed-width names, the boxed frame and address types, small macros.
- * Holds:  mfn_t and gva_t are one-field structs, so that the compiler refuses to mix them; GCC
- *         emits the same code as for plain longs.
- * Tests:  everything.
+ * Job:    what every file uses: fixed-width names, boxed frame and address types, small macros.
+ * Holds:  mfn_t and gva_t are one-field structs, so that the compiler refuses to mix them.
  */
 #ifndef HV_TYPES_H
 #define HV_TYPES_H
@@ -76,7 +72,6 @@ typedef u64 cpumask_t;			/* one bit per physical CPU */
 #undef __always_inline		/* the C library of host tests has one */
 #define __always_inline inline __attribute__((always_inline))
 #define __init __section(".init.text") noinline
-#define __initdata __section(".init.data")
 
 #define atomic_inc(p) __atomic_add_fetch((p), 1, __ATOMIC_SEQ_CST)
 #define atomic_dec(p) __atomic_sub_fetch((p), 1, __ATOMIC_SEQ_CST)
