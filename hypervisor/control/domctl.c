@@ -306,6 +306,9 @@ HYPERCALL(domctl)
 		WRITE_ONCE(busy, 0);
 	}
 	if (rc == -ERESTART) {
+		/* what has been done of it is noted in the structure (memio) */
+		if (copy_to_guest(_gva(a1), &op, sizeof(op)))
+			return -EFAULT;
 		hypercall_preempt();
 		return hypercall_continue(__HYPERVISOR_domctl, a1, a2, a3, a4, a5);
 	}

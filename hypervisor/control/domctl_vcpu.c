@@ -2,7 +2,7 @@
 /*
  * domctl about vcpus: contexts, times, affinity, scheduling.
  *
- * Job:    set and get what a vcpu holds and where it may run.
+ * Job:    set and get what a vcpu holds and where it may run; read and write by its addresses.
  * Enter:  domctl_vcpu() from control/domctl.c.
  * State:  none of its own.
  * Locks:  none; contexts are touched with the domain paused.
@@ -14,7 +14,7 @@
 #include <hv/debug.h>
 #include <hv/errno.h>
 #include <hv/page_alloc.h>
-#include <hv/pv.h>
+#include <hv/l1.h>
 #include <hv/regs.h>
 #include <hv/string.h>
 
@@ -196,6 +196,60 @@ static void vcpu_info(const struct vcpu *v, struct xen_domctl_getvcpuinfo *i)
 	i->cpu = v->processor;
 }
 
+/* --- its memory, by the addresses of its first vcpu's kernel --- */
+
+/* One page's part. False: nothing is mapped there, or it may not be written. */
+static bool memio_page(struct domain *d, const struct xen_domctl_gdbsx_memio *m, size_t n)
+{
+	struct page_info *pg = NULL;
+	char *at;
+	u64 *l1p;
+	int rc;
+
+	mmu_lock(d);
+	l1p = walk_l1(d->vcpu[0], m->gva);
+	if (l1p && (*l1p & PTE_P) && mfn_is_ram(pte_mfn(*l1p)) && get_page(mfn_to_page(pte_mfn(*l1p)), d))
+		pg = mfn_to_page(pte_mfn(*l1p));
+	mmu_unlock(d);
+	if (!pg)
+		return false;
+	at = (char *)mfn_to_virt(page_to_mfn(pg)) + (m->gva & ~PAGE_MASK);
+	if (!m->gwr) {
+		rc = copy_to_guest(_gva(m->uva), at, n);
+	} else {
+		rc = get_page_writable(pg, d) ? 0 : -EACCES;
+		if (!rc) {
+			rc = copy_from_guest(at, _gva(m->uva), n);
+			put_page_writable(pg);
+		}
+	}
+	put_page(pg);
+	return !rc;
+}
+
+/* remain: bytes not done. When preempted the structure has been moved on. */
+static long memio(struct domain *d, struct xen_domctl_gdbsx_memio *m)
+{
+	unsigned int pages = 0;
+	size_t n;
+
+	if (m->pgd3val || !d->vcpu[0])
+		return refuse(-EINVAL, "memory of d%u by page tables other than its own", d->id);
+	for (; m->len; m->len -= (u32)n, m->gva += n, m->uva += n) {
+		n = min((size_t)m->len, PAGE_SIZE - (m->gva & ~PAGE_MASK));
+		if (!memio_page(d, m, n))
+			break;
+		if (!(++pages & 31) && hypercall_preempt() && m->len > n) {
+			m->len -= (u32)n;
+			m->gva += n;
+			m->uva += n;
+			return -ERESTART;
+		}
+	}
+	m->remain = m->len;
+	return m->len ? -EFAULT : 0;
+}
+
 long domctl_vcpu(struct domain *d, struct xen_domctl *op)
 {
 	struct vcpu *v;
@@ -211,6 +265,8 @@ long domctl_vcpu(struct domain *d, struct xen_domctl *op)
 		return get_cpu_policy(d, &op->u.cpu_policy);
 	case XEN_DOMCTL_set_cpu_policy:
 		return set_cpu_policy(d, &op->u.cpu_policy);
+	case XEN_DOMCTL_gdbsx_guestmemio:
+		return memio(d, &op->u.gdbsx_guest_memio);
 	case XEN_DOMCTL_setvcpucontext:
 	case XEN_DOMCTL_getvcpucontext:
 	case XEN_DOMCTL_getvcpuinfo:
