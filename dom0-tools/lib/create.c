@@ -303,6 +303,7 @@ static int store_entries(struct creation *c)
 	c->named = true;
 	if (!st_flush())
 		return err(ST_FAILED, "the store refused an entry of the new domain: %s", strerror(errno));
+	step("store entries");
 	if (!xs_introduce_domain(st_handle(), c->b.domid, c->b.store_mfn, c->b.store_port))
 		return err(ST_FAILED, "the store refused the new domain: %s", strerror(errno));
 	return 0;
@@ -380,7 +381,7 @@ int dom_create(struct domain_config *cfg, bool paused, uint32_t *domid)
 	step("configuration, files, name");
 	rc = new_domain(&c) || memory_map(&c) || affinity(&c) || scheduling(&c) ||
 	     port(&c, &c.b.store_port) || port(&c, &c.b.console_port) || passed("domain made") ||
-	     build_domain(&c.b) || passed("start state") || store_entries(&c) || passed("store") ||
+	     build_domain(&c.b) || passed("start state") || store_entries(&c) || passed("introduced") ||
 	     (!paused && dom_simple(c.b.domid, XEN_DOMCTL_unpausedomain, "starting")) ? -1 : 0;
 	if (rc)
 		undo(&c);
