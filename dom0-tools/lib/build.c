@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <pv-abi/grant_table.h>
@@ -311,14 +310,6 @@ static int map_all(struct layout *l, uint64_t shared_info_mfn)
 
 /* --- contents --- */
 
-/* The page tables of what is read, in one call instead of a fault for each 64 KiB. Never mind if not. */
-static void populate_file(const void *data, size_t len)
-{
-	uintptr_t start = (uintptr_t)data & ~(PAGE - 1);
-
-	madvise((void *)start, (uintptr_t)data + len - start, MADV_POPULATE_READ);
-}
-
 static void load_kernel(struct layout *l)
 {
 	const struct kernel *k = &l->b->kernel;
@@ -331,7 +322,6 @@ static void load_kernel(struct layout *l)
 
 		if (s->va > gap)
 			clear(base + gap, s->va - gap);
-		populate_file(s->data, s->filesz);
 		copy(base + s->va, s->data, s->filesz);
 		clear(base + s->va + s->filesz, s->memsz - s->filesz);
 		gap = s->va + s->memsz > gap ? s->va + s->memsz : gap;
@@ -347,7 +337,6 @@ static void load_ramdisk(struct layout *l)
 
 	if (!l->b->ramdisk)
 		return;
-	populate_file(l->b->ramdisk, len);
 	dst = at_pfn(l, l->ramdisk);
 	copy(dst, l->b->ramdisk, len);
 	clear(dst + len, l->ramdisk_pages * PAGE - len);

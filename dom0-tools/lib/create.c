@@ -45,7 +45,6 @@ struct creation {
 	char uuid[37];
 	bool claimed;			/* there is a /parapet/building entry */
 	bool created;
-	bool named;
 };
 
 /* For the chain of steps in dom_create(). */
@@ -182,21 +181,15 @@ static int claim(struct creation *c)
 {
 	int fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	char pid[16];
-	char *other;
 	int rc = -1;
 
 	if (fd >= 0)
 		flock(fd, LOCK_EX);
-	other = st_read("/parapet/claims/%s", c->cfg->name);
-	if (other && atoi(other) != getpid() && !kill(atoi(other), 0)) {
-		err(ST_FAILED, "the name %s is being given to a domain by process %s", c->cfg->name, other);
-		goto out;
-	}
 	if (dom_name_free(c->cfg->name))
 		goto out;
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	st_queue_write(pid, "/parapet/claims/%s", c->cfg->name);
-	st_queue_write(pid, "/parapet/building/%s", c->uuid);
+	snprintf(pid, sizeof(pid), DOM_CLAIM "%d", getpid());
+	st_queue_write(pid, "/parapet/names/%s", c->cfg->name);
+	st_queue_write(pid + strlen(DOM_CLAIM), "/parapet/building/%s", c->uuid);
 	if (!st_flush()) {
 		err(ST_NO_HOST, "the store refused an entry: %s", strerror(errno));
 		goto out;
@@ -204,7 +197,6 @@ static int claim(struct creation *c)
 	c->claimed = true;
 	rc = 0;
 out:
-	free(other);
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -225,13 +217,13 @@ static void put(uint32_t domid, const char *name, const char *fmt, ...)
 
 /*
  * What the guest may write is made first, while its directory is its own: entries inherit. Then
- * the directory becomes dom0's, which the guest may read.
+ * the directory becomes dom0's, which the guest may read. Only what somebody uses: with many domains
+ * each write is dear, since xenstored asks for every connection whether it may be told.
  */
 static void guest_entries(uint32_t id)
 {
 	static const char *const own[] = {
-		"data", "drivers", "feature", "attr", "error", "device/suspend/event-channel",
-		"control/shutdown", "control/sysrq", "control/feature-poweroff",
+		"data", "error", "control/shutdown", "control/sysrq", "control/feature-poweroff",
 		"control/feature-reboot", "control/feature-suspend",
 	};
 
@@ -242,7 +234,6 @@ static void guest_entries(uint32_t id)
 	for (unsigned int i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		put(id, own[i], "%s", "");
 	st_queue_access(0, id, "/local/domain/%u/control", id);
-	st_queue_access(0, id, "/local/domain/%u/device", id);
 	st_queue_access(0, id, "/local/domain/%u", id);
 }
 
@@ -257,8 +248,6 @@ static int vm_entries(const struct creation *c)
 	st_queue_write(c->uuid, "/vm/%s/uuid", c->uuid);
 	st_queue_write(d->name, "/vm/%s/name", c->uuid);
 	st_queue_write(now, "/vm/%s/start_time", c->uuid);
-	st_queue_write("linux", "/vm/%s/image/ostype", c->uuid);
-	st_queue_write(d->kernel, "/vm/%s/image/kernel", c->uuid);
 	st_queue_write(text, "/vm/%s/parapet", c->uuid);
 	free(text);
 	return 0;
@@ -275,8 +264,6 @@ static void domain_entries(const struct creation *c)
 	put(id, "domid", "%u", id);
 	put(id, "memory/static-max", "%lu", d->maxmem_kb);
 	put(id, "memory/target", "%lu", d->memory_kb);
-	put(id, "control/platform-feature-multiprocessor-suspend", "1");
-	put(id, "control/platform-feature-xs_reset_watches", "1");
 	put(id, "store/port", "%u", c->b.store_port);
 	put(id, "store/ring-ref", "%lu", c->b.store_mfn);
 	put(id, "console/port", "%u", c->b.console_port);
@@ -300,9 +287,9 @@ static int store_entries(struct creation *c)
 	domain_entries(c);
 	st_queue_write(c->uuid, "/parapet/domain/%s", id);
 	st_queue_write(id, "/parapet/names/%s", c->cfg->name);
-	c->named = true;
 	if (!st_flush())
 		return err(ST_FAILED, "the store refused an entry of the new domain: %s", strerror(errno));
+	step("store entries");
 	if (!xs_introduce_domain(st_handle(), c->b.domid, c->b.store_mfn, c->b.store_port))
 		return err(ST_FAILED, "the store refused the new domain: %s", strerror(errno));
 	return 0;
@@ -356,14 +343,12 @@ static void undo(struct creation *c)
 
 	if (c->created)
 		dom_destroy(c->b.domid, false);
-	if (c->named) {
-		id = st_read("/parapet/names/%s", c->cfg->name);
-		if (id && (uint32_t)atoi(id) == c->b.domid)
-			st_rm("/parapet/names/%s", c->cfg->name);
-		free(id);
-	}
-	if (c->claimed)
-		st_rm("/vm/%s", c->uuid);
+	/* Ours still, unless dom_destroy() has removed it with the rest. */
+	id = st_read("/parapet/names/%s", c->cfg->name);
+	if (id)
+		st_rm("/parapet/names/%s", c->cfg->name);
+	free(id);
+	st_rm("/vm/%s", c->uuid);
 }
 
 int dom_create(struct domain_config *cfg, bool paused, uint32_t *domid)
@@ -380,16 +365,14 @@ int dom_create(struct domain_config *cfg, bool paused, uint32_t *domid)
 	step("configuration, files, name");
 	rc = new_domain(&c) || memory_map(&c) || affinity(&c) || scheduling(&c) ||
 	     port(&c, &c.b.store_port) || port(&c, &c.b.console_port) || passed("domain made") ||
-	     build_domain(&c.b) || passed("start state") || store_entries(&c) || passed("store") ||
+	     build_domain(&c.b) || passed("start state") || store_entries(&c) || passed("introduced") ||
 	     (!paused && dom_simple(c.b.domid, XEN_DOMCTL_unpausedomain, "starting")) ? -1 : 0;
 	if (rc)
 		undo(&c);
 	*domid = c.b.domid;
 out:
 	if (c.claimed) {
-		st_queue_rm("/parapet/building/%s", c.uuid);
-		st_queue_rm("/parapet/claims/%s", cfg->name);
-		st_flush();
+		st_rm("/parapet/building/%s", c.uuid);
 	}
 	if (c.b.ramdisk)
 		munmap((void *)c.b.ramdisk, c.b.ramdisk_len);

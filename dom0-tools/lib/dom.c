@@ -5,7 +5,8 @@
  * Job:    find them by name or id, list them, rename and end them.
  * Enter:  the commands, the daemon.
  * State:  in the store: /parapet/names/NAME is the id of a domain made by these tools, so that a
- *         name is found without asking for each; /parapet/domain/N is its UUID;
+ *         name is found without asking for each, or "p" and the process that is making it;
+ *         /parapet/domain/N is its UUID;
  *         /parapet/building/UUID is the pid of a creator at work.
  * Tests:  tests/tools-tests (on a machine)
  */
@@ -106,6 +107,10 @@ static int by_name(const char *name, dom_info *info)
 	dom_info *all;
 	int found = 0;
 
+	if (id && *id == *DOM_CLAIM) {
+		free(id);
+		id = NULL;
+	}
 	if (id) {
 		char *now = st_read("/local/domain/%s/name", id);
 
@@ -164,9 +169,14 @@ int dom_find(const char *name, dom_info *info)
 
 int dom_name_free(const char *name)
 {
+	char *id = st_read("/parapet/names/%s", name);
 	dom_info info;
-	int rc = by_name(name, &info);
+	int rc;
 
+	if (id && *id == *DOM_CLAIM && !kill(atoi(id + 1), 0))
+		err(ST_FAILED, "the name %s is being given to a domain by process %s", name, id + 1);
+	free(id);
+	rc = err_text() ? -1 : by_name(name, &info);
 	if (rc > 0)
 		return err(ST_FAILED, "the name %s is in use by domain %u", name, info.domain);
 	return rc;
@@ -265,6 +275,22 @@ int dom_destroy(uint32_t domid, bool wait)
 	return 0;
 }
 
+/* The name that a dead creator had taken. */
+static void unclaim(const char *pid)
+{
+	unsigned int n;
+	char **names = st_list(&n, "/parapet/names");
+
+	for (unsigned int i = 0; i < n; i++) {
+		char *id = st_read("/parapet/names/%s", names[i]);
+
+		if (id && *id == *DOM_CLAIM && !strcmp(id + 1, pid))
+			st_rm("/parapet/names/%s", names[i]);
+		free(id);
+	}
+	free(names);
+}
+
 void dom_reap(void)
 {
 	unsigned int n, dn;
@@ -287,6 +313,7 @@ void dom_reap(void)
 			dom_destroy(all[k].domain, false);
 			err_clear();
 		}
+		unclaim(pid);
 		st_rm("/vm/%s", uuids[i]);
 		st_rm("/parapet/building/%s", uuids[i]);
 		free(pid);
