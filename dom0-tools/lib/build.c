@@ -3,8 +3,9 @@
  * The PV domain builder.
  *
  * Job:    give a new domain its pages, its kernel, ramdisk, p2m, start_info and page tables, and its
- *         first vCPU its registers. Few hypercalls: one or a few populate calls, one mapping of all
- *         that must be written, one pin, one context.
+ *         first vCPU its registers. Few hypercalls: one or a few populate calls, one mapping of what
+ *         is not the kernel, one pin, one context; then the hypervisor copies the kernel by its own
+ *         addresses, where a mapping of so much memory would cost more than all the rest.
  * Enter:  build_domain() from lib/create.c.
  * State:  none.
  * Holds:  guest-physical order: kernel, (mapped ramdisk), (p2m), start_info, store ring, console ring,
@@ -31,6 +32,8 @@
 #define SUPER_ORDER 9
 #define SUPER (1UL << SUPER_ORDER)
 #define CHUNK 8192UL			/* extents in one populate call */
+#define PIECE (256UL << 10)		/* of a file, read at once */
+#define FEW_PAGES 1024UL		/* so many are unmapped sooner than a process is made */
 
 #define PTE_L1 0x63UL			/* present, writable, accessed, dirty */
 #define PTE_RO 0x61UL
@@ -49,7 +52,8 @@ struct layout {
 	struct build *b;
 	uint64_t nr_pages;
 	xen_pfn_t *p2m;
-	uint64_t first;			/* pfn of the kernel, where our mapping starts */
+	uint64_t first;			/* pfn behind the kernel, where our mapping starts */
+	uint64_t kernel_end;		/* pfn */
 	uint64_t ramdisk, ramdisk_pages, p2m_pfn, p2m_pages, p2m_va;
 	uint64_t start_info, store, console, pt, stack, end;	/* pfns */
 	struct region regions[2];
@@ -206,7 +210,7 @@ static int lay_out(struct layout *l)
 	uint64_t next = pages_of(k->virt_end - k->virt_base);
 
 	l->nr_pages = b->cfg->memory_kb / 4;
-	l->first = (k->virt_start - k->virt_base) / PAGE;
+	l->first = l->kernel_end = next;
 	l->ramdisk_pages = pages_of(b->ramdisk_len);
 	l->p2m_pages = pages_of(l->nr_pages * 8);
 	if (b->ramdisk && !k->mod_start_pfn) {
@@ -310,24 +314,60 @@ static int map_all(struct layout *l, uint64_t shared_info_mfn)
 
 /* --- contents --- */
 
-static void load_kernel(struct layout *l)
+static int copy_in(struct layout *l, uint64_t va, const void *data, uint64_t len)
+{
+	struct xen_domctl op = { 0 };
+
+	op.u.gdbsx_guest_memio = (struct xen_domctl_gdbsx_memio){
+		.gva = va, .uva = (uintptr_t)data, .len = (uint32_t)len, .gwr = 1 };
+	return hv_domctl(l->b->domid, XEN_DOMCTL_gdbsx_guestmemio, &op);
+}
+
+/*
+ * Into the domain's memory by its kernel's addresses. What is in a file is read piece by piece: a
+ * mapping of it would cost a trap for each page. -1: this hypervisor, or this file, does not do it.
+ */
+static int copy_segment(struct layout *l, const struct segment *s)
 {
 	const struct kernel *k = &l->b->kernel;
-	uint8_t *base = at_pfn(l, l->first) - (k->virt_start & ~(PAGE - 1));
-	uint64_t gap = k->virt_start & ~(PAGE - 1), low;
+	uint64_t done, n, at = (uint64_t)(s->data - (const uint8_t *)k->map);
+	bool packed = k->unpacked || !k->map;
+	void *buf = packed ? NULL : hv_buf(PIECE);
+	int rc = packed || buf ? 0 : -1;
 
-	/* Between segments, and up to the end of the last page: zeros. Segments lie in order mostly. */
+	for (done = 0; !rc && done < s->filesz; done += n) {
+		n = s->filesz - done < PIECE ? s->filesz - done : PIECE;
+		if (!packed && pread(k->file, buf, n, (off_t)(at + done)) != (ssize_t)n)
+			rc = -1;
+		else
+			rc = copy_in(l, s->va + done, packed ? s->data + done : buf, n);
+	}
+	hv_buf_free(buf);
+	return rc;
+}
+
+/* Fresh pages are zero: what lies between the segments stays so. */
+static int load_kernel(struct layout *l)
+{
+	const struct kernel *k = &l->b->kernel;
+	uint64_t first = (k->virt_start - k->virt_base) / PAGE, pages = l->kernel_end - first;
+	uint8_t *map = NULL;
+
 	for (unsigned int i = 0; i < k->nr_segments; i++) {
 		const struct segment *s = &k->segments[i];
 
-		if (s->va > gap)
-			clear(base + gap, s->va - gap);
-		copy(base + s->va, s->data, s->filesz);
-		clear(base + s->va + s->filesz, s->memsz - s->filesz);
-		gap = s->va + s->memsz > gap ? s->va + s->memsz : gap;
+		if (!map && !copy_segment(l, s))
+			continue;
+		if (!map)
+			map = hv_map(l->b->domid, true, pages, l->p2m + first);
+		if (!map)
+			return err(ST_FAILED, "mapping the new domain's memory was refused: %s",
+				   strerror(errno));
+		copy(map + (s->va - k->virt_base - first * PAGE), s->data, s->filesz);
 	}
-	low = pages_of(k->virt_end - k->virt_base) * PAGE + k->virt_base;
-	clear(base + gap, low - gap);
+	hv_unmap(map, pages);
+	step("kernel copied");
+	return 0;
 }
 
 static void load_ramdisk(struct layout *l)
@@ -486,9 +526,8 @@ static int write_all(struct layout *l, uint64_t shared_info_mfn)
 	if (map_all(l, shared_info_mfn))
 		return -1;
 	step("memory mapped");
-	load_kernel(l);
 	load_ramdisk(l);
-	step("kernel and ramdisk copied");
+	step("ramdisk copied");
 	copy(at_pfn(l, l->p2m_pfn), (uint8_t *)l->p2m, l->nr_pages * 8);
 	clear(at_pfn(l, l->p2m_pfn) + l->nr_pages * 8, l->p2m_pages * PAGE - l->nr_pages * 8);
 	load_start_info(l);
@@ -499,7 +538,7 @@ static int write_all(struct layout *l, uint64_t shared_info_mfn)
 }
 
 /*
- * The memory is mapped and written by a child. When a process ends, Linux first makes its page tables
+ * Much memory is mapped and written by a child. When a process ends, Linux first makes its page tables
  * plain memory again and then clears them, where munmap() costs a trap for each page.
  */
 static int fill(struct layout *l)
@@ -513,6 +552,12 @@ static int fill(struct layout *l)
 	if (hv_domctl(l->b->domid, XEN_DOMCTL_getdomaininfo, &op))
 		return err(ST_FAILED, "asking for the new domain was refused: %s", strerror(errno));
 	step("memory populated");
+	if (l->end - l->first < FEW_PAGES) {
+		status = write_all(l, op.u.getdomaininfo.shared_info_frame);
+		hv_unmap(l->map, l->end - l->first + 1);
+		step("memory unmapped");
+		return status;
+	}
 	fflush(NULL);
 	if (pipe(fds))
 		return err(ST_FAILED, "no pipe: %s", strerror(errno));
@@ -546,8 +591,8 @@ int build_domain(struct build *b)
 		err(ST_NO_MEMORY, "no memory for the tools");
 		goto out;
 	}
-	if (populate_all(&l) || fill(&l) || hypercall_page(&l) || pin(&l) || set_context(&l) ||
-	    seed_grants(&l))
+	if (populate_all(&l) || fill(&l) || pin(&l) || set_context(&l) || load_kernel(&l) ||
+	    hypercall_page(&l) || seed_grants(&l))
 		goto out;
 	b->store_mfn = l.p2m[l.store];
 	b->console_mfn = l.p2m[l.console];

@@ -299,13 +299,16 @@ int kernel_open(struct kernel *k, const char *path)
 	}
 	k->map = map;
 	k->map_len = len;
+	k->file = open(path, O_RDONLY | O_CLOEXEC);
 	return 0;
 }
 
 void kernel_close(struct kernel *k)
 {
 	free(k->unpacked);
-	if (k->map)
+	if (k->map) {
 		munmap(k->map, k->map_len);
+		close(k->file);
+	}
 	memset(k, 0, sizeof(*k));
 }

@@ -25,6 +25,7 @@ struct kernel {
 	size_t len;
 	void *map;			/* the file, or NULL */
 	size_t map_len;
+	int file;			/* the same to read from, when there is a map */
 	void *unpacked;			/* or NULL when the file is the ELF */
 	uint64_t entry, virt_base, paddr_offset, hypercall_page, init_p2m;
 	uint64_t virt_start, virt_end;	/* of all segments */
