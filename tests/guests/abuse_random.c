@@ -377,10 +377,14 @@ static void pick_grant(struct shot *s)
 	e->flags = (u16)(one_in(4) ? number() : GTF_permit_access);
 	*s = (struct shot){ __HYPERVISOR_grant_table_op, { rnd(2), (u64)scratch, n } };
 	for (unsigned int i = 0; i < n; i++) {
-		u64 at = one_in(2) ? VA + rnd(512) * 4096 : one_in(4) ? address() : va_to_maddr(&l1[rnd(512)]);
+		u32 flags = (u32)rnd(32);
+		u64 at = one_in(4) ? address() : VA + rnd(512) * 4096;
 
+		/* an entry by its machine address: one of the second mapping's, or none; not one of ours */
+		if (flags & GNTMAP_contains_pte)
+			at = one_in(4) ? number() | 1ul << 45 : va_to_maddr(&l1[rnd(512)]);
 		if (!s->a[0])
-			m[i] = (struct gnttab_map_grant_ref){ at, (u32)rnd(32), (u32)rnd(64), (domid_t)(one_in(8) ? domid() : 0),
+			m[i] = (struct gnttab_map_grant_ref){ at, flags, (u32)rnd(64), (domid_t)(one_in(8) ? domid() : 0),
 				0, 0, 0 };
 		else
 			u[i] = (struct gnttab_unmap_grant_ref){ at, one_in(4) ? frame() << 12 : 0, (u32)rnd(40), 0 };
