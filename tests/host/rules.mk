@@ -57,7 +57,7 @@ $(O)/libhv.a: $(wildcard $(OBJ))
 
 $(O)/tests/host/%.o: tests/host/%.c tests/host/rules.mk
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS_TEST) -MMD -MP -c -o $@ $<
+	@$(CC) $(CFLAGS_TEST) -MMD -MP -c -o $@ $< || { rm -f $@ $(O)/$*; exit 1; }	# no old program is run
 
 $(O)/hypervisor/%.o: hypervisor/%.c tests/host/rules.mk
 	@mkdir -p $(@D)

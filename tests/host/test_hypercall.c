@@ -4,6 +4,7 @@
  */
 #include "world.h"
 #include <hv/grant.h>
+#include <hv/options.h>
 #include <pv-abi/grant_table.h>
 #include <pv-abi/platform.h>
 #include <pv-abi/sysctl.h>
