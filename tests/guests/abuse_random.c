@@ -673,7 +673,7 @@ static void run(void *arg)
 			check_image(&s);
 		for (unsigned int i = 0; trace == 3 && i < nr_vcpus(); i++)
 			if (!(pte_of(scratch_of[i]) & PTE_RW))
-				test_error("call %lu: %lu %lx %lx %lx %lx, buffer %lx %lx %lx %lx %lx made the buffer of vCPU %u read-only: %lx",
+				test_error("call %lu: %lu %lx %lx %lx %lx, buffer %lx %lx %lx %lx %lx made vCPU %u's read-only: %lx",
 					   calls, s.nr, s.a[0], s.a[1], s.a[2], s.a[3], scratch[0], scratch[1], scratch[2], scratch[3],
 					   scratch[4], i, pte_of(scratch_of[i]));
 		if (one_in(8))
