@@ -475,6 +475,8 @@ static void pick_other(struct shot *s)
 	case 6:
 		fill(24);
 		*s = (struct shot){ __HYPERVISOR_grant_table_op, { rnd(14), ptr(scratch), one_in(4) ? number() : rnd(4) } };
+		if (s->a[0] <= GNTTABOP_unmap_grant_ref)	/* not what older calls left behind: addresses of scratch */
+			s->a[2] = rnd(4);
 		if (s->a[0] == GNTTABOP_copy) {		/* copies between frames: not to ours */
 			struct gnttab_copy *c = (void *)scratch;
 

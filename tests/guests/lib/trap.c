@@ -27,6 +27,10 @@ static void dump(const struct regs *r)
 	       r->mask);
 	printk("  rax %lx rbx %lx rcx %lx rdx %lx rsi %lx rdi %lx rbp %lx r8 %lx r9 %lx r10 %lx r11 %lx\n",
 	       r->rax, r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, r->rbp, r->r8, r->r9, r->r10, r->r11);
+	if (r->vec == X86_PF && find_entry(this_vcpu()->info->arch.cr2, 1))
+		printk("  entries %lx %lx %lx %lx of vCPU %u\n", *find_entry(this_vcpu()->info->arch.cr2, 4),
+		       *find_entry(this_vcpu()->info->arch.cr2, 3), *find_entry(this_vcpu()->info->arch.cr2, 2),
+		       *find_entry(this_vcpu()->info->arch.cr2, 1), this_vcpu()->id);
 }
 
 void do_entry(struct regs *regs)
