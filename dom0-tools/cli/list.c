@@ -116,7 +116,9 @@ static void print_one(struct json *j, const dom_info *i)
 	free(name);
 }
 
-int cmd_list(int argc, char **argv)
+/* One line or JSON object for each domain that the arguments name, or for all. */
+static int each_domain(int argc, char **argv, const char *title,
+		       void (*one)(struct json *j, const dom_info *i))
 {
 	struct json j = { .out = stdout };
 	unsigned int n;
@@ -130,13 +132,19 @@ int cmd_list(int argc, char **argv)
 	if (want_json)
 		json_open(&j, NULL, '[');
 	else
-		puts("NAME                        ID    MiB VCPUS  STATE     TIME(s)");
+		puts(title);
 	for (unsigned int i = 0; i < n; i++)
-		print_one(&j, &list[i]);
+		one(&j, &list[i]);
 	if (want_json)
 		json_close(&j, ']');
 	free(list);
 	return 0;
+}
+
+int cmd_list(int argc, char **argv)
+{
+	return each_domain(argc, argv, "NAME                        ID    MiB VCPUS  STATE     TIME(s)",
+			   print_one);
 }
 
 static int print_id(const char *arg, bool id)
@@ -195,44 +203,30 @@ static long age(const dom_info *i)
 	return start ? (long)time(NULL) - start : -1;
 }
 
+static void print_uptime(struct json *j, const dom_info *i)
+{
+	char *name = dom_name(i->domain);
+	long s = age(i);
+
+	if (want_json) {
+		json_open(j, NULL, '{');
+		json_number(j, "domid", i->domain);
+		json_text(j, "name", name);
+		if (s >= 0)
+			json_number(j, "uptime_s", (uint64_t)s);
+		else
+			json_text(j, "uptime_s", NULL);
+		json_close(j, '}');
+	} else if (s >= 0) {
+		printf("%-24s %5u  %ld days %02ld:%02ld:%02ld\n", name, i->domain, s / 86400,
+		       s / 3600 % 24, s / 60 % 60, s % 60);
+	} else {
+		printf("%-24s %5u  unknown\n", name, i->domain);
+	}
+	free(name);
+}
+
 int cmd_uptime(int argc, char **argv)
 {
-	struct json j = { .out = stdout };
-	unsigned int n;
-	dom_info *list;
-
-	if (host_open())
-		return -1;
-	list = select_domains(argc, argv, &n);
-	if (!list)
-		return -1;
-	if (want_json)
-		json_open(&j, NULL, '[');
-	else
-		puts("NAME                        ID  UPTIME");
-	for (unsigned int i = 0; i < n; i++) {
-		char *name = dom_name(list[i].domain);
-		long s = age(&list[i]);
-
-		if (want_json) {
-			json_open(&j, NULL, '{');
-			json_number(&j, "domid", list[i].domain);
-			json_text(&j, "name", name);
-			if (s >= 0)
-				json_number(&j, "uptime_s", (uint64_t)s);
-			else
-				json_text(&j, "uptime_s", NULL);
-			json_close(&j, '}');
-		} else if (s >= 0) {
-			printf("%-24s %5u  %ld days %02ld:%02ld:%02ld\n", name, list[i].domain, s / 86400,
-			       s / 3600 % 24, s / 60 % 60, s % 60);
-		} else {
-			printf("%-24s %5u  unknown\n", name, list[i].domain);
-		}
-		free(name);
-	}
-	if (want_json)
-		json_close(&j, ']');
-	free(list);
-	return 0;
+	return each_domain(argc, argv, "NAME                        ID  UPTIME", print_uptime);
 }

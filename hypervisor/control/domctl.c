@@ -19,6 +19,7 @@
 #include <hv/errno.h>
 #include <hv/evtchn.h>
 #include <hv/grant.h>
+#include <hv/pv.h>
 #include <hv/string.h>
 
 static u32 busy;
@@ -201,15 +202,6 @@ static long page_frame_info(struct domain *d, const struct xen_domctl_getpagefra
 	return 0;
 }
 
-static long hypercall_page(struct domain *d, u64 mfn)
-{
-	if (!mfn_is_ram(_mfn(mfn)) || !get_page_writable(mfn_to_page(_mfn(mfn)), d))
-		return refuse(-EACCES, "mfn %lx is not writable memory of d%u", mfn, d->id);
-	arch_fill_hypercall_page(mfn_to_virt(_mfn(mfn)));
-	put_page_writable(mfn_to_page(_mfn(mfn)));
-	return 0;
-}
-
 /* --- the call --- */
 
 /* 0, -errno, or -ERESTART: to be called again. op goes back to the caller when it succeeds. */
@@ -263,7 +255,7 @@ static long on_domain(struct domain *d, struct xen_domctl *op)
 	case XEN_DOMCTL_irq_permission:
 		return op->u.irq_permission.allow_access ? -EOPNOTSUPP : 0;
 	case XEN_DOMCTL_hypercall_init:
-		return hypercall_page(d, op->u.hypercall_init.gmfn);
+		return write_hypercall_page(d, _mfn(op->u.hypercall_init.gmfn));
 	case XEN_DOMCTL_getpageframeinfo3:
 		return page_frame_info(d, &op->u.getpageframeinfo3);
 	}

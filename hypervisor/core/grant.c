@@ -51,14 +51,15 @@ static bool grow(struct domain *d, struct grant_table *g, u32 nr)
 		page = alloc_hv_pages(0);
 		a = hv_new_array(struct active, ENTRIES);
 		if (!page || !a) {
-			if (page)
-				free_hv_pages(page, 0);
+			free_hv_pages(page, 0);
 			hv_free(a);
 			return false;
 		}
 		share_hv_page(d, page, true);
 		g->active[g->nr_frames] = a;
-		g->frame[g->nr_frames++] = page;
+		g->frame[g->nr_frames] = page;
+		smp_wmb();		/* whoever reads the number without the lock finds them */
+		WRITE_ONCE(g->nr_frames, g->nr_frames + 1);
 	}
 	return true;
 }
@@ -128,8 +129,10 @@ static s16 mark_entry(struct grant_entry_v1 *e, const struct domain *rd, u32 ref
 {
 	struct domain *ld = current_vcpu()->domain;
 	u32 *word = (u32 *)e, old = READ_ONCE(*word), new;	/* flags, and domid above */
+	unsigned int tries;
 
-	do {
+	/* bounded: a granter that changes the entry all the time does not hold us up */
+	for (tries = 0; tries < 8; tries++) {
 		if ((old & GTF_type_mask) != GTF_permit_access || old >> 16 != ld->id ||
 		    (old & (GTF_PWT | GTF_PCD | GTF_PAT | GTF_sub_page)))
 			return refuse(GNTST_general_error, "d%u's grant %u is not for d%u (%x)",
@@ -138,8 +141,10 @@ static s16 mark_entry(struct grant_entry_v1 *e, const struct domain *rd, u32 ref
 			return refuse(GNTST_general_error, "d%u's grant %u is read-only", rd->id,
 				      ref);
 		new = old | GTF_reading | (write ? GTF_writing : 0);
-	} while (!atomic_cas(word, &old, new));
-	return GNTST_okay;
+		if (atomic_cas(word, &old, new))
+			return GNTST_okay;
+	}
+	return refuse(GNTST_general_error, "d%u's grant %u does not stay the same", rd->id, ref);
 }
 
 static bool hold_frame(struct domain *rd, mfn_t mfn, bool write)
@@ -225,7 +230,9 @@ static bool grow_tracks(struct grant_table *g)
 	for (i = 0; i < TRACKS; i++)
 		page[i].next_free = i + 1 < TRACKS ? g->nr_tracks * TRACKS + i + 1 : g->free_handle;
 	g->free_handle = g->nr_tracks * TRACKS;
-	g->track[g->nr_tracks++] = page;
+	g->track[g->nr_tracks] = page;
+	smp_wmb();			/* as in grow() */
+	WRITE_ONCE(g->nr_tracks, g->nr_tracks + 1);
 	return true;
 }
 

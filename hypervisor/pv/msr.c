@@ -107,14 +107,11 @@ static int read_own(struct vcpu *v, u32 msr, u64 *val)
 	return 0;
 }
 
-/* The guest names a frame of its own, which gets the hypercall entries. */
-static int write_hypercall_page(struct vcpu *v, u64 val)
+int write_hypercall_page(struct domain *d, mfn_t mfn)
 {
-	mfn_t mfn = _mfn(val >> PAGE_SHIFT);
-
-	if ((val & ~PAGE_MASK) || !mfn_is_ram(mfn) ||
-	    !get_page_writable(mfn_to_page(mfn), v->domain))
-		return refuse(-EACCES, "hypercall page at %lx", val);
+	if (!mfn_is_ram(mfn) || !get_page_writable(mfn_to_page(mfn), d))
+		return refuse(-EACCES, "hypercall page: mfn %lx is not writable memory of d%u",
+			      mfn_x(mfn), d->id);
 	arch_fill_hypercall_page(mfn_to_virt(mfn));
 	put_page_writable(mfn_to_page(mfn));
 	return 0;
@@ -126,7 +123,8 @@ static int write_own(struct vcpu *v, u32 msr, u64 val)
 	case MSR_PRED_CMD:
 		return (val & ~1UL) || (val && arch_wrmsr_safe(msr, val)) ? -EACCES : 0;
 	case MSR_HYPERCALL_PAGE:
-		return write_hypercall_page(v, val);
+		return val & ~PAGE_MASK ? -EACCES :
+			write_hypercall_page(v->domain, _mfn(val >> PAGE_SHIFT));
 	case MSR_TSC_AUX:
 		if (val >> 32)
 			return -EACCES;

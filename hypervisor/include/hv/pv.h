@@ -119,6 +119,7 @@ enum vendor { V_any, V_intel, V_amd };
 enum vendor hw_vendor(void);		/* of the processor; V_any: neither of these */
 int guest_rdmsr(struct vcpu *v, u32 msr, u64 *val);	/* -EACCES: inject #GP */
 int guest_wrmsr(struct vcpu *v, u32 msr, u64 val);
+int write_hypercall_page(struct domain *d, mfn_t mfn);	/* -EACCES: not d's writable memory */
 
 /* --- vcpu_op.c, callback.c --- */
 /* Accepted bits of vm_assist. m2p_strict is not: user page tables show the M2P. */
