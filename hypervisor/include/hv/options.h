@@ -43,7 +43,6 @@ extern const char *options_dom0_extra;
 /* dom0_mem=SIZE,min:SIZE,max:SIZE: bytes; dom0_max_vcpus=N or MIN-MAX. 0 = not given. */
 extern struct opt_dom0_mem { u64 size, min, max; } opt_dom0_mem;
 extern struct opt_range { unsigned int min, max; } opt_dom0_max_vcpus;
-extern bool opt_watchdog;
 bool parse_dom0_mem(const char *value);
 bool parse_dom0_max_vcpus(const char *value);
 
