@@ -4,7 +4,7 @@
 #
 #   V=1        show the commands            DEBUG=1     assertions on (built apart, in build/debug)
 #   HV=FILE    run and test another multiboot hypervisor instead of ours (HV=xen: Debian's Xen 4.17)
-#   KERNEL=K   dom0 kernel of `make run`, `make iso` and `make debug`: 6.1, 6.12 or own
+#   KERNEL=K   dom0 kernel of `make run`, `make iso` and `make debug`: 6.1, 6.12 or own; GUEST=K: the guests'
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -122,13 +122,15 @@ kernels: ## fetch Debian's kernels and build our own, into the cache outside the
 
 HV ?=
 KERNEL ?= 6.1
+GUEST ?= own
 VIA ?= grub-bios
 RUN_HV = $(or $(HV),$(O)/parapet.elf)
 # Ours is built first; another hypervisor is taken as it is.
 RUN_DEP = $(if $(HV),,hypervisor)
 
-run: deps-quiet $(RUN_DEP) ## dom0 in QEMU through GRUB: a shell at a terminal, else the scripted tour
-	$(Q)$(TOOLS)/qemu-run --hypervisor $(RUN_HV) --via $(VIA) --kernel $(KERNEL) --shell-or-tour $(RUN)
+run: deps-quiet $(RUN_DEP) tools ## dom0 and two guests in QEMU through GRUB: a shell at a terminal, else the scripted tour
+	$(Q)$(TOOLS)/qemu-run --hypervisor $(RUN_HV) --via $(VIA) --kernel $(KERNEL) --guests $(GUEST) \
+		--shell-or-tour $(RUN)
 
 iso: deps-quiet $(RUN_DEP) ## build/parapet.iso: GRUB 2 for BIOS and UEFI, hypervisor, dom0 kernel, initrd
 	$(Q)$(TOOLS)/mkiso --hypervisor $(RUN_HV) --kernel $(KERNEL) --output $(O)/parapet.iso $(ISO)
