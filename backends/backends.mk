@@ -6,12 +6,17 @@
 BACK_COMMON := $(sort $(wildcard backends/common/*.c)) $(patsubst %,dom0-tools/lib/%.c,err store queue)
 LIBS_BACK := -lxenstore -lxenevtchn -lxengnttab -lxencall -lxentoolcore -lxentoollog -lseccomp
 
-backends: $(O)/bin/parapet-blk ## the backends of dom0
+backends: $(O)/bin/parapet-blk $(O)/bin/parapet-net ## the backends of dom0
 
 $(O)/bin/parapet-blk: $(call tools_obj,$(sort $(wildcard backends/blk/*.c)) $(BACK_COMMON))
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -static -o $@ $^ -luring $(LIBS_BACK)
+
+$(O)/bin/parapet-net: $(call tools_obj,$(sort $(wildcard backends/net/*.c)) $(BACK_COMMON))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -static -o $@ $^ $(LIBS_BACK)
 
 -include $(wildcard $(TO)/backends/*/*.d)
 .PHONY: backends

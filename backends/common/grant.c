@@ -48,6 +48,11 @@ void *grants_map(unsigned int n, const uint32_t *refs)
 	return xengnttab_map_domain_grant_refs(gt, n, domain, (uint32_t *)refs, PROT_READ | PROT_WRITE);
 }
 
+void *grants_map_readonly(unsigned int n, const uint32_t *refs)
+{
+	return xengnttab_map_domain_grant_refs(gt, n, domain, (uint32_t *)refs, PROT_READ);
+}
+
 void grants_unmap(void *va, unsigned int n)
 {
 	xengnttab_unmap(gt, va, n);

@@ -15,6 +15,7 @@ int grants_open(uint32_t domid);	/* once; -1 with errno */
 
 /* Maps n pages side by side, writable; NULL with errno when any of them is refused. */
 void *grants_map(unsigned int n, const uint32_t *refs);
+void *grants_map_readonly(unsigned int n, const uint32_t *refs);
 void grants_unmap(void *va, unsigned int n);
 
 /*

@@ -26,7 +26,7 @@ static void grefs(struct vif *v, const struct xen_netif_ctrl_request *q, struct 
 	if (q->data[0] >= v->nr_queues || !n || n > LIST_MAX)
 		return;
 	queue = &v->queue[q->data[0]];
-	shared = grants_map(1, &ref, true);
+	shared = grants_map(1, &ref);
 	if (!shared)
 		return;
 	memcpy(list, shared, n * sizeof(list[0]));

@@ -82,7 +82,7 @@ static bool add_kind(struct pool *p, const struct xen_netif_gref *g, uint32_t n,
 	b = malloc(sizeof(*b));
 	if (!b)
 		return false;
-	*b = (struct batch){ grants_map(m, refs, write), m, m };
+	*b = (struct batch){ write ? grants_map(m, refs) : grants_map_readonly(m, refs), m, m };
 	if (!b->va) {
 		free(b);
 		return false;

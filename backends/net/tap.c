@@ -103,8 +103,3 @@ int tap_attach(int fd, bool on)
 
 	return ioctl(fd, TUNSETQUEUE, &r);
 }
-
-void tap_remove(int fd)
-{
-	ioctl(fd, TUNSETPERSIST, 0);
-}

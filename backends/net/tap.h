@@ -21,6 +21,5 @@ const char *tap_open(const char *name, unsigned int queues, const char *bridge, 
 /* What the other side of the queue takes: checksums left open, TCP packets larger than the MTU. */
 int tap_offloads(int fd, bool csum, bool tso4, bool tso6);
 int tap_attach(int fd, bool on);
-void tap_remove(int fd);		/* the device goes with its last descriptor */
 
 #endif

@@ -120,23 +120,6 @@ fail:
 	return -1;
 }
 
-static void vif_close(struct device *d)
-{
-	struct vif *v = d->priv;
-
-	for (unsigned int k = 0; k < MAX_VIFS; k++)
-		if (vifs[k] == v)
-			vifs[k] = NULL;
-	for (unsigned int k = 0; k < MAX_QUEUES; k++) {
-		tap_remove(v->taps[k]);
-		close(v->taps[k]);
-		free(v->queue[k].hold);
-	}
-	munmap(v->saved, sizeof(*v->saved));
-	free(v);
-	d->priv = NULL;
-}
-
 static int vif_offer(struct device *d)
 {
 	static const char *const on[] = {
@@ -251,8 +234,8 @@ static int connect_queue(struct vif *v, unsigned int i, const char *prefix, bool
 	v->nr_queues = i + 1;
 	if (tx < 0 || rx < 0 || (one < 0 && (txp < 0 || rxp < 0)))
 		return device_error(d, "queue %u: the rings' references or channels are missing", i);
-	q->tx_page = grants_map(1, &refs[0], true);
-	q->rx_page = grants_map(1, &refs[1], true);
+	q->tx_page = grants_map(1, &refs[0]);
+	q->rx_page = grants_map(1, &refs[1]);
 	if (!q->tx_page || !q->rx_page)
 		return device_error(d, "queue %u: the rings cannot be mapped: %s", i, strerror(errno));
 	if (!tx_init(&q->tx, q->tx_page, &q->saved->tx, again, &q->tell_tx) ||
@@ -281,7 +264,7 @@ static int connect_control(struct vif *v)
 
 	if (ref < 0 || port < 0)
 		return 0;
-	v->ctrl = grants_map(1, &r, true);
+	v->ctrl = grants_map(1, &r);
 	v->ctrl_channel = v->ctrl ? channel_bind((uint32_t)port, on_control, v) : NULL;
 	if (!v->ctrl_channel)
 		return device_error(v->dev, "the control ring cannot be mapped: %s", strerror(errno));
@@ -374,7 +357,7 @@ int main(int argc, char **argv)
 {
 	static const struct backend net = {
 		.kind = "pnet", .class = "vif", .open = vif_open, .offer = vif_offer, .connect = vif_connect,
-		.disconnect = vif_disconnect, .changed = vif_changed, .close = vif_close, .before = vif_before,
+		.disconnect = vif_disconnect, .changed = vif_changed, .before = vif_before,
 	};
 
 	return backend_main(&net, argc, argv);

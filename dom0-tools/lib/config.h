@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "vif.h"
 
 #define MAX_ENTRIES 128
 #define MAX_ITEMS 64
@@ -60,6 +61,8 @@ struct domain_config {
 	bool have_cap;
 	unsigned int tsc_mode;
 	enum action on_poweroff, on_reboot, on_crash;
+	struct vif_config vifs[MAX_VIFS];
+	unsigned int nr_vifs;
 };
 
 /* Warns of keys that are not known. */

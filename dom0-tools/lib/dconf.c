@@ -6,7 +6,7 @@
  * Enter:  domain_config() from cli/create.c and the daemon; cpumap and uuid texts from everywhere.
  * State:  none.
  * Holds:  each refusal names file, line and key.
- * Caveat: devices (disk, vif, pci ...) and bootloader are parsed and refused; of bare xl.cfg
+ * Caveat: devices (disk, pci ...) and bootloader are parsed and refused; of bare xl.cfg
  *         strings only ASCII is meant to work in names.
  * Tests:  tests/tools-tests/test_config.c
  */
@@ -274,10 +274,10 @@ static int check_keys(const struct config *c)
 	static const char *const known[] = {
 		"name", "kernel", "ramdisk", "cmdline", "extra", "root", "memory", "maxmem", "vcpus",
 		"maxvcpus", "cpus", "cpu_weight", "cap", "uuid", "on_poweroff", "on_reboot", "on_crash",
-		"type", "builder", "tsc_mode",
+		"type", "builder", "tsc_mode", "vif",
 	};
 	static const char *const refused[] = {
-		"disk", "vif", "pci", "vfb", "vkb", "vtpm", "p9", "pvcalls", "usbctrl", "usbdev",
+		"disk", "pci", "vfb", "vkb", "vtpm", "p9", "pvcalls", "usbctrl", "usbdev",
 		"channel", "vscsi", "vdispl", "vsnd", "bootloader", "iomem", "ioports", "irqs", "driver_domain",
 		"device_model_override", "vdevices",
 	};
@@ -316,6 +316,33 @@ static int get_tsc(const struct config *c, struct domain_config *d)
 	return e ? refuse(e, "one of default, always_emulate, native is wanted") : 0;
 }
 
+static int get_vifs(const struct config *c, struct domain_config *d)
+{
+	const struct entry *e = find(c, "vif");
+	unsigned int n = !e ? 0 : e->value ? e->value[0] != 0 : e->nr_items;
+
+	if (n > MAX_VIFS)
+		return refuse(e, "more than 16 devices");
+	for (unsigned int i = 0; i < n; i++) {
+		const char *wrong = vif_parse(&d->vifs[i], e->value ? e->value : e->items[i]);
+
+		if (wrong)
+			return refuse(e, wrong);
+		if (d->vifs[i].devid >= MAX_VIFS)
+			return refuse(e, "devid: at most 15 is wanted");
+		if (d->vifs[i].devid < 0)
+			d->vifs[i].devid = (int)i;
+		for (unsigned int k = 0; k < i; k++) {
+			if (d->vifs[k].devid == d->vifs[i].devid)
+				return refuse(e, "two devices of the same devid");
+			if (d->vifs[i].have_mac && d->vifs[k].have_mac && !memcmp(d->vifs[i].mac, d->vifs[k].mac, 6))
+				return refuse(e, "two devices of the same MAC");
+		}
+	}
+	d->nr_vifs = n;
+	return 0;
+}
+
 static int get_numbers(const struct config *c, struct domain_config *d)
 {
 	unsigned long memory = DEFAULT_MEMORY_MIB, maxmem = 0, vcpus = 1, max = 0, weight = 0, cap = 0;
@@ -346,7 +373,7 @@ int domain_config(struct domain_config *d, const struct config *c)
 
 	memset(d, 0, sizeof(*d));
 	d->on_reboot = ACT_RESTART;
-	if (check_keys(c) || get_kind(c) || get_name(c, d) || get_numbers(c, d) || get_cpus(c, d) ||
+	if (check_keys(c) || get_kind(c) || get_name(c, d) || get_numbers(c, d) || get_cpus(c, d) || get_vifs(c, d) ||
 	    get_tsc(c, d) || get_path(c, "kernel", &d->kernel) || get_path(c, "ramdisk", &d->ramdisk) ||
 	    get_cmdline(c, d) || get_action(c, "on_poweroff", &d->on_poweroff) ||
 	    get_action(c, "on_reboot", &d->on_reboot) || get_action(c, "on_crash", &d->on_crash) ||
@@ -405,6 +432,12 @@ char *domain_config_text(const struct domain_config *d)
 		fprintf(f, "%s\"%s\"%s", i ? "," : d->nr_affinity > 1 ? "cpus=[" : "cpus=",
 			cpumap_text(&d->affinity[i], CPU_WORDS * 64, map, sizeof(map)),
 			i + 1 < d->nr_affinity ? "" : d->nr_affinity > 1 ? "]\n" : "\n");
+	for (unsigned int i = 0; i < d->nr_vifs; i++) {
+		char vif[512];
+
+		vif_text(&d->vifs[i], vif, sizeof(vif));
+		fprintf(f, "%s\"%s\"%s", i ? "," : "vif=[", vif, i + 1 < d->nr_vifs ? "" : "]\n");
+	}
 	fprintf(f, "on_poweroff=\"%s\"\non_reboot=\"%s\"\non_crash=\"%s\"\n",
 		action_names[d->on_poweroff], action_names[d->on_reboot], action_names[d->on_crash]);
 	if (fclose(f)) {
