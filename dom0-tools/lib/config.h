@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "disk.h"
 
 #define MAX_ENTRIES 128
 #define MAX_ITEMS 64
@@ -59,6 +60,8 @@ struct domain_config {
 	unsigned int weight, cap;	/* weight 0: not given */
 	bool have_cap;
 	unsigned int tsc_mode;
+	unsigned int nr_disks;
+	struct disk_config disks[MAX_DISKS];
 	enum action on_poweroff, on_reboot, on_crash;
 };
 
