@@ -36,7 +36,9 @@ static void write_response(const struct ring *r, const struct flight *f)
 	union blkif_sring_entry *e = slot(r, f->rsp_idx);
 
 	e->rsp.id = f->req.req.id;
-	e->rsp.operation = f->req.req.operation;
+	/* An indirect request is answered as the read or write that it is. */
+	e->rsp.operation = f->req.req.operation == BLKIF_OP_INDIRECT ? f->req.indirect.indirect_op :
+								       f->req.req.operation;
 	e->rsp.status = (int16_t)f->status;
 }
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "disk.h"
 #include "vif.h"
 
 #define MAX_ENTRIES 128
@@ -60,6 +61,8 @@ struct domain_config {
 	unsigned int weight, cap;	/* weight 0: not given */
 	bool have_cap;
 	unsigned int tsc_mode;
+	unsigned int nr_disks;
+	struct disk_config disks[MAX_DISKS];
 	enum action on_poweroff, on_reboot, on_crash;
 	struct vif_config vifs[MAX_VIFS];
 	unsigned int nr_vifs;

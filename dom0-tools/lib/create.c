@@ -229,6 +229,7 @@ static void guest_entries(uint32_t id)
 
 	/* What a domain of the same id left behind, if its end was not seen. */
 	st_queue_rm("/local/domain/%u", id);
+	st_queue_rm("/local/domain/0/backend/" BLOCK_KIND "/%u", id);
 	st_queue_write("", "/local/domain/%u", id);
 	st_queue_access(id, id, "/local/domain/%u", id);
 	for (unsigned int i = 0; i < sizeof(own) / sizeof(own[0]); i++)
@@ -285,6 +286,8 @@ static int store_entries(struct creation *c)
 		return -1;
 	guest_entries(c->b.domid);
 	domain_entries(c);
+	for (unsigned int i = 0; i < c->cfg->nr_disks; i++)
+		disk_entries(c->b.domid, &c->cfg->disks[i]);
 	st_queue_write(c->uuid, "/parapet/domain/%s", id);
 	st_queue_write(id, "/parapet/names/%s", c->cfg->name);
 	if (!st_flush())
@@ -294,6 +297,8 @@ static int store_entries(struct creation *c)
 	if (!st_flush())
 		return err(ST_FAILED, "the store refused an entry of a device: %s", strerror(errno));
 	step("store entries");
+	if (c->cfg->nr_disks && !devices_nudge())
+		return err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
 	if (!xs_introduce_domain(st_handle(), c->b.domid, c->b.store_mfn, c->b.store_port))
 		return err(ST_FAILED, "the store refused the new domain: %s", strerror(errno));
 	return 0;

@@ -6,7 +6,7 @@
  * Enter:  domain_config() from cli/create.c and the daemon; cpumap and uuid texts from everywhere.
  * State:  none.
  * Holds:  each refusal names file, line and key.
- * Caveat: devices (disk, pci ...) and bootloader are parsed and refused; of bare xl.cfg
+ * Caveat: devices (pci ...) and bootloader are parsed and refused; of bare xl.cfg
  *         strings only ASCII is meant to work in names.
  * Tests:  tests/tools-tests/test_config.c
  */
@@ -274,10 +274,10 @@ static int check_keys(const struct config *c)
 	static const char *const known[] = {
 		"name", "kernel", "ramdisk", "cmdline", "extra", "root", "memory", "maxmem", "vcpus",
 		"maxvcpus", "cpus", "cpu_weight", "cap", "uuid", "on_poweroff", "on_reboot", "on_crash",
-		"type", "builder", "tsc_mode", "vif",
+		"type", "builder", "tsc_mode", "disk", "vif",
 	};
 	static const char *const refused[] = {
-		"disk", "pci", "vfb", "vkb", "vtpm", "p9", "pvcalls", "usbctrl", "usbdev",
+		"pci", "vfb", "vkb", "vtpm", "p9", "pvcalls", "usbctrl", "usbdev",
 		"channel", "vscsi", "vdispl", "vsnd", "bootloader", "iomem", "ioports", "irqs", "driver_domain",
 		"device_model_override", "vdevices",
 	};
@@ -343,6 +343,32 @@ static int get_vifs(const struct config *c, struct domain_config *d)
 	return 0;
 }
 
+static int get_disks(const struct config *c, struct domain_config *d)
+{
+	const struct entry *e = find(c, "disk");
+	char why[400];
+
+	if (!e)
+		return 0;
+	if (e->value)
+		return e->value[0] ? refuse(e, "a list is wanted: [ 'TARGET,FORMAT,VDEV,ACCESS' ]") : 0;
+	if (e->nr_items > MAX_DISKS)
+		return refuse(e, "more disks than 16");
+	for (unsigned int i = 0; i < e->nr_items; i++) {
+		struct disk_config *k = &d->disks[i];
+
+		if (!disk_parse(k, e->items[i], why, sizeof(why)))
+			return refuse(e, why);
+		d->nr_disks++;
+		if (!disk_check(k, why, sizeof(why)))
+			return refuse(e, why);
+		for (unsigned int j = 0; j < i; j++)
+			if (d->disks[j].id == k->id)
+				return refuse(e, "two disks have the same vdev");
+	}
+	return 0;
+}
+
 static int get_numbers(const struct config *c, struct domain_config *d)
 {
 	unsigned long memory = DEFAULT_MEMORY_MIB, maxmem = 0, vcpus = 1, max = 0, weight = 0, cap = 0;
@@ -377,7 +403,7 @@ int domain_config(struct domain_config *d, const struct config *c)
 	    get_tsc(c, d) || get_path(c, "kernel", &d->kernel) || get_path(c, "ramdisk", &d->ramdisk) ||
 	    get_cmdline(c, d) || get_action(c, "on_poweroff", &d->on_poweroff) ||
 	    get_action(c, "on_reboot", &d->on_reboot) || get_action(c, "on_crash", &d->on_crash) ||
-	    get_text(c, "uuid", &uuid))
+	    get_text(c, "uuid", &uuid) || get_disks(c, d))
 		goto fail;
 	if (!d->kernel) {
 		err(ST_CONFIG, "no kernel is given: the key 'kernel' is missing");
@@ -402,6 +428,8 @@ void domain_config_free(struct domain_config *d)
 	free(d->kernel);
 	free(d->ramdisk);
 	free(d->cmdline);
+	for (unsigned int i = 0; i < d->nr_disks; i++)
+		disk_free(&d->disks[i]);
 	memset(d, 0, sizeof(*d));
 }
 
@@ -437,6 +465,13 @@ char *domain_config_text(const struct domain_config *d)
 
 		vif_text(&d->vifs[i], vif, sizeof(vif));
 		fprintf(f, "%s\"%s\"%s", i ? "," : "vif=[", vif, i + 1 < d->nr_vifs ? "" : "]\n");
+	}
+	for (unsigned int i = 0; i < d->nr_disks; i++) {
+		char *disk = disk_text(&d->disks[i]);
+		char q = disk && strchr(disk, '"') ? '\'' : '"';
+
+		fprintf(f, "%s%c%s%c%s", i ? "," : "disk=[", q, disk ? disk : "", q, i + 1 < d->nr_disks ? "" : "]\n");
+		free(disk);
 	}
 	fprintf(f, "on_poweroff=\"%s\"\non_reboot=\"%s\"\non_crash=\"%s\"\n",
 		action_names[d->on_poweroff], action_names[d->on_reboot], action_names[d->on_crash]);

@@ -246,6 +246,7 @@ void dom_forget(uint32_t domid)
 	}
 	st_queue_rm("/local/domain/0/backend/" VIF_KIND "/%u", domid);
 	st_queue_rm("/local/domain/%u", domid);
+	st_queue_rm("/local/domain/0/backend/" BLOCK_KIND "/%u", domid);
 	if (vm && !strncmp(vm, "/vm/", 4))
 		st_queue_rm("%s", vm);
 	st_flush();
