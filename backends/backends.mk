@@ -3,7 +3,7 @@
 # The backends of split drivers, included by the Makefile: build/bin/parapet-blk. Programs of dom0, linked
 # statically like the tools; they share dom0-tools/lib/{err,store,queue}.c.
 
-BACK_COMMON := $(sort $(wildcard backends/common/*.c)) $(patsubst %,dom0-tools/lib/%.c,err store queue)
+BACK_COMMON := $(sort $(wildcard backends/common/*.c)) $(patsubst %,dom0-tools/lib/%.c,err store queue vif)
 LIBS_BACK := -lxenstore -lxenevtchn -lxengnttab -lxencall -lxentoolcore -lxentoollog -lseccomp
 
 backends: $(O)/bin/parapet-blk $(O)/bin/parapet-net ## the backends of dom0

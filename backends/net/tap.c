@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -19,24 +20,32 @@
 #include <linux/if_arp.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
+#include "../../dom0-tools/lib/vif.h"
 #include "tap.h"
 
 /* What Xen's scripts give to their devices: never the lowest, so that a bridge keeps its own address. */
 static const unsigned char end_mac[6] = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff };
 
-static int open_queue(const char *name)
+/* What parapetd has opened for us: "ID:FD,FD,FD,FD,;..." in the environment. */
+static bool inherited(uint32_t id, int fds[])
 {
-	struct ifreq r = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE };
-	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	const char *p = getenv(VIF_TAPS_ENV);
+	unsigned int i = 0;
+	char *end;
 
-	if (fd < 0)
-		return -1;
-	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
-	if (ioctl(fd, TUNSETIFF, &r)) {
-		close(fd);
-		return -1;
+	while (p && *p && strtoul(p, &end, 10) != id) {
+		p = strchr(p, ';');
+		p = p ? p + 1 : NULL;
 	}
-	return fd;
+	if (!p || !*p || *end != ':')
+		return false;
+	for (p = end + 1; i < VIF_QUEUES && *p && *p != ';'; p = end + (*end == ',')) {
+		fds[i] = (int)strtoul(p, &end, 10);
+		if (end == p)
+			return false;
+		fcntl(fds[i++], F_SETFD, FD_CLOEXEC);
+	}
+	return i == VIF_QUEUES;
 }
 
 static const char *configure(int s, const char *name, const char *bridge, unsigned int mtu)
@@ -66,23 +75,22 @@ static const char *configure(int s, const char *name, const char *bridge, unsign
 	return NULL;
 }
 
-const char *tap_open(const char *name, unsigned int queues, const char *bridge, unsigned int mtu, int fds[])
+const char *tap_open(uint32_t domid, uint32_t id, const char *bridge, unsigned int mtu, int fds[])
 {
 	const char *bad = NULL;
+	char name[IFNAMSIZ];
 	int s;
 
-	for (unsigned int i = 0; i < queues; i++) {
-		fds[i] = open_queue(name);
-		if (fds[i] < 0)
-			return "no tap device (/dev/net/tun)";
-		if (!i && ioctl(fds[i], TUNSETPERSIST, 1))
-			return "the tap device cannot be made to stay";
-		if (tap_attach(fds[i], false))
-			return "a queue of the tap device cannot be detached";
-	}
+	if (!inherited(id, fds))
+		for (unsigned int i = 0; i < VIF_QUEUES; i++) {
+			fds[i] = vif_tap(domid, id, true);
+			if (fds[i] < 0)
+				return "no tap device (/dev/net/tun)";
+		}
 	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (s < 0)
 		return "no socket";
+	snprintf(name, sizeof(name), "vif%hu.%hhu", (uint16_t)domid, (uint8_t)id);
 	bad = configure(s, name, bridge, mtu);
 	close(s);
 	return bad;
@@ -97,9 +105,20 @@ int tap_offloads(int fd, bool csum, bool tso4, bool tso6)
 	return ioctl(fd, TUNSETOFFLOAD, flags);
 }
 
-int tap_attach(int fd, bool on)
+void tap_use(const int fds[], unsigned int n)
 {
-	struct ifreq r = { .ifr_flags = on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE };
+	/* Fails when it is so already. */
+	for (unsigned int i = 0; i < VIF_QUEUES; i++) {
+		struct ifreq r = { .ifr_flags = i < n ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE };
 
-	return ioctl(fd, TUNSETQUEUE, &r);
+		ioctl(fds[i], TUNSETQUEUE, &r);
+	}
+}
+
+void tap_drain(int fd)
+{
+	char buf[2048];
+
+	while (read(fd, buf, sizeof(buf)) > 0)
+		;
 }

@@ -10,16 +10,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TAP_QUEUES 4
-
 /*
- * Opens `queues` queues of the device `name`, which is made if it is not there and stays when we end; puts it on
- * `bridge` (NULL: none) and brings it up. The queues are detached: packets go to none of them until tap_attach().
- * Needs root. NULL, or what went wrong, with errno: a text that lasts.
+ * Opens the queues of the device's tap, or takes those that parapetd has opened; puts it on `bridge` (NULL: none) and
+ * brings it up. The device and, when parapetd has it, what waits in it, outlive us. Needs root. fds: VIF_QUEUES of them.
+ * NULL, or what went wrong, with errno: a text that lasts.
  */
-const char *tap_open(const char *name, unsigned int queues, const char *bridge, unsigned int mtu, int fds[]);
+const char *tap_open(uint32_t domid, uint32_t id, const char *bridge, unsigned int mtu, int fds[]);
 /* What the other side of the queue takes: checksums left open, TCP packets larger than the MTU. */
 int tap_offloads(int fd, bool csum, bool tso4, bool tso6);
-int tap_attach(int fd, bool on);
+/* The device is to use the first n of its queues. */
+void tap_use(const int fds[], unsigned int n);
+void tap_drain(int fd);			/* forgets what waits in it */
 
 #endif

@@ -20,8 +20,6 @@
 #include "../common/loop.h"
 #include "vif.h"
 
-#define MAX_VIFS 16
-
 static struct vif *vifs[MAX_VIFS];
 
 /* --- the device in dom0 --- */
@@ -106,7 +104,7 @@ static int vif_open(struct device *d)
 		goto fail;
 	}
 	snprintf(name, sizeof(name), "vif%u.%u", d->domid, d->id);
-	bad = tap_open(name, MAX_QUEUES, bridge && *bridge ? bridge : NULL, mtu > 0 ? (unsigned int)mtu : 1500, v->taps);
+	bad = tap_open(d->domid, d->id, bridge && *bridge ? bridge : NULL, mtu > 0 ? (unsigned int)mtu : 1500, v->taps);
 	if (bad)
 		goto fail;
 	vifs[i] = v;
@@ -248,8 +246,8 @@ static int connect_queue(struct vif *v, unsigned int i, const char *prefix, bool
 	q->rx_channel = one >= 0 ? q->tx_channel : channel_bind((uint32_t)rxp, on_rx, q);
 	if (!q->tx_channel || !q->rx_channel)
 		return device_error(d, "queue %u: its channels cannot be bound: %s", i, strerror(errno));
-	if (tap_attach(q->tap, true))
-		return device_error(d, "queue %u: the tap device refused it: %s", i, strerror(errno));
+	if (!again)
+		tap_drain(q->tap);
 	q->tell_tx = q->tell_rx = q->more = true;	/* whatever was lost on the way: look */
 	queue_listen(q, true);
 	return 0;
@@ -305,6 +303,7 @@ static int vif_connect(struct device *d, bool again)
 		if (connect_queue(v, i, prefix, again))
 			return -1;
 	}
+	tap_use(v->taps, v->nr_queues);
 	if (tap_offloads(v->taps[0], v->csum4 || v->csum6, v->gso4, v->gso6))
 		return device_error(d, "the tap device refused the offloads: %s", strerror(errno));
 	if (connect_control(v))
@@ -324,7 +323,6 @@ static void vif_disconnect(struct device *d)
 
 		queue_listen(q, false);
 		loop_cancel(q);
-		tap_attach(q->tap, false);
 		if (q->rx_channel != q->tx_channel)
 			channel_unbind(q->rx_channel);
 		channel_unbind(q->tx_channel);

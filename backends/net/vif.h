@@ -11,12 +11,13 @@
 #include <stdint.h>
 #include "../common/device.h"
 #include "../common/grant.h"
+#include "../../dom0-tools/lib/vif.h"
 #include "packet.h"
 #include "pool.h"
 #include "ring.h"
 #include "tap.h"
 
-#define MAX_QUEUES TAP_QUEUES
+#define MAX_QUEUES VIF_QUEUES
 #define MTU_MAX 9000U
 
 struct counters {			/* from the guest's view; docs/network.md */

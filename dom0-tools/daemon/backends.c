@@ -25,6 +25,7 @@
 #include <unistd.h>
 #include "daemon.h"
 #include "../lib/store.h"
+#include "../lib/vif.h"
 
 #define FAST_MS 50
 #define FAST_TIMES 10
@@ -110,9 +111,12 @@ static void start(struct proc *p)
 
 	snprintf(id, sizeof(id), "%u", p->domid);
 	p->started = now_ms();
+	if (!strcmp(kinds[p->kind].kind, VIF_KIND))
+		taps_prepare(p->domid);
 	pid = fork();
 	if (!pid) {
 		setsid();
+		taps_inherit(p->domid);
 		execl(path, kinds[p->kind].program, id, NULL);
 		say("%s: %s", path, strerror(errno));
 		_exit(127);
@@ -142,6 +146,8 @@ static void forget(struct proc *p)
 {
 	char prefix[32];
 
+	if (!strcmp(kinds[p->kind].kind, VIF_KIND))
+		taps_forget(p->domid);
 	snprintf(prefix, sizeof(prefix), "%s-%u-", kinds[p->kind].kind, p->domid);
 	remove_files(prefix);
 	snprintf(prefix, sizeof(prefix), "%s-%u.", kinds[p->kind].kind, p->domid);

@@ -245,6 +245,7 @@ void dom_forget(uint32_t domid)
 			st_queue_rm("/vm/%s", own);
 	}
 	st_queue_rm("/local/domain/0/backend/" VIF_KIND "/%u", domid);
+	st_queue_rm("/local/domain/0/backend/vif/%u", domid);
 	st_queue_rm("/local/domain/%u", domid);
 	st_queue_rm("/local/domain/0/backend/" BLOCK_KIND "/%u", domid);
 	if (vm && !strncmp(vm, "/vm/", 4))

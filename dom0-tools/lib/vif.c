@@ -129,6 +129,10 @@ static const char *take(struct vif_config *v, const char *key, const char *value
 		if (!number(value, 0, 1, &n))
 			return bad(key, value, "0 or 1 is wanted");
 		v->antispoof = n;
+	} else if (!strcmp(key, "driver")) {
+		if (strcmp(value, "parapet") && strcmp(value, "kernel"))
+			return bad(key, value, "parapet or kernel is wanted");
+		v->kernel = !strcmp(value, "kernel");
 	} else if (!strcmp(key, "devid")) {
 		if (!number(value, 0, 255, &n))
 			return bad(key, value, "a number from 0 to 255 is wanted");
@@ -194,6 +198,8 @@ void vif_text(const struct vif_config *v, char *text, size_t size)
 	if (v->rate_bytes && n < size)
 		n += (size_t)snprintf(text + n, size - n, ",rate=%luB/s@%luus",
 				      (unsigned long)(v->rate_bytes * 1000000 / v->rate_us), (unsigned long)v->rate_us);
+	if (v->kernel && n < size)
+		n += (size_t)snprintf(text + n, size - n, ",driver=kernel");
 	if (v->devid >= 0 && n < size)
 		snprintf(text + n, size - n, ",devid=%d", v->devid);
 }
@@ -253,6 +259,8 @@ int vif_check(struct vif_config *v, const uint8_t uuid[16], unsigned int index)
 		make_mac(v->mac, uuid, index);
 	v->have_mac = true;
 	snprintf(path, sizeof(path), "/sys/class/net/%s/bridge", v->bridge);
+	if (v->kernel)
+		return mac_is_free(v->mac);
 	if (*v->bridge && !if_nametoindex(v->bridge))
 		return err(ST_CONFIG, "vif: there is no bridge named %s (ip link add %s type bridge makes one)", v->bridge,
 			   v->bridge);
@@ -269,7 +277,7 @@ void vif_entries(uint32_t domid, const struct vif_config *v)
 	unsigned int id = (unsigned int)v->devid;
 
 	snprintf(front, sizeof(front), "/local/domain/%u/device/vif/%u", domid, id);
-	snprintf(back, sizeof(back), "/local/domain/0/backend/%s/%u/%u", VIF_KIND, domid, id);
+	snprintf(back, sizeof(back), "/local/domain/0/backend/%s/%u/%u", v->kernel ? "vif" : VIF_KIND, domid, id);
 	/* The backend's first: the frontend looks for it as soon as its own are there. */
 	st_queue_rm("%s", back);
 	st_queue_write("", "%s", back);
@@ -308,20 +316,17 @@ void vif_entries(uint32_t domid, const struct vif_config *v)
 	st_queue_write("1", "%s/state", front);
 }
 
-/* A tap device lives until somebody says that it need not. */
-static void remove_tap(const char *name)
+int vif_tap(uint32_t domid, uint32_t devid, bool persistent)
 {
 	struct ifreq r = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE };
-	int fd;
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
-	if (!if_nametoindex(name))
-		return;
-	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
-	if (fd >= 0 && !ioctl(fd, TUNSETIFF, &r))
-		ioctl(fd, TUNSETPERSIST, 0);
-	if (fd >= 0)
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "vif%hu.%hhu", (uint16_t)domid, (uint8_t)devid);
+	if (fd >= 0 && (ioctl(fd, TUNSETIFF, &r) || ioctl(fd, TUNSETPERSIST, persistent ? 1UL : 0UL))) {
 		close(fd);
+		fd = -1;
+	}
+	return fd;
 }
 
 void vif_forget(uint32_t domid, int devid)
@@ -332,7 +337,9 @@ void vif_forget(uint32_t domid, int devid)
 		char name[IFNAMSIZ], path[64];
 
 		snprintf(name, sizeof(name), "vif%hu.%hhu", (uint16_t)domid, (uint8_t)i);
-		remove_tap(name);
+		/* It goes with its last descriptor, when it is no longer to stay. */
+		if (if_nametoindex(name))
+			close(vif_tap(domid, (uint32_t)i, false));
 		snprintf(path, sizeof(path), RUN_DIR "/" VIF_KIND "-%u-%d.state", domid, i);
 		unlink(path);
 	}

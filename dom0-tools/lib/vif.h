@@ -12,6 +12,9 @@
 #include <stdint.h>
 
 #define MAX_VIFS 16
+#define VIF_QUEUES 4
+/* To parapet-net: "ID:FD,FD,FD,FD,;" for each device whose tap is open already. */
+#define VIF_TAPS_ENV "PARAPET_TAPS"
 #define VIF_KIND "pnet"			/* below /local/domain/0/backend: served by parapet-net */
 
 struct vif_config {
@@ -22,6 +25,7 @@ struct vif_config {
 	char ip[256];			/* addresses with blanks between them; "": any */
 	uint64_t rate_bytes, rate_us;	/* so many bytes in each so many microseconds; 0: no limit */
 	unsigned int mtu, vlan;		/* vlan 0: none */
+	bool kernel;			/* dom0's own xen-netback serves it: only the entries are made */
 	int devid;			/* -1: the first that is free */
 };
 
@@ -37,6 +41,9 @@ bool vif_rate(struct vif_config *v, const char *text);
 int vif_check(struct vif_config *v, const uint8_t uuid[16], unsigned int index);
 /* Queues the entries of a new device (st_flush() sends them). */
 void vif_entries(uint32_t domid, const struct vif_config *v);
+/* A new queue of the device's tap, which is made if it is not there; persistent: it stays when all are closed. -1 with
+ * errno. */
+int vif_tap(uint32_t domid, uint32_t devid, bool persistent);
 /* What is left in dom0 of a device that is gone, or of all of a domain's (devid -1). */
 void vif_forget(uint32_t domid, int devid);
 
