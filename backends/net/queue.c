@@ -11,6 +11,9 @@
  *         2. An answer is shown when the packet is with the kernel, or in the guest's pages, and not before.
  *         3. A failed copy costs the guest that packet (going out) or that batch (coming in), and nobody else anything.
  *         4. Without requests for packets the tap is not listened to; with an idle ring nobody is asked for anything.
+ *         5. A frontend that waits for answers to small packets (acknowledgements, questions) most likely gets a packet
+ *            soon, and is told of both at once; else after OWED_US, or when OWED_MAX answers wait. Only for frontends
+ *            with one channel for both.
  * Tests:  tests/tools-tests (on a machine)
  */
 #include <errno.h>
@@ -24,6 +27,8 @@
 #define PACKET_MAX (65535U + 14 + VLAN_TAG)
 #define PACKET_PAGES ((PACKET_MAX + NET_PAGE - 1) / NET_PAGE)
 #define SMALL 256U			/* bytes of a packet that comes alone, perhaps */
+#define OWED_MAX 32U			/* answers */
+#define OWED_BYTES 4096U		/* of packets in one go that are small */
 #define ROUNDS 8			/* batches before others get their turn */
 
 static uint8_t pages[MAX_COPIES + PACKET_PAGES][NET_PAGE] __attribute__((aligned(4096)));
@@ -165,8 +170,29 @@ answer:
 	tx_answer(&q->tx, &o->p, status);
 }
 
+/* Shows the answers, and decides when the frontend is told. */
+static void show_answers(struct queue *q, uint32_t bytes)
+{
+	uint32_t n = q->tx.cons - q->tx.rsp;
+
+	if (!tx_show(&q->tx))
+		return;
+	q->owed += n;
+	if (bytes > OWED_BYTES || q->owed > OWED_MAX || q->tx_channel != q->rx_channel)
+		q->tell_tx = true;
+	else
+		settle_later();
+}
+
+void queue_settle(struct queue *q)
+{
+	q->tell_tx |= q->owed != 0;
+}
+
 const char *queue_tx(struct queue *q)
 {
+	uint32_t bytes = 0;
+
 	for (unsigned int round = 0; round < ROUNDS; round++) {
 		enum tx_result r = TX_NONE;
 		unsigned int n = 0;
@@ -180,6 +206,7 @@ const char *queue_tx(struct queue *q)
 			out[n].kind = r;
 			out[n].copied = 0;
 			if (r == TX_PACKET) {
+				bytes += out[n].p.size;
 				charge(q->vif, out[n].p.size);
 				place(q, &out[n]);
 			}
@@ -196,7 +223,7 @@ const char *queue_tx(struct queue *q)
 		q->vif->saved->count.copies += nr_copies != 0;
 		for (unsigned int i = 0; i < n; i++)
 			finish(q, &out[i], copied);
-		q->tell_tx |= tx_show(&q->tx);
+		show_answers(q, bytes);
 	}
 	q->more = true;
 	return NULL;
@@ -482,6 +509,7 @@ static void flush_one(struct queue *q)
 	if (q->tell_tx || (both && q->tell_rx)) {
 		channel_notify(q->tx_channel);
 		c->notifications++;
+		q->owed = 0;
 	}
 	if (q->tell_rx && !both) {
 		channel_notify(q->rx_channel);

@@ -55,6 +55,7 @@ struct queue {
 	bool large;			/* the last packet was more than a page */
 	bool more;			/* there is work left that nobody will tell us of */
 	bool tell_tx, tell_rx;		/* the frontend is to be notified before we wait */
+	uint32_t owed;			/* answers whose notification may wait for another one; Q5 */
 	size_t held;			/* bytes of the packet in `hold`, for which there was no room */
 	struct vnet_hdr held_hdr;
 	uint8_t *hold;
@@ -82,6 +83,11 @@ const char *queue_tx(struct queue *q);
 const char *queue_rx(struct queue *q);
 void queue_listen(struct queue *q, bool on);
 bool queues_flush(struct vif *v);	/* sends notifications; true: some queue has more to do */
+void queue_settle(struct queue *q);	/* notifies of what is owed */
+
+/* vif.c: queue_settle() is to be called for all, OWED_US from now at the latest. */
+#define OWED_US 1000U
+void settle_later(void);
 
 /* control.c: the control ring. */
 const char *control_run(struct vif *v);
