@@ -12,7 +12,7 @@
  *         3. While requests are being worked at the frontend is not asked for notifications.
  *         4. A queue that is closed with work under way is freed when the last of it is done, and
  *            its grants stay mapped until then.
- * Tests:  tests/tools-tests (on a machine); the ring: tests/host/test_blkring.c
+ * Tests:  tests/tools-tests (on a machine); the ring: tests/tools-tests/unit/test_blkring.c
  */
 #include <errno.h>
 #include <stdlib.h>

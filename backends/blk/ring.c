@@ -17,7 +17,7 @@
  *            moment the log and the guest's rsp_prod tell what the guest has been told.
  *         5. At most `slots` flights are not free: the guest cannot have more requests than that.
  *            Stores are seen in program order after a SIGKILL; the compiler is held by fences.
- * Tests:  tests/host/test_blkring.c (killed after every store), tests/fuzz/fuzz_blkring.c
+ * Tests:  tests/tools-tests/unit/test_blkring.c (killed after every store), tests/fuzz/fuzz_blkring.c
  */
 #include <string.h>
 #include "ring.h"

@@ -2,7 +2,7 @@
 /*
  * blk/ring.h: one ring of a frontend, and the log that outlives the process.
  *
- * Tests: tests/host/test_blkring.c, tests/fuzz/fuzz_blkring.c
+ * Tests: tests/tools-tests/unit/test_blkring.c, tests/fuzz/fuzz_blkring.c
  */
 #ifndef BLK_RING_H
 #define BLK_RING_H

@@ -8,7 +8,7 @@
  * State:  the process.  Locks: none.
  * Caveat: the open connection to the store has dom0's rights, and /dev/xen/gntdev maps whatever
  *         any domain has granted to dom0: neither can be limited in Linux 6.x and Debian's xenstored.
- * Tests:  tests/host/test_sandbox.c
+ * Tests:  tests/tools-tests (on a machine)
  */
 #include <errno.h>
 #include <grp.h>

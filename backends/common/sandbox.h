@@ -2,7 +2,7 @@
 /*
  * common/sandbox.h: gives up what a backend does not need.
  *
- * Tests: tests/host/test_sandbox.c
+ * Tests: tests/tools-tests (on a machine)
  */
 #ifndef COMMON_SANDBOX_H
 #define COMMON_SANDBOX_H

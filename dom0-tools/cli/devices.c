@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * parapet block-list, network-list
+ * parapet network-list
  *
  * Job:    what devices a domain has, by the store.
  * Enter:  the table of commands.
@@ -55,11 +55,6 @@ static int devices(const char *arg, const char *kind)
 		json_close(&j, ']');
 	free(ids);
 	return 0;
-}
-
-int cmd_block_list(int argc, char **argv)
-{
-	return devices(argv[0], "vbd");
 }
 
 int cmd_network_list(int argc, char **argv)

@@ -79,6 +79,22 @@ const struct command commands[] = {
 	  "Prints poweroff, reboot, suspend, crash or watchdog; destroyed when it is gone.", "domain", 1, 1,
 	  cmd_wait, { TIMEOUT_OPTION } },
 	{ "block-list", "DOMAIN", "list a domain's block devices", "", "domain", 1, 1, cmd_block_list, { { 0 } } },
+	{ "block-attach", "DOMAIN DISK", "give a running domain a disk",
+	  "DISK as in the key disk of a configuration: 'TARGET,FORMAT,VDEV,ACCESS'.", "domain", 2, 2, cmd_block_attach,
+	  { { 0 } } },
+	{ "block-detach", "DOMAIN VDEV", "take a disk away", "The guest must let go of it.", "domain", 2, 2,
+	  cmd_block_detach, { { "force", 'f', OPT_FLAG, NULL, "also when the guest does not" } } },
+	{ "block-resize", "DOMAIN VDEV [SIZE]", "give a raw disk another size, while it is in use",
+	  "Without SIZE: tells the guest what size the image has now.", "domain", 2, 3, cmd_block_resize,
+	  { { "shrink", 0, OPT_FLAG, NULL, "allow less than the image has" } } },
+	{ "block-limit", "DOMAIN VDEV", "limit a disk's requests and bytes", "0 takes a limit away.", "domain", 2, 2,
+	  cmd_block_limit, { { "iops", 0, OPT_VALUE, "N", "requests each second" },
+		{ "bps", 0, OPT_VALUE, "SIZE", "bytes each second: 512K, 20M" } } },
+	{ "image", "create FILE SIZE | clone BASE FILE | snapshot FILE [NAME] | info FILE | convert FROM TO",
+	  "make and look at disk images, over qemu-img",
+	  "clone: a qcow2 image over BASE, which must not change any more. snapshot: lists those in a qcow2 image,\n"
+	  "or makes one; not while it is in use.", "file", 2, 3, cmd_image, {
+		{ "format", 'F', OPT_VALUE, "FORMAT", "raw (default), qcow2, vmdk, vhd, vdi" } } },
 	{ "network-list", "DOMAIN", "list a domain's network devices", "", "domain", 1, 1, cmd_network_list,
 	  { { 0 } } },
 	{ "help", "[COMMAND]", "explain a command", "", "command", 0, 1, help_main, {
