@@ -145,7 +145,7 @@ static bool send_one(struct queue *q, struct outgoing *o)
 
 static void finish(struct queue *q, struct outgoing *o, bool copied)
 {
-	struct counters *c = &q->vif->saved->count;
+	struct vif_counters *c = &q->vif->saved->count;
 	int16_t status = NETIF_RSP_ERROR;
 
 	if (o->kind == TX_MULTICAST) {
@@ -465,7 +465,7 @@ static enum gather gather(struct queue *q, uint32_t room, unsigned int *nr, uint
 
 const char *queue_rx(struct queue *q)
 {
-	struct counters *c = &q->vif->saved->count;
+	struct vif_counters *c = &q->vif->saved->count;
 
 	for (unsigned int round = 0; round < ROUNDS; round++) {
 		int room = rx_room(&q->rx);
@@ -503,7 +503,7 @@ const char *queue_rx(struct queue *q)
 
 static void flush_one(struct queue *q)
 {
-	struct counters *c = &q->vif->saved->count;
+	struct vif_counters *c = &q->vif->saved->count;
 	bool both = q->tx_channel == q->rx_channel;
 
 	if (q->tell_tx || (both && q->tell_rx)) {

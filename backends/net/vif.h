@@ -20,12 +20,6 @@
 #define MAX_QUEUES VIF_QUEUES
 #define MTU_MAX 9000U
 
-struct counters {			/* from the guest's view; docs/network.md */
-	uint64_t rx_packets, rx_bytes, rx_dropped;
-	uint64_t tx_packets, tx_bytes, tx_dropped, tx_refused;
-	uint64_t notifications, copies;	/* hypercalls of the data path */
-};
-
 /* A file that is mapped: what the next process must know, and what the tools may read. */
 struct saved_queue {
 	struct tx_journal tx;
@@ -34,7 +28,7 @@ struct saved_queue {
 };
 
 struct saved {
-	struct counters count;
+	struct vif_counters count;	/* first: the tools read it */
 	uint32_t nr_multicast;
 	uint8_t multicast[MAX_MULTICAST][6];
 	struct saved_queue queue[MAX_QUEUES];

@@ -95,6 +95,13 @@ const struct command commands[] = {
 	  "clone: a qcow2 image over BASE, which must not change any more. snapshot: lists those in a qcow2 image,\n"
 	  "or makes one; not while it is in use.", "file", 2, 3, cmd_image, {
 		{ "format", 'F', OPT_VALUE, "FORMAT", "raw (default), qcow2, vmdk, vhd, vdi" } } },
+	{ "network-attach", "DOMAIN [VIF]", "give a running domain a network device",
+	  "VIF as in the key vif of a configuration: 'bridge=xenbr0,mac=...'.", "domain", 1, 2, cmd_network_attach,
+	  { { 0 } } },
+	{ "network-detach", "DOMAIN DEVICE", "take a network device away", "DEVICE: its number or its MAC.", "domain", 2, 2,
+	  cmd_network_detach, { { "force", 'f', OPT_FLAG, NULL, "also when the guest does not let go of it" } } },
+	{ "network-limit", "DOMAIN DEVICE RATE", "limit what a domain sends", "RATE: 10MB/s, 100Mb/s@20ms; 0 takes the limit away.",
+	  "domain", 3, 3, cmd_network_limit, { { 0 } } },
 	{ "network-list", "DOMAIN", "list a domain's network devices", "", "domain", 1, 1, cmd_network_list,
 	  { { 0 } } },
 	{ "help", "[COMMAND]", "explain a command", "", "command", 0, 1, help_main, {

@@ -297,7 +297,7 @@ static int store_entries(struct creation *c)
 	if (!st_flush())
 		return err(ST_FAILED, "the store refused an entry of a device: %s", strerror(errno));
 	step("store entries");
-	if (c->cfg->nr_disks && !devices_nudge())
+	if ((c->cfg->nr_disks || c->cfg->nr_vifs) && !devices_nudge())
 		return err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
 	if (!xs_introduce_domain(st_handle(), c->b.domid, c->b.store_mfn, c->b.store_port))
 		return err(ST_FAILED, "the store refused the new domain: %s", strerror(errno));

@@ -29,6 +29,13 @@ struct vif_config {
 	int devid;			/* -1: the first that is free */
 };
 
+/* What the backend keeps at the head of /run/parapet/pnet-DOMID-ID.state; rx and tx are the guest's. */
+struct vif_counters {
+	uint64_t rx_packets, rx_bytes, rx_dropped;
+	uint64_t tx_packets, tx_bytes, tx_dropped, tx_refused;	/* refused: not from its own address */
+	uint64_t notifications, copies;	/* hypercalls of the data path */
+};
+
 /* "mac=...,bridge=...": NULL, or what is wrong with it: a text that lasts until the next call. */
 const char *vif_parse(struct vif_config *v, const char *spec);
 /* The same as text, of at most size bytes. */
