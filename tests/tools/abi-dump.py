@@ -35,6 +35,7 @@ XEN = {
     "grant_table": ["grant_table.h"],
     "mca": ["arch-x86/xen-mca.h"],
     "memory": ["memory.h"],
+    "netif": ["io/netif.h"],
     "nmi": ["nmi.h"],
     "physdev": ["physdev.h"],
     "platform": ["platform.h"],
