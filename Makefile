@@ -109,6 +109,7 @@ $(O)/.flags: FORCE
 # ---- dom0's tools ------------------------------------------------------------------------------
 
 include dom0-tools/tools.mk
+include frontends/frontends.mk
 
 # ---- set-up -------------------------------------------------------------------------------------
 
@@ -190,7 +191,7 @@ deps-quiet:
 help: ## this list
 	@sed -n 's/^#   /  /p' Makefile
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile dom0-tools/tools.mk | sort | while IFS="$$(printf '\t')" read -r t d; do \
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile dom0-tools/tools.mk frontends/frontends.mk | sort | while IFS="$$(printf '\t')" read -r t d; do \
 		printf '  make %-12s %s\n' "$$t" "$$d"; done
 
 FORCE:
