@@ -110,6 +110,7 @@ $(O)/.flags: FORCE
 
 include dom0-tools/tools.mk
 include backends/backends.mk
+include frontends/frontends.mk
 
 # ---- set-up -------------------------------------------------------------------------------------
 
@@ -193,7 +194,7 @@ deps-quiet:
 help: ## this list
 	@sed -n 's/^#   /  /p' Makefile
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile dom0-tools/tools.mk backends/backends.mk | sort | \
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile */*.mk | sort | \
 	while IFS="$$(printf '\t')" read -r t d; do \
 		printf '  make %-12s %s\n' "$$t" "$$d"; done
 
