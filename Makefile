@@ -142,7 +142,7 @@ debug: $(RUN_DEP) ## QEMU stopped at its first instruction, gdb attached, both s
 
 # ---- tests --------------------------------------------------------------------------------------
 
-check: deps-quiet $(RUN_DEP) ## all quick tests: lint, abi, host, fuzz, guests, tools, a pairwise selection of Linux boots
+check: deps-quiet $(RUN_DEP) tools ## all quick tests: lint, abi, host, fuzz, guests, tools, a pairwise selection of Linux boots
 	$(Q)HV=$(RUN_HV) $(TOOLS)/check lint abi host fuzz guests tools linux
 
 test: check
@@ -153,13 +153,13 @@ test-host: ## unit tests of core/, pv/, control/ on this machine (ASan, UBSan)
 test-guests: $(RUN_DEP) ## bare-metal PV guests, one claim each; T=NAME for one
 	$(Q)HV=$(RUN_HV) $(TOOLS)/check guests $(if $(T),--only $(T))
 
-test-linux: $(RUN_DEP) ## Linux dom0 boots, pairwise over kernel, boot path, machine, vcpus, memory; T=NAME
+test-linux: $(RUN_DEP) tools ## Linux dom0 boots, pairwise over kernel, boot path, machine, vcpus, memory; T=NAME
 	$(Q)HV=$(RUN_HV) $(TOOLS)/check linux $(if $(T),--only $(T))
 
 test-tools: $(RUN_DEP) tools ## dom0's tools: unit tests, then a dom0 that administers a guest; T=NAME for one
 	$(Q)HV=$(RUN_HV) $(TOOLS)/check tools $(if $(T),--only $(T))
 
-test-all: deps-quiet $(RUN_DEP) ## everything: the full matrix of boots, root disks, soak
+test-all: deps-quiet $(RUN_DEP) tools ## everything: the full matrix of boots, root disks, soak
 	$(Q)HV=$(RUN_HV) $(TOOLS)/check --full lint abi host fuzz guests tools linux
 
 lint: ## file heads, include map, size and style rules, shell and python syntax
