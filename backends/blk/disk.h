@@ -39,6 +39,8 @@ struct disk {
 /* Opened as root. NULL with what was wrong in why (size bytes). owner: who we are, for others that want
  * the image too. */
 struct disk *file_open(const char *path, bool read_only, const char *owner, char *why, unsigned int size);
+/* No file has anything under way. */
+bool file_idle(void);
 /* Memory of `bytes`, in a file of that name that outlives the process; fresh: begun anew. */
 struct disk *ram_open(const char *path, uint64_t bytes, bool fresh, char *why, unsigned int size);
 

@@ -48,7 +48,7 @@ struct op {
 
 static struct io_uring uring;
 static bool have_uring;
-static unsigned int unsent;
+static unsigned int unsent, under_way;
 static struct op *free_ops;
 
 static struct io_uring_sqe *get_sqe(void)
@@ -67,6 +67,7 @@ static void finish(struct op *o, int error)
 {
 	struct disk_io *io = o->io;
 
+	under_way--;
 	o->next = free_ops;
 	free_ops = o;
 	io->done(io, error);
@@ -113,6 +114,7 @@ static void submit(struct disk *d, struct disk_io *io)
 		io->done(io, ENOMEM);
 		return;
 	}
+	under_way++;
 	*o = (struct op){ .io = io, .file = (struct file *)d, .left = io->len };
 	send_op(o);
 }
@@ -168,6 +170,11 @@ static void kick(struct disk *d)
 			completed(o, res);
 		}
 	} while (unsent);
+}
+
+bool file_idle(void)
+{
+	return !under_way;
 }
 
 static void ready(void *ctx)

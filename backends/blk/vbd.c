@@ -203,7 +203,7 @@ static const int syscalls[] = { SCMP_SYS(io_uring_enter), -1 };
 
 static const struct backend backend = {
 	.kind = "pblk", .class = "vbd", .open = open_device, .offer = offer, .connect = connect_vbd,
-	.disconnect = disconnect, .changed = changed, .syscalls = syscalls,
+	.disconnect = disconnect, .changed = changed, .alone = file_idle, .syscalls = syscalls,
 };
 
 int main(int argc, char **argv)

@@ -350,6 +350,8 @@ int backend_main(const struct backend *b, int argc, char **argv)
 	for (unsigned int i = 0; i < n; i++)
 		if (loop_add(p[i].fd, watch_fired, NULL))
 			return 1;
+	if (b->alone && channels_direct(b->alone))
+		return 1;
 	if (sandbox(domid, b->syscalls)) {
 		device_say(NULL, "the sandbox cannot be closed: %s", strerror(errno));
 		return 1;

@@ -41,6 +41,7 @@ struct backend {
 	int (*connect)(struct device *d, bool again);
 	void (*disconnect)(struct device *d);	/* also after a connect() that failed */
 	void (*changed)(struct device *d);	/* entries of the tools may have changed; may be NULL */
+	bool (*alone)(void);		/* not NULL: channels_direct() */
 	bool (*before)(void);		/* see loop_run(); may be NULL */
 	const int *syscalls;		/* beyond those of common/sandbox.c; ends with -1 */
 };

@@ -232,3 +232,8 @@ int channels_listen(void)
 {
 	return loop_add(xenevtchn_fd(ev), heard, NULL);
 }
+
+int channels_direct(bool (*alone)(void))
+{
+	return loop_direct(xenevtchn_fd(ev), heard, alone);
+}

@@ -45,5 +45,7 @@ struct channel *channel_bind(uint32_t remote_port, void (*fn)(void *ctx), void *
 void channel_unbind(struct channel *c);
 void channel_notify(const struct channel *c);
 int channels_listen(void);		/* adds them to the loop; by backend_main() */
+/* See loop_direct(). When all other descriptors are there. */
+int channels_direct(bool (*alone)(void));
 
 #endif

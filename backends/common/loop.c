@@ -9,12 +9,17 @@
  * Locks:  none: one thread.
  * Holds:  1. A handler may add and remove any descriptor, its own too: a removed one is not called
  *            any more, not even when it was ready in the same round.
+ *         2. With loop_direct(): a signal that comes at any place between the look at `signalled` and
+ *            the end of the read() ends that read(); none is lost.
  * Tests:  tests/host/test_loop.c
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <time.h>
+#include <unistd.h>
 #include "loop.h"
 
 struct waiter {
@@ -29,9 +34,15 @@ struct moment {
 	void *ctx;
 };
 
+static int direct_fd = -1;
+static loop_fn direct_fn;
+static bool (*direct_alone)(void);
+static volatile sig_atomic_t signalled;	/* another descriptor than direct_fd may be ready */
+
 static int ep = -1;
 static struct waiter waiters[LOOP_MAX];
 static struct moment moments[LOOP_MAX];
+static unsigned int nr_moments;		/* that are not free */
 
 int loop_open(void)
 {
@@ -67,6 +78,39 @@ void loop_remove(int fd)
 		}
 }
 
+/*
+ * The read() that follows must not sleep: it is interrupted when it sleeps already, and returns at once when
+ * it comes later.
+ */
+static void on_signal(int sig)
+{
+	int saved = errno;
+
+	signalled = 1;
+	fcntl(direct_fd, F_SETFL, O_RDWR | O_NONBLOCK);
+	errno = saved;
+}
+
+int loop_direct(int fd, loop_fn fn, bool (*alone)(void))
+{
+	struct sigaction act = { .sa_handler = on_signal };
+
+	for (unsigned int i = 0; i < LOOP_MAX; i++) {
+		int flags = waiters[i].fd < 0 ? -1 : fcntl(waiters[i].fd, F_GETFL);
+
+		if (flags < 0 || waiters[i].fd == fd)
+			continue;
+		/* What cannot send it is alone()'s matter. */
+		if (!fcntl(waiters[i].fd, F_SETOWN, getpid()))
+			fcntl(waiters[i].fd, F_SETFL, flags | O_ASYNC);
+	}
+	direct_fd = fd;
+	direct_fn = fn;
+	direct_alone = alone;
+	signalled = 1;		/* what came before */
+	return sigaction(SIGIO, &act, NULL);
+}
+
 uint64_t loop_now(void)
 {
 	struct timespec t;
@@ -78,8 +122,10 @@ uint64_t loop_now(void)
 void loop_cancel(void *ctx)
 {
 	for (unsigned int i = 0; i < LOOP_MAX; i++)
-		if (moments[i].when && moments[i].ctx == ctx)
+		if (moments[i].when && moments[i].ctx == ctx) {
 			moments[i].when = 0;
+			nr_moments--;
+		}
 }
 
 void loop_after(uint64_t us, loop_fn fn, void *ctx)
@@ -88,6 +134,7 @@ void loop_after(uint64_t us, loop_fn fn, void *ctx)
 	for (unsigned int i = 0; i < LOOP_MAX; i++)
 		if (!moments[i].when) {
 			moments[i] = (struct moment){ loop_now() + us, fn, ctx };
+			nr_moments++;
 			return;
 		}
 }
@@ -97,6 +144,8 @@ static int run_moments(void)
 {
 	uint64_t next = 0, now = 0;
 
+	if (!nr_moments)
+		return -1;
 	for (unsigned int i = 0; i < LOOP_MAX; i++) {
 		if (!moments[i].when)
 			continue;
@@ -106,6 +155,7 @@ static int run_moments(void)
 			loop_fn fn = moments[i].fn;
 
 			moments[i].when = 0;
+			nr_moments--;
 			fn(moments[i].ctx);
 		}
 	}
@@ -127,6 +177,15 @@ void loop_run(bool (*before)(void))
 
 		if (before && before())
 			ms = 0;
+		if (direct_fd >= 0 && !signalled && ms < 0 && direct_alone()) {
+			direct_fn(NULL);
+			continue;
+		}
+		if (signalled) {
+			signalled = 0;
+			fcntl(direct_fd, F_SETFL, O_RDWR);
+			ms = 0;
+		}
 		n = epoll_wait(ep, e, 8, ms);
 		for (int i = 0; i < n; i++) {
 			struct waiter *w = &waiters[e[i].data.u32];

@@ -10,7 +10,7 @@
  *         2. A header that packet_header() makes names only bytes of the packet.
  * Caveat: of IPv6 extension headers only hop-by-hop, routing and destination options are passed over; a fragment's
  *         checksum cannot be left to us.
- * Tests:  tests/host/test_netpacket.c, tests/fuzz/fuzz_netring.c
+ * Tests:  tests/tools-tests/unit/test_netpacket.c, tests/fuzz/fuzz_netring.c
  */
 #include <arpa/inet.h>
 #include <stdio.h>

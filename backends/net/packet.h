@@ -2,7 +2,7 @@
 /*
  * net/packet.h: what a backend must know of the packets that it passes on. No operating system in it.
  *
- * Tests: tests/host/test_netpacket.c, tests/fuzz/fuzz_netring.c
+ * Tests: tests/tools-tests/unit/test_netpacket.c, tests/fuzz/fuzz_netring.c
  */
 #ifndef NET_PACKET_H
 #define NET_PACKET_H

@@ -12,7 +12,7 @@
  *         4. Entries of the journal in [rsp, done) are final before `done` says so, and `done` says so before the first
  *            of the slots is overwritten: whoever comes after us writes these answers (again) and takes for requests
  *            what is behind them.
- * Tests:  tests/host/test_netring.c, tests/fuzz/fuzz_netring.c
+ * Tests:  tests/tools-tests/unit/test_netring.c, tests/fuzz/fuzz_netring.c
  */
 #include <string.h>
 #include "ring.h"

@@ -2,7 +2,7 @@
 /*
  * net/ring.h: the transmit and the receive ring of a network device, seen from the backend. No operating system in it.
  *
- * Tests: tests/host/test_netring.c, tests/fuzz/fuzz_netring.c
+ * Tests: tests/tools-tests/unit/test_netring.c, tests/fuzz/fuzz_netring.c
  */
 #ifndef NET_RING_H
 #define NET_RING_H

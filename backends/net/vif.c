@@ -23,7 +23,7 @@
 #include "../common/loop.h"
 #include "vif.h"
 
-static struct vif *vifs[MAX_VIFS];
+static struct vif *vifs[MAX_VIFS];	/* without gaps */
 static int timer;			/* a descriptor: one that is armed costs a waiting loop nothing */
 static bool armed;
 
@@ -181,8 +181,8 @@ static void on_timer(void *unused)
 	armed = false;
 	if (read(timer, &times, sizeof(times)) < 0)
 		return;
-	for (unsigned int i = 0; i < MAX_VIFS; i++)
-		for (unsigned int k = 0; vifs[i] && k < vifs[i]->nr_queues; k++)
+	for (unsigned int i = 0; i < MAX_VIFS && vifs[i]; i++)
+		for (unsigned int k = 0; k < vifs[i]->nr_queues; k++)
 			queue_settle(&vifs[i]->queue[k]);
 }
 
@@ -217,18 +217,18 @@ static bool vif_before(void)
 {
 	bool more = false;
 
-	for (unsigned int i = 0; i < MAX_VIFS; i++) {
+	for (unsigned int i = 0; i < MAX_VIFS && vifs[i]; i++) {
 		struct vif *v = vifs[i];
 		const char *bad = NULL;
 
-		for (unsigned int k = 0; v && k < v->nr_queues && !bad; k++)
+		for (unsigned int k = 0; k < v->nr_queues && !bad; k++)
 			if (v->queue[k].more) {
 				v->queue[k].more = false;
 				bad = queue_tx(&v->queue[k]);
 			}
 		if (bad)
 			fail(v, bad);
-		else if (v)
+		else
 			more |= queues_flush(v);
 	}
 	return more;
