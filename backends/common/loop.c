@@ -42,6 +42,7 @@ static volatile sig_atomic_t signalled;	/* another descriptor than direct_fd may
 static int ep = -1;
 static struct waiter waiters[LOOP_MAX];
 static struct moment moments[LOOP_MAX];
+static unsigned int nr_moments;		/* not free */
 
 int loop_open(void)
 {
@@ -121,8 +122,10 @@ uint64_t loop_now(void)
 void loop_cancel(void *ctx)
 {
 	for (unsigned int i = 0; i < LOOP_MAX; i++)
-		if (moments[i].when && moments[i].ctx == ctx)
+		if (moments[i].when && moments[i].ctx == ctx) {
 			moments[i].when = 0;
+			nr_moments--;
+		}
 }
 
 void loop_after(uint64_t us, loop_fn fn, void *ctx)
@@ -131,6 +134,7 @@ void loop_after(uint64_t us, loop_fn fn, void *ctx)
 	for (unsigned int i = 0; i < LOOP_MAX; i++)
 		if (!moments[i].when) {
 			moments[i] = (struct moment){ loop_now() + us, fn, ctx };
+			nr_moments++;
 			return;
 		}
 }
@@ -140,6 +144,8 @@ static int run_moments(void)
 {
 	uint64_t next = 0, now = 0;
 
+	if (!nr_moments)
+		return -1;
 	for (unsigned int i = 0; i < LOOP_MAX; i++) {
 		if (!moments[i].when)
 			continue;
@@ -149,6 +155,7 @@ static int run_moments(void)
 			loop_fn fn = moments[i].fn;
 
 			moments[i].when = 0;
+			nr_moments--;
 			fn(moments[i].ctx);
 		}
 	}
