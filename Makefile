@@ -139,8 +139,8 @@ debug: $(RUN_DEP) ## QEMU stopped at its first instruction, gdb attached, both s
 
 # ---- tests --------------------------------------------------------------------------------------
 
-check: deps-quiet $(RUN_DEP) ## all quick tests: lint, abi, host, fuzz, guests, tools, a pairwise selection of Linux boots
-	$(Q)HV=$(RUN_HV) $(TOOLS)/check lint abi host fuzz guests tools linux
+check: deps-quiet $(RUN_DEP) ## all quick tests: lint, abi, host, fuzz, guests, tools, drivers, a pairwise selection of Linux boots
+	$(Q)HV=$(RUN_HV) $(TOOLS)/check lint abi host fuzz guests tools drivers linux
 
 test: check
 
@@ -156,8 +156,11 @@ test-linux: $(RUN_DEP) ## Linux dom0 boots, pairwise over kernel, boot path, mac
 test-tools: $(RUN_DEP) tools ## dom0's tools: unit tests, then a dom0 that administers a guest; T=NAME for one
 	$(Q)HV=$(RUN_HV) $(TOOLS)/check tools $(if $(T),--only $(T))
 
+test-drivers: $(RUN_DEP) tools ## the frontends as modules in guests, their data and packets checked; T=NAME for one
+	$(Q)HV=$(RUN_HV) $(TOOLS)/check drivers $(if $(T),--only $(T))
+
 test-all: deps-quiet $(RUN_DEP) ## everything: the full matrix of boots, root disks, soak
-	$(Q)HV=$(RUN_HV) $(TOOLS)/check --full lint abi host fuzz guests tools linux
+	$(Q)HV=$(RUN_HV) $(TOOLS)/check --full lint abi host fuzz guests tools drivers linux
 
 lint: ## file heads, include map, size and style rules, shell and python syntax
 	$(Q)$(TOOLS)/check lint
@@ -191,9 +194,10 @@ deps-quiet:
 help: ## this list
 	@sed -n 's/^#   /  /p' Makefile
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile dom0-tools/tools.mk frontends/frontends.mk | sort | while IFS="$$(printf '\t')" read -r t d; do \
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile dom0-tools/tools.mk \
+		frontends/frontends.mk | sort | while IFS="$$(printf '\t')" read -r t d; do \
 		printf '  make %-12s %s\n' "$$t" "$$d"; done
 
 FORCE:
 .PHONY: FORCE hypervisor deps deps-quiet kernels run iso debug check test test-host test-guests \
-	test-linux test-tools test-all lint docs-check book caveats size bench fuzz clean help
+	test-linux test-tools test-drivers test-all lint docs-check book caveats size bench fuzz clean help

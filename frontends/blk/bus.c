@@ -277,6 +277,8 @@ static void finish(struct blk_dev *d)
 	if (d->talking)
 		rings_free(d);
 	mutex_unlock(&d->mutex);
+	if (d->disk)
+		blk_disk_end(d);
 	xenbus_frontend_closed(d->xb);
 }
 
@@ -376,7 +378,8 @@ static void remove(struct xenbus_device *xb)
 	cancel_work_sync(&d->dead_work);
 	cancel_work_sync(&d->close_work);
 	if (d->disk) {
-		blk_disk_end(d);	/* D is freed when the last one closes it */
+		blk_disk_end(d);
+		put_disk(d->disk);	/* D is freed when the last one closes it */
 		return;
 	}
 	kfree(d->queue);
