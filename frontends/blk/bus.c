@@ -72,7 +72,8 @@ static void rings_free(struct blk_dev *d)
 		struct blk_queue *q = &d->queue[i];
 
 		fe_pool_drop(&q->pool);
-		xenbus_teardown_ring(&q->ring, 1u << d->order, q->ring_ref);
+		if (q->ring)
+			xenbus_teardown_ring(&q->ring, 1u << d->order, q->ring_ref);
 	}
 	d->talking = false;
 }
@@ -350,7 +351,7 @@ static int probe(struct xenbus_device *xb, const struct xenbus_device_id *id)
 
 	if (!d)
 		return -ENOMEM;
-	d->queue = kcalloc(BLK_MAX_QUEUES, sizeof(*d->queue), GFP_KERNEL);
+	d->queue = kvcalloc(BLK_MAX_QUEUES, sizeof(*d->queue), GFP_KERNEL);
 	if (!d->queue) {
 		kfree(d);
 		return -ENOMEM;
@@ -382,7 +383,7 @@ static void remove(struct xenbus_device *xb)
 		put_disk(d->disk);	/* D is freed when the last one closes it */
 		return;
 	}
-	kfree(d->queue);
+	kvfree(d->queue);
 	kfree(d);
 }
 

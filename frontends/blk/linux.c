@@ -343,7 +343,7 @@ static void free_disk(struct gendisk *disk)
 {
 	struct blk_dev *d = disk->private_data;
 
-	kfree(d->queue);
+	kvfree(d->queue);
 	kfree(d);
 }
 

@@ -46,15 +46,13 @@ static void net_stop(struct net_dev *d)
 	for (i = 0; i < d->nr_queues; i++) {
 		struct net_queue *q = &d->queue[i];
 
-		disable_irq(q->tx_irq);
-		if (q->rx_irq != q->tx_irq)
-			disable_irq(q->rx_irq);
 		if (d->opened)
-			napi_disable(&q->napi);
-		enable_irq(q->tx_irq);
-		if (q->rx_irq != q->tx_irq)
-			enable_irq(q->rx_irq);
+			napi_disable(&q->napi);	/* interrupts cannot schedule it any more */
 	}
+	/* The next backend knows none of the addresses that this one was told. */
+	netif_addr_lock_bh(d->netdev);
+	__dev_mc_unsync(d->netdev, NULL);
+	netif_addr_unlock_bh(d->netdev);
 }
 
 static void ring_free(struct net_queue *q)
@@ -72,8 +70,10 @@ static void ring_free(struct net_queue *q)
 		fe_pool_put(&q->rx_pool, g);
 	fe_pool_drop(&q->tx_pool);
 	fe_pool_drop(&q->rx_pool);
-	xenbus_teardown_ring(&q->tx_ring, 1, &q->tx_ref);
-	xenbus_teardown_ring(&q->rx_ring, 1, &q->rx_ref);
+	if (q->tx_ring)
+		xenbus_teardown_ring(&q->tx_ring, 1, &q->tx_ref);
+	if (q->rx_ring)
+		xenbus_teardown_ring(&q->rx_ring, 1, &q->rx_ref);
 	netif_napi_del(&q->napi);
 	if (xdp_rxq_info_is_reg(&q->xdp_rxq))
 		xdp_rxq_info_unreg(&q->xdp_rxq);
