@@ -142,8 +142,8 @@ debug: $(RUN_DEP) ## QEMU stopped at its first instruction, gdb attached, both s
 
 # ---- tests --------------------------------------------------------------------------------------
 
-check: deps-quiet $(RUN_DEP) tools ## all quick tests: lint, abi, host, fuzz, guests, tools, a pairwise selection of Linux boots
-	$(Q)HV=$(RUN_HV) $(TOOLS)/check lint abi host fuzz guests tools linux
+check: deps-quiet $(RUN_DEP) tools ## all quick tests: lint, abi, host, fuzz, guests, tools, drivers, a pairwise selection of Linux boots
+	$(Q)HV=$(RUN_HV) $(TOOLS)/check lint abi host fuzz guests tools drivers linux
 
 test: check
 
@@ -159,8 +159,11 @@ test-linux: $(RUN_DEP) tools ## Linux dom0 boots, pairwise over kernel, boot pat
 test-tools: $(RUN_DEP) tools ## dom0's tools: unit tests, then a dom0 that administers a guest; T=NAME for one
 	$(Q)HV=$(RUN_HV) $(TOOLS)/check tools $(if $(T),--only $(T))
 
+test-drivers: $(RUN_DEP) tools ## the frontends as modules in guests, their data and packets checked; T=NAME for one
+	$(Q)HV=$(RUN_HV) $(TOOLS)/check drivers $(if $(T),--only $(T))
+
 test-all: deps-quiet $(RUN_DEP) tools ## everything: the full matrix of boots, root disks, soak
-	$(Q)HV=$(RUN_HV) $(TOOLS)/check --full lint abi host fuzz guests tools linux
+	$(Q)HV=$(RUN_HV) $(TOOLS)/check --full lint abi host fuzz guests tools drivers linux
 
 lint: ## file heads, include map, size and style rules, shell and python syntax
 	$(Q)$(TOOLS)/check lint
@@ -200,4 +203,4 @@ help: ## this list
 
 FORCE:
 .PHONY: FORCE hypervisor deps deps-quiet kernels run iso debug check test test-host test-guests \
-	test-linux test-tools test-all lint docs-check book caveats size bench fuzz clean help
+	test-linux test-tools test-drivers test-all lint docs-check book caveats size bench fuzz clean help

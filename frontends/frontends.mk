@@ -16,4 +16,7 @@ $(O)/frontends/%/.built: $(FRONT_SRC)
 		make -s -j2 -C "$$h" M=$(CURDIR)/$(@D) modules > $(@D)/log 2>&1 || { cat $(@D)/log; exit 1; }
 	$(Q)touch $@
 
-.PHONY: frontends
+deb: ## Debian package of the frontends' source for dkms: build/parapet-frontends-dkms_0.1_all.deb
+	$(Q)frontends/mkdeb $(O)
+
+.PHONY: frontends deb

@@ -72,7 +72,8 @@ static void rings_free(struct blk_dev *d)
 		struct blk_queue *q = &d->queue[i];
 
 		fe_pool_drop(&q->pool);
-		xenbus_teardown_ring(&q->ring, 1u << d->order, q->ring_ref);
+		if (q->ring)
+			xenbus_teardown_ring(&q->ring, 1u << d->order, q->ring_ref);
 	}
 	d->talking = false;
 }
@@ -277,6 +278,8 @@ static void finish(struct blk_dev *d)
 	if (d->talking)
 		rings_free(d);
 	mutex_unlock(&d->mutex);
+	if (d->disk)
+		blk_disk_end(d);
 	xenbus_frontend_closed(d->xb);
 }
 
@@ -348,7 +351,7 @@ static int probe(struct xenbus_device *xb, const struct xenbus_device_id *id)
 
 	if (!d)
 		return -ENOMEM;
-	d->queue = kcalloc(BLK_MAX_QUEUES, sizeof(*d->queue), GFP_KERNEL);
+	d->queue = kvcalloc(BLK_MAX_QUEUES, sizeof(*d->queue), GFP_KERNEL);
 	if (!d->queue) {
 		kfree(d);
 		return -ENOMEM;
@@ -376,10 +379,11 @@ static void remove(struct xenbus_device *xb)
 	cancel_work_sync(&d->dead_work);
 	cancel_work_sync(&d->close_work);
 	if (d->disk) {
-		blk_disk_end(d);	/* D is freed when the last one closes it */
+		blk_disk_end(d);
+		put_disk(d->disk);	/* D is freed when the last one closes it */
 		return;
 	}
-	kfree(d->queue);
+	kvfree(d->queue);
 	kfree(d);
 }
 

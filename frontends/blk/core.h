@@ -25,7 +25,7 @@ enum blkf_op {
 	BLKF_FLUSH = 3,
 	BLKF_DISCARD = 5,
 	BLKF_INDIRECT = 6,
-	BLKF_ZEROES = 7,	/* docs/abi/blkif-additions.md; laid out as a discard */
+	BLKF_ZEROES = 7,	/* docs/frontends.md; laid out as a discard */
 	BLKF_WRITE_FUA = 8,	/* the same; laid out as a write */
 };
 

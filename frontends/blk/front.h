@@ -57,6 +57,7 @@ struct blk_dev {
 	bool talking;		/* rings exist */
 	bool gone;		/* removed, or the backend sent nonsense: every request fails */
 	bool closing;		/* to be removed as soon as nobody has it open */
+	bool shown, ended;	/* the disk is known to the system, and is not any more */
 	bool no_flush;		/* the backend took its offer to flush back */
 	struct work_struct dead_work, close_work;
 };
@@ -69,7 +70,8 @@ extern unsigned int blk_max_pages;
 int blk_disk_make(struct blk_dev *d);
 /* Makes it known to the system. It must be up: the partition table is read. Without the mutex. */
 int blk_disk_show(struct blk_dev *d);
-/* Ends the disk; everything unfinished fails. The rings are gone already. Without the mutex. */
+/* Takes the disk away; everything unfinished fails. `gone` is set, there are no rings. Without the mutex. The struct
+ * gendisk, and D with it, is freed when remove() has put it and nobody has it open. */
 void blk_disk_end(struct blk_dev *d);
 /* Requests may run (again). Mutex held. */
 void blk_rings_start(struct blk_dev *d);

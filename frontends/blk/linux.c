@@ -343,7 +343,7 @@ static void free_disk(struct gendisk *disk)
 {
 	struct blk_dev *d = disk->private_data;
 
-	kfree(d->queue);
+	kvfree(d->queue);
 	kfree(d);
 }
 
@@ -482,7 +482,10 @@ int blk_disk_make(struct blk_dev *d)
 
 int blk_disk_show(struct blk_dev *d)
 {
-	return device_add_disk(&d->xb->dev, d->disk, NULL);
+	int err = device_add_disk(&d->xb->dev, d->disk, NULL);
+
+	d->shown = !err;
+	return err;
 }
 
 void blk_rings_start(struct blk_dev *d)
@@ -543,11 +546,15 @@ void blk_rings_stop(struct blk_dev *d)
 
 void blk_disk_end(struct blk_dev *d)
 {
-	blk_mark_disk_dead(d->disk);
-	blk_mq_unquiesce_queue(d->disk->queue);
-	blk_mq_kick_requeue_list(d->disk->queue);
-	blk_mq_start_stopped_hw_queues(d->disk->queue, true);
-	del_gendisk(d->disk);
+	if (d->ended)
+		return;
+	d->ended = true;
+	if (d->shown) {
+		blk_mark_disk_dead(d->disk);
+		blk_mq_unquiesce_queue(d->disk->queue);
+		blk_mq_kick_requeue_list(d->disk->queue);
+		blk_mq_start_stopped_hw_queues(d->disk->queue, true);
+		del_gendisk(d->disk);
+	}
 	blk_mq_free_tag_set(&d->tags);
-	put_disk(d->disk);
 }

@@ -15,6 +15,7 @@
 #include <linux/module.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
+#include <linux/version.h>
 #include <xen/events.h>
 #include <xen/platform_pci.h>
 #include <xen/xen.h>
@@ -45,15 +46,13 @@ static void net_stop(struct net_dev *d)
 	for (i = 0; i < d->nr_queues; i++) {
 		struct net_queue *q = &d->queue[i];
 
-		disable_irq(q->tx_irq);
-		if (q->rx_irq != q->tx_irq)
-			disable_irq(q->rx_irq);
 		if (d->opened)
-			napi_disable(&q->napi);
-		enable_irq(q->tx_irq);
-		if (q->rx_irq != q->tx_irq)
-			enable_irq(q->rx_irq);
+			napi_disable(&q->napi);	/* interrupts cannot schedule it any more */
 	}
+	/* The next backend knows none of the addresses that this one was told. */
+	netif_addr_lock_bh(d->netdev);
+	__dev_mc_unsync(d->netdev, NULL);
+	netif_addr_unlock_bh(d->netdev);
 }
 
 static void ring_free(struct net_queue *q)
@@ -71,8 +70,10 @@ static void ring_free(struct net_queue *q)
 		fe_pool_put(&q->rx_pool, g);
 	fe_pool_drop(&q->tx_pool);
 	fe_pool_drop(&q->rx_pool);
-	xenbus_teardown_ring(&q->tx_ring, 1, &q->tx_ref);
-	xenbus_teardown_ring(&q->rx_ring, 1, &q->rx_ref);
+	if (q->tx_ring)
+		xenbus_teardown_ring(&q->tx_ring, 1, &q->tx_ref);
+	if (q->rx_ring)
+		xenbus_teardown_ring(&q->rx_ring, 1, &q->rx_ref);
 	netif_napi_del(&q->napi);
 	if (xdp_rxq_info_is_reg(&q->xdp_rxq))
 		xdp_rxq_info_unreg(&q->xdp_rxq);
@@ -261,6 +262,15 @@ static void dead_work(struct work_struct *w)
 	fail(d, -EPROTO, why);
 }
 
+/* A backend may say that its side has no link; most say nothing. */
+static void carrier(struct net_dev *d)
+{
+	if (xenbus_read_unsigned(d->xb->otherend, "carrier", 1))
+		netif_carrier_on(d->netdev);
+	else
+		netif_carrier_off(d->netdev);
+}
+
 /* The backend has our rings: packets may go. */
 static void connect(struct net_dev *d)
 {
@@ -275,14 +285,18 @@ static void connect(struct net_dev *d)
 	for (i = 0; i < d->nr_queues; i++)
 		net_refill(&d->queue[i]);
 	d->up = true;
-	for (i = 0; i < d->nr_queues && d->opened; i++)
+	for (i = 0; i < d->nr_queues && d->opened; i++) {
 		napi_enable(&d->queue[i].napi);
+		local_bh_disable();
+		napi_schedule(&d->queue[i].napi);	/* what came before */
+		local_bh_enable();
+	}
 	if (d->netdev->reg_state == NETREG_UNINITIALIZED)
 		err = register_netdevice(d->netdev);
 	else
 		netdev_update_features(d->netdev);
 	if (!err) {
-		netif_carrier_on(d->netdev);
+		carrier(d);
 		netif_tx_wake_all_queues(d->netdev);
 		netdev_info(d->netdev, "%u queues%s%s%s%s%s\n", d->nr_queues, d->sg ? ", sg" : "",
 			    d->gso4 ? ", tso" : "", d->gso6 ? ", tso6" : "",
@@ -365,6 +379,8 @@ static void backend_changed(struct xenbus_device *xb, enum xenbus_state state)
 	case XenbusStateConnected:
 		if (d->nr_queues && !d->up)
 			connect(d);
+		else if (d->up)
+			carrier(d);	/* it wrote its state again */
 		break;
 	case XenbusStateClosing:
 	case XenbusStateClosed:
@@ -424,6 +440,9 @@ static int probe(struct xenbus_device *xb, const struct xenbus_device_id *id)
 	netdev->vlan_features = netdev->features;
 	netdev->min_mtu = ETH_MIN_MTU;
 	netdev->max_mtu = NETF_MAX_PACKET - VLAN_ETH_HLEN;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	netdev->xdp_features = NETDEV_XDP_ACT_BASIC;
+#endif
 	netif_set_tso_max_size(netdev, NETF_MAX_PACKET);
 	netif_carrier_off(netdev);
 	SET_NETDEV_DEV(netdev, &xb->dev);

@@ -45,7 +45,8 @@ void net_ctrl_free(struct net_dev *d)
 	if (d->ctrl_irq)
 		unbind_from_irqhandler(d->ctrl_irq, d);
 	d->ctrl_irq = 0;
-	xenbus_teardown_ring(&d->ctrl_ring, 1, &d->ctrl_ref);
+	if (d->ctrl_ring)
+		xenbus_teardown_ring(&d->ctrl_ring, 1, &d->ctrl_ref);
 }
 
 /* 0, or -errno; *data: what came with the answer. */
