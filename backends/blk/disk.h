@@ -39,6 +39,15 @@ struct disk {
 /* Opened as root. NULL with what was wrong in why (size bytes). owner: who we are, for others that want
  * the image too. */
 struct disk *file_open(const char *path, bool read_only, const char *owner, char *why, unsigned int size);
+/*
+ * By NBD; in parapet-blk-nbd only. format: as qemu-nbd has it, which is started for the image target; NULL:
+ * target is a URI.
+ */
+struct disk *nbd_open(const char *target, const char *format, bool read_only, char *why, unsigned int size)
+	__attribute__((weak));
+bool nbd_idle(void) __attribute__((weak));
+/* Takes the image's lock (see blk/file.c) on a descriptor that children inherit. */
+int image_lock(const char *path, bool read_only, const char *owner, char *why, unsigned int size);
 /* No file has anything under way. */
 bool file_idle(void);
 /* Memory of `bytes`, in a file of that name that outlives the process; fresh: begun anew. */

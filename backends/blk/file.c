@@ -246,6 +246,17 @@ static int lock_image(int fd, const struct stat *st, const char *owner, bool rea
 	return 0;
 }
 
+int image_lock(const char *path, bool read_only, const char *owner, char *why, unsigned int len)
+{
+	int fd = open(path, read_only ? O_RDONLY : O_RDWR);
+	struct stat st;
+
+	if (fd >= 0 && !fstat(fd, &st))
+		return lock_image(fd, &st, owner, read_only, why, len);
+	snprintf(why, len, "%s: %s", path, strerror(errno));
+	return -1;
+}
+
 struct disk *file_open(const char *path, bool read_only, const char *owner, char *why, unsigned int len)
 {
 	struct file *f = calloc(1, sizeof(*f));

@@ -25,6 +25,16 @@ struct ram {
 	uint64_t bytes;
 };
 
+/*
+ * Whole sectors. One instruction: the fastest there is on processors with fast strings, and without them
+ * not worse than the C library's loop.
+ */
+static void copy(void *to, const void *from, size_t len)
+{
+	len /= 8;
+	asm volatile("rep movsq" : "+D" (to), "+S" (from), "+c" (len) :: "memory");
+}
+
 static void submit(struct disk *d, struct disk_io *io)
 {
 	struct ram *r = (struct ram *)d;
@@ -32,9 +42,9 @@ static void submit(struct disk *d, struct disk_io *io)
 
 	for (unsigned int i = 0; i < io->nr_iov; i++) {
 		if (io->op == BLKIF_OP_READ)
-			memcpy(io->iov[i].iov_base, p, io->iov[i].iov_len);
+			copy(io->iov[i].iov_base, p, io->iov[i].iov_len);
 		else
-			memcpy(p, io->iov[i].iov_base, io->iov[i].iov_len);
+			copy(p, io->iov[i].iov_base, io->iov[i].iov_len);
 		p += io->iov[i].iov_len;
 	}
 	if (io->op == BLKIF_OP_DISCARD)

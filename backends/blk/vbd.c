@@ -13,10 +13,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "vbd.h"
 
@@ -47,6 +49,78 @@ static int open_log(struct vbd *v, bool fresh)
 	return 0;
 }
 
+/* libnbd is in another program, which goes on from here: same process, same arguments. */
+static void become_nbd(const struct device *d)
+{
+	char path[300], id[16];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 8);
+
+	if (n <= 0 || nbd_open)
+		return;
+	strcpy(path + n, "-nbd");
+	snprintf(id, sizeof(id), "%u", d->domid);
+	execl(path, path, id, NULL);
+	device_say(d, "%s: %s", path, strerror(errno));
+}
+
+static int run(const char *const argv[])
+{
+	int status;
+	pid_t pid;
+
+	signal(SIGCHLD, SIG_DFL);	/* parapetd ignores it, and we inherit that */
+	pid = fork();
+	if (!pid) {
+		execvp(argv[0], (char *const *)argv);
+		_exit(127);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status ? 0 : -1;
+}
+
+static const char *qemu_name(const char *type)
+{
+	return !strcmp(type, "vhd") ? "vpc" : type;
+}
+
+/*
+ * Formats by qemu-nbd; a throw-away disk is a qcow2 overlay in a file of ours, which parapetd removes
+ * when the device is gone.
+ */
+static struct disk *open_nbd(struct device *d, const char *type, const char *params, bool read_only, bool fresh,
+			     const char *owner, char *why, unsigned int len)
+{
+	bool throwaway = back_number(d, "throwaway", 1) == 1;
+	char overlay[PATH_LEN];
+
+	become_nbd(d);
+	if (!nbd_open) {
+		snprintf(why, len, "parapet-blk-nbd is not there");
+		return NULL;
+	}
+	if (!strcmp(type, "nbd"))
+		return nbd_open(params, NULL, read_only, why, len);
+	if (image_lock(params, read_only || throwaway, owner, why, len))
+		return NULL;
+	if (!throwaway)
+		return nbd_open(params, qemu_name(type), read_only, why, len);
+	run_file(d, overlay, "overlay");
+	if (fresh)
+		unlink(overlay);
+	if (fresh && run((const char *[]){ "qemu-img", "create", "-q", "-f", "qcow2", "-b", params, "-F",
+					   qemu_name(type), overlay, NULL })) {
+		snprintf(why, len, "%s: qemu-img failed (Debian: qemu-utils)", overlay);
+		return NULL;
+	}
+	if (image_lock(overlay, false, owner, why, len))
+		return NULL;
+	return nbd_open(overlay, "qcow2", false, why, len);
+}
+
+static bool idle(void)
+{
+	return file_idle() && (!nbd_idle || nbd_idle());
+}
+
 static struct disk *open_disk(struct device *d, bool read_only, bool fresh)
 {
 	char *params = back_read(d, "params"), *type = back_read(d, "type"), why[256], path[PATH_LEN], owner[64];
@@ -56,10 +130,12 @@ static struct disk *open_disk(struct device *d, bool read_only, bool fresh)
 	run_file(d, path, "ram");
 	if (type && params && !strcmp(type, "ramdisk"))
 		disk = ram_open(path, strtoull(params, NULL, 10), fresh, why, sizeof(why));
-	else if (type && params && !strcmp(type, "raw"))
+	else if (type && params && !strcmp(type, "raw") && back_number(d, "throwaway", 1) != 1)
 		disk = file_open(params, read_only, owner, why, sizeof(why));
+	else if (type && params)
+		disk = open_nbd(d, type, params, read_only, fresh, owner, why, sizeof(why));
 	else
-		snprintf(why, sizeof(why), "the type of disk is not known");
+		snprintf(why, sizeof(why), "its type or its target is missing");
 	if (!disk)
 		device_error(d, "%s", why);
 	free(params);
@@ -203,7 +279,7 @@ static const int syscalls[] = { SCMP_SYS(io_uring_enter), -1 };
 
 static const struct backend backend = {
 	.kind = "pblk", .class = "vbd", .open = open_device, .offer = offer, .connect = connect_vbd,
-	.disconnect = disconnect, .changed = changed, .alone = file_idle, .syscalls = syscalls,
+	.disconnect = disconnect, .changed = changed, .alone = idle, .syscalls = syscalls,
 };
 
 int main(int argc, char **argv)

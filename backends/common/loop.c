@@ -42,7 +42,7 @@ static volatile sig_atomic_t signalled;	/* another descriptor than direct_fd may
 static int ep = -1;
 static struct waiter waiters[LOOP_MAX];
 static struct moment moments[LOOP_MAX];
-static unsigned int nr_moments;		/* that are not free */
+static unsigned int nr_moments;		/* not free */
 
 int loop_open(void)
 {

@@ -77,6 +77,7 @@ int cmd_top(int argc, char **argv);
 int cmd_uptime(int argc, char **argv);
 int cmd_sysrq(int argc, char **argv);
 int cmd_debug_keys(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 int cmd_dump_core(int argc, char **argv);
 int cmd_wait(int argc, char **argv);
 int cmd_block_list(int argc, char **argv);

@@ -71,6 +71,10 @@ const struct command commands[] = {
 	  { { 0 } } },
 	{ "debug-keys", "KEYS", "press debug keys of the hypervisor; h lists them in its log", "", NULL, 1, 1,
 	  cmd_debug_keys, { { 0 } } },
+	{ "trace", "[on|off]", "print what the hypervisor has recorded, or switch that on and off",
+	  "Parapet only. The newest records of all CPUs, by time: microseconds of the time stamp counter, CPU, "
+	  "domain and vCPU that ran, event. Recording takes 64 KiB and more for each CPU.", NULL, 0, 1, cmd_trace, {
+		{ "last", 'n', OPT_VALUE, "N", "the last N records only" } } },
 	{ "dump-core", "DOMAIN FILE", "write a domain's memory and registers to a file",
 	  "An ELF file in the form of Xen's core dumps. The domain is paused meanwhile.", "domain", 2, 2,
 	  cmd_dump_core, { { "live", 'L', OPT_FLAG, NULL, "do not pause it" },

@@ -183,6 +183,18 @@ static void to_background(void)
 	close(fd);
 }
 
+/* A store that was started by nobody who knows it has no entry of dom0. */
+static void name_dom0(void)
+{
+	char *name = st_read("/local/domain/0/name");
+
+	if (!name) {
+		st_write(XBT_NULL, "Domain-0", "/local/domain/0/name");
+		st_write(XBT_NULL, "0", "/local/domain/0/domid");
+	}
+	free(name);
+}
+
 static int serve(void)
 {
 	struct rlimit many = { MAX_FDS * 4, MAX_FDS * 4 };
@@ -198,6 +210,7 @@ static int serve(void)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	setrlimit(RLIMIT_NOFILE, &many);
+	name_dom0();
 	if (!st_watch("@introduceDomain") || !st_watch("@releaseDomain") ||
 	    !st_watch("/parapet/devices"))
 		return err(ST_NO_HOST, "the store refused a watch");

@@ -79,6 +79,7 @@ bool cpumap_parse(struct cpumap *m, const char *text, unsigned int max);
 /* The reverse, "all" when all of nr CPUs are in it. */
 const char *cpumap_text(const struct cpumap *m, unsigned int nr, char *buf, size_t size);
 bool uuid_parse(uint8_t uuid[16], const char *text);
+void uuid_random(uint8_t uuid[16]);
 void uuid_text(char buf[37], const uint8_t uuid[16]);
 
 #endif

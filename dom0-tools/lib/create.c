@@ -19,7 +19,6 @@
 #include <stdarg.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 #include <pv-abi/event_channel.h>
@@ -317,12 +316,8 @@ static int open_files(struct creation *c)
 		if (!c->b.ramdisk)
 			return -1;
 	}
-	if (!d->have_uuid) {
-		if (getrandom(d->uuid, sizeof(d->uuid), 0) != sizeof(d->uuid))
-			return err(ST_FAILED, "no random numbers for a UUID");
-		d->uuid[6] = (d->uuid[6] & 0x0f) | 0x40;
-		d->uuid[8] = (d->uuid[8] & 0x3f) | 0x80;
-	}
+	if (!d->have_uuid)
+		uuid_random(d->uuid);
 	uuid_text(c->uuid, d->uuid);
 	return 0;
 }

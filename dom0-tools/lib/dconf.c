@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include "config.h"
 #include "err.h"
 
@@ -45,6 +46,15 @@ bool uuid_parse(uint8_t uuid[16], const char *text)
 		n++;
 	}
 	return n == 32;
+}
+
+void uuid_random(uint8_t u[16])
+{
+	/* does not fail for so few bytes once the machine is up */
+	while (getrandom(u, 16, 0) != 16)
+		;
+	u[6] = (u[6] & 0x0f) | 0x40;
+	u[8] = (u[8] & 0x3f) | 0x80;
 }
 
 void uuid_text(char buf[37], const uint8_t u[16])

@@ -23,6 +23,7 @@
 
 #define BLOCK 4096U
 #define MOST 64U			/* blocks in an operation */
+#define LEAST 100U			/* operations of each thread, however slow the machine is */
 
 struct part {
 	pthread_t thread;
@@ -127,7 +128,7 @@ static void *work(void *arg)
 	/* Known content at first. */
 	for (uint64_t at = 0; at < p->blocks && !p->error[0]; at += MOST)
 		one(p, buf, 0, at, (unsigned int)(p->blocks - at < MOST ? p->blocks - at : MOST));
-	while (!p->error[0] && now() < until) {
+	while (!p->error[0] && (now() < until || p->ops < p->blocks / MOST + LEAST)) {
 		uint64_t r = next(p);
 		unsigned int n = 1 + (unsigned int)(r >> 8) % (r & 1 ? MOST : 4);
 
