@@ -168,7 +168,7 @@ static void connect_device(struct device *d, bool again)
 		let_go(d);
 		d->failed = true;
 		set_state(d, XS_CLOSING);
-	} else if (!again) {
+	} else if (!again && d->connected) {	/* not failed at its first request */
 		set_state(d, XS_CONNECTED);
 	}
 }

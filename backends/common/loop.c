@@ -93,7 +93,8 @@ static void on_signal(int sig)
 
 int loop_direct(int fd, loop_fn fn, bool (*alone)(void))
 {
-	struct sigaction act = { .sa_handler = on_signal };
+	/* Restarted, the read() sees O_NONBLOCK; all other calls go on. */
+	struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 
 	for (unsigned int i = 0; i < LOOP_MAX; i++) {
 		int flags = waiters[i].fd < 0 ? -1 : fcntl(waiters[i].fd, F_GETFL);

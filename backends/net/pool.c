@@ -101,11 +101,22 @@ static bool add_kind(struct pool *p, const struct xen_netif_gref *g, uint32_t n,
 	return true;
 }
 
+/* Asked again for what has been done: by a frontend whose answer was not shown when the process before us was killed. */
+static bool all_there(const struct pool *p, const struct xen_netif_gref *g, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (g[i].ref >= POOL_REFS || !p->index[g[i].ref] || p->page[p->index[g[i].ref] - 1].write == readonly(&g[i]))
+			return false;
+	return true;
+}
+
 uint32_t pool_add(struct pool *p, const struct xen_netif_gref *g, uint32_t n)
 {
 	uint32_t had = p->list->nr;
 	bool bad = false;
 
+	if (all_there(p, g, n))
+		return XEN_NETIF_CTRL_STATUS_SUCCESS;
 	if (n > POOL_MAX - had)
 		return XEN_NETIF_CTRL_STATUS_BUFFER_OVERFLOW;
 	for (uint32_t i = 0; i < n; i++) {

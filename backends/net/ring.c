@@ -122,7 +122,7 @@ enum tx_result tx_next(struct tx_ring *r, struct tx_packet *p)
 
 	if (prod == i)
 		return TX_NONE;
-	if (prod - r->rsp > NET_RING)
+	if (prod - r->rsp > NET_RING || prod - r->cons > NET_RING)	/* too far, or back behind what was taken */
 		return TX_BROKEN;
 	memset(p, 0, __builtin_offsetof(struct tx_packet, slot));
 	p->gso_type = p->mcast_type = 0;

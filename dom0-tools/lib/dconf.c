@@ -232,10 +232,11 @@ static int get_name(const struct config *c, struct domain_config *d)
 		return -1;
 	if (!d->name)
 		return err(ST_CONFIG, "no name is given: the key 'name' is missing");
-	for (i = 0; d->name[i] && (isalnum((unsigned char)d->name[i]) || strchr("_-.+:", d->name[i])); i++)
+	/* it is a part of paths in the store, which knows no dots */
+	for (i = 0; d->name[i] && (isalnum((unsigned char)d->name[i]) || strchr("_-", d->name[i])); i++)
 		;
 	if (!i || d->name[i] || i > 128)
-		return refuse(e, "letters, digits and any of _-.+: are wanted, at most 128");
+		return refuse(e, "letters, digits and any of _- are wanted, at most 128");
 	if (isdigit((unsigned char)d->name[0]) && strspn(d->name, "0123456789") == i)
 		return refuse(e, "a name of digits only would be taken for a domain's id");
 	return 0;

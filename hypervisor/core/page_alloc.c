@@ -71,13 +71,6 @@ static void merge_and_list(u64 mfn, unsigned int order, u32 stamp)
 	list_block(mfn, order);
 }
 
-void page_alloc_init(void)
-{
-	memset(zones, 0, sizeof(zones));
-	free_count = managed_count = hv_count = dirty_count = dirty_top = 0;
-	spin_lock_init(&buddy_lock, RANK_BUDDY);
-}
-
 void page_alloc_add(mfn_t start, mfn_t end)
 {
 	/* Frame 0 is never given out: 0 means "none" in many places, not only in ours. */

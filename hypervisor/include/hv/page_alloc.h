@@ -36,9 +36,6 @@ void hv_free(void *p);
 u64 free_page_count(void);
 u64 hv_page_count(void);	/* frames the hypervisor keeps for itself */
 
-/* Tests: forget everything (the state before any call); let an allocation fail. */
-void page_alloc_init(void);
-void heap_init(void);
-bool alloc_should_fail(void);
+bool alloc_should_fail(void);	/* for tests */
 
 #endif

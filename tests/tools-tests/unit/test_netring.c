@@ -142,6 +142,13 @@ static void test_broken(void **state)
 	page.req_prod = UINT32_MAX;
 	assert_int_equal(tx_next(&tx, &p), TX_BROKEN);
 	page.req_prod = 0;
+	ask(1, 10, 0, 60, 0);				/* an index that goes back */
+	ask(1, 10, 0, 60, 0);
+	assert_int_equal(tx_next(&tx, &p), TX_PACKET);
+	assert_int_equal(tx_next(&tx, &p), TX_PACKET);
+	page.req_prod = 1;
+	assert_int_equal(tx_next(&tx, &p), TX_BROKEN);
+	start(NULL);
 	ask(1, 10, 0, 600, NETTXF_more_data);		/* a chain without an end */
 	assert_int_equal(tx_next(&tx, &p), TX_BROKEN);
 	assert_int_equal(tx.cons, 0);
