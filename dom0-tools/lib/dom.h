@@ -51,6 +51,9 @@ int dom_shutdown_reason(const dom_info *info);
 /* ST_OK when no live domain has that name; err() otherwise. */
 int dom_name_free(const char *name);
 int dom_rename(uint32_t domid, const char *name);
+/* Another name and another UUID for a domain that has ended: a successor is to have those that it had. Its
+ * configuration is no longer in the store, so that nobody deals with its end again. */
+int dom_set_aside(uint32_t domid, const char *name);
 
 int dom_simple(uint32_t domid, uint32_t cmd, const char *what);	/* a domctl without arguments */
 /* Its memory, its store entries. wait: until the last reference to it is gone. */

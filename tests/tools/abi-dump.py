@@ -24,6 +24,7 @@ ABI = os.environ.get("ABI_DIR") or os.path.join(TOP, "pv-abi")
 
 # Our header -> Xen's headers that together define the same things.
 XEN = {
+    "blkif": ["io/blkif.h"],
     "callback": ["callback.h"],
     "console": ["io/console.h"],
     "cpuid": ["arch-x86/cpuid.h"],
@@ -35,6 +36,7 @@ XEN = {
     "grant_table": ["grant_table.h"],
     "mca": ["arch-x86/xen-mca.h"],
     "memory": ["memory.h"],
+    "netif": ["io/netif.h"],
     "nmi": ["nmi.h"],
     "physdev": ["physdev.h"],
     "platform": ["platform.h"],
