@@ -65,6 +65,34 @@ void device_say(const struct device *d, const char *fmt, ...)
 	va_end(ap);
 }
 
+/*
+ * The tools remove the folder of a device that is gone: writing into it must not make it again. true: written, or
+ * the folder is not there any more, which the watch tells.
+ */
+static bool put(const struct device *d, const char *name, const char *text)
+{
+	char path[PATH_LEN + 16], entry[PATH_LEN + 64];
+	struct xs_handle *h = st_handle();
+	unsigned int len;
+
+	snprintf(path, sizeof(path), "%s/frontend", d->back);
+	snprintf(entry, sizeof(entry), "%s/%s", d->back, name);
+	for (;;) {
+		xs_transaction_t t = xs_transaction_start(h);
+		void *there = t ? xs_read(h, t, path, &len) : NULL;
+		bool ok = there && xs_write(h, t, entry, text, (unsigned int)strlen(text)), done;
+
+		done = t && xs_transaction_end(h, t, !ok);
+		if (!done && t && errno == EAGAIN) {
+			free(there);
+			continue;
+		}
+		ok = done && (ok || !there);
+		free(there);
+		return ok;
+	}
+}
+
 int device_error(struct device *d, const char *fmt, ...)
 {
 	char text[256];
@@ -76,7 +104,7 @@ int device_error(struct device *d, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	st_write(XBT_NULL, text, "%s/error", d->back);
+	put(d, "error", text);
 	return -1;
 }
 
@@ -123,7 +151,7 @@ bool back_write(const struct device *d, const char *name, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return st_write(XBT_NULL, text, "%s/%s", d->back, name);
+	return put(d, name, text);
 }
 
 /* --- one device --- */
