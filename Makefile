@@ -109,6 +109,8 @@ $(O)/.flags: FORCE
 # ---- dom0's tools ------------------------------------------------------------------------------
 
 include dom0-tools/tools.mk
+include backends/backends.mk
+include frontends/frontends.mk
 
 # ---- set-up -------------------------------------------------------------------------------------
 
@@ -140,8 +142,8 @@ debug: $(RUN_DEP) ## QEMU stopped at its first instruction, gdb attached, both s
 
 # ---- tests --------------------------------------------------------------------------------------
 
-check: deps-quiet $(RUN_DEP) tools ## all quick tests: lint, abi, host, fuzz, guests, tools, a pairwise selection of Linux boots
-	$(Q)HV=$(RUN_HV) $(TOOLS)/check lint abi host fuzz guests tools linux
+check: deps-quiet $(RUN_DEP) tools ## all quick tests: lint, abi, host, fuzz, guests, tools, drivers, a pairwise selection of Linux boots
+	$(Q)HV=$(RUN_HV) $(TOOLS)/check lint abi host fuzz guests tools drivers linux
 
 test: check
 
@@ -157,8 +159,11 @@ test-linux: $(RUN_DEP) tools ## Linux dom0 boots, pairwise over kernel, boot pat
 test-tools: $(RUN_DEP) tools ## dom0's tools: unit tests, then a dom0 that administers a guest; T=NAME for one
 	$(Q)HV=$(RUN_HV) $(TOOLS)/check tools $(if $(T),--only $(T))
 
+test-drivers: $(RUN_DEP) tools ## the frontends as modules in guests, their data and packets checked; T=NAME for one
+	$(Q)HV=$(RUN_HV) $(TOOLS)/check drivers $(if $(T),--only $(T))
+
 test-all: deps-quiet $(RUN_DEP) tools ## everything: the full matrix of boots, root disks, soak
-	$(Q)HV=$(RUN_HV) $(TOOLS)/check --full lint abi host fuzz guests tools linux
+	$(Q)HV=$(RUN_HV) $(TOOLS)/check --full lint abi host fuzz guests tools drivers linux
 
 lint: ## file heads, include map, size and style rules, shell and python syntax
 	$(Q)$(TOOLS)/check lint
@@ -192,9 +197,10 @@ deps-quiet:
 help: ## this list
 	@sed -n 's/^#   /  /p' Makefile
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile dom0-tools/tools.mk | sort | while IFS="$$(printf '\t')" read -r t d; do \
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile */*.mk | sort | \
+	while IFS="$$(printf '\t')" read -r t d; do \
 		printf '  make %-12s %s\n' "$$t" "$$d"; done
 
 FORCE:
 .PHONY: FORCE hypervisor deps deps-quiet kernels run iso debug check test test-host test-guests \
-	test-linux test-tools test-all lint docs-check book caveats size bench fuzz clean help
+	test-linux test-tools test-drivers test-all lint docs-check book caveats size bench fuzz clean help

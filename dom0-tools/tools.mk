@@ -14,7 +14,7 @@ CFLAGS_TOOLS := -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARNINGS) -fno-strict-aliasing
 LIBS_TOOLS := -lxenstore -lxenforeignmemory -lxenevtchn -lxengnttab -lxencall -lxentoolcore -lxentoollog \
 	-lzstd -llzma -llz4 -lz
 
-tools: $(O)/bin/parapet $(if $(TOOLS_DAEMON),$(O)/bin/parapetd) $(O)/share/parapet.1 $(O)/share/parapet.bash ## the tools of dom0
+tools: $(O)/bin/parapet $(if $(TOOLS_DAEMON),$(O)/bin/parapetd) $(O)/share/parapet.1 $(O)/share/parapet.bash backends ## the tools of dom0
 
 $(O)/bin/parapet: $(call tools_obj,$(TOOLS_LIB) $(TOOLS_CLI))
 	$(call say,LINK,$@)

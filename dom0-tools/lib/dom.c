@@ -269,10 +269,14 @@ void dom_forget(uint32_t domid)
 		if (!vm && !in_use(own))
 			st_queue_rm("/vm/%s", own);
 	}
+	st_queue_rm("/local/domain/0/backend/" VIF_KIND "/%u", domid);
+	st_queue_rm("/local/domain/0/backend/vif/%u", domid);
 	st_queue_rm("/local/domain/%u", domid);
+	st_queue_rm("/local/domain/0/backend/" BLOCK_KIND "/%u", domid);
 	if (vm && !strncmp(vm, "/vm/", 4))
 		st_queue_rm("%s", vm);
 	st_flush();
+	vif_forget(domid, -1);
 	free(id);
 	free(own);
 	free(vm);
