@@ -47,7 +47,7 @@ share = $(DESTDIR)$(PREFIX)/share
 install: hypervisor tools ## hypervisor, tools, GRUB's menu script, units of systemd: DESTDIR=, PREFIX=/usr/local
 	$(Q)install -D -m644 $(O)/parapet.elf $(DESTDIR)/boot/parapet.elf
 	$(Q)install -D -m644 $(O)/parapet-syms $(DESTDIR)$(PREFIX)/lib/debug/boot/parapet-syms
-	$(Q)install -D -m755 -t $(DESTDIR)$(PREFIX)/sbin $(O)/bin/parapet $(O)/bin/parapetd
+	$(Q)install -D -m755 -t $(DESTDIR)$(PREFIX)/sbin $(O)/bin/parapet*
 	$(Q)install -D -m755 -t $(DESTDIR)/etc/grub.d dom0-tools/grub.d/20_linux_parapet
 	$(Q)install -d $(DESTDIR)/etc/systemd/system $(DESTDIR)/etc/parapet/auto
 	$(Q)for u in parapet-xenstored parapetd; do sed 's|/usr/sbin/parapetd|$(PREFIX)/sbin/parapetd|' \
