@@ -18,6 +18,7 @@
 
 struct opt_dom0_mem opt_dom0_mem;
 struct opt_range opt_dom0_max_vcpus;
+bool opt_watchdog;
 const char *options_dom0_extra = "";
 
 static struct complaint {
@@ -184,20 +185,15 @@ static void one_word(const char *word)
 	complain(NULL, word);
 }
 
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n';
-}
-
 void options_parse(const char *s)
 {
 	char word[WORD_MAX];
 	size_t n;
 
 	while (*s) {
-		while (is_space(*s))
+		while (*s && strchr(" \t\n", *s))
 			s++;
-		for (n = 0; *s && !is_space(*s); s++)
+		for (n = 0; *s && !strchr(" \t\n", *s); s++)
 			if (n < sizeof(word) - 1)
 				word[n++] = *s;
 		word[n] = '\0';
@@ -212,13 +208,13 @@ void options_parse(const char *s)
 
 void options_report(void)
 {
-	const struct complaint *c;
-
-	for (c = complaints; c < complaints + nr_complaints; c++) {
+	for (const struct complaint *c = complaints; c < complaints + nr_complaints; c++) {
 		if (c->opt)
 			printk("Option '%s' not understood: expected %s=%s; default: %s\n", c->word,
 			       c->opt->name, c->opt->expect, c->opt->dflt);
 		else
 			printk("Option '%s' is unknown and ignored\n", c->word);
 	}
+	if (opt_watchdog)
+		printk("Option 'watchdog' has no effect: there is no watchdog yet\n");
 }

@@ -10,6 +10,8 @@
 #include <hv/options.h>
 #include "machine.h"
 
+static bool sync_console;		/* messages always are written out at once */
+
 const struct option hv_options[] = {
 	{ "dom0_mem", OPT_CUSTOM, NULL, parse_dom0_mem, "SIZE[,min:SIZE][,max:SIZE]",
 	  "all memory that is free",
@@ -36,8 +38,12 @@ const struct option hv_options[] = {
 	  "tag TLB entries, so that system calls keep them" },
 	{ "reboot", OPT_CUSTOM, NULL, reboot_parse, "acpi|pci|kbd|triple|no", "acpi, then the others",
 	  "how the machine is reset" },
+	{ "sync_console", OPT_BOOL, &sync_console, NULL, "yes|no", "yes",
+	  "write messages out at once; they always are, the option is there for Xen's sake" },
 	{ "trace", OPT_BOOL, &trace_enabled, NULL, "yes|no", "no",
 	  "record events in memory; panics and debug key t show the last ones" },
+	{ "watchdog", OPT_BOOL, &opt_watchdog, NULL, "yes|no", "no",
+	  "panic when a processor hangs; taken but without effect for now" },
 	{ "x2apic", OPT_BOOL, &opt_x2apic, NULL, "yes|no", "as firmware left it",
 	  "switch the local APICs to x2APIC mode" },
 };

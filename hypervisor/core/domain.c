@@ -377,6 +377,7 @@ static void kill_stop(struct domain *d)
 	spin_lock(&d->page_list_lock);	/* no page is assigned from here on */
 	d->state = DOM_dying;
 	spin_unlock(&d->page_list_lock);
+	set_claim(d, 0);
 	spin_unlock(&d->lock);
 	stop_all(d, VPF_shutdown | VPF_down, sched_sleep_sync);
 	for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdog); i++)
