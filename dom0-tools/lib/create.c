@@ -6,7 +6,7 @@
  *         order; whatever fails, nothing is left behind.
  * Enter:  dom_create() from cli/create.c and the daemon.
  * State:  none here; what it leaves in the store is described in docs/tools.md.
- * Holds:  while it works, /parapet/building/UUID names its process, so that dom_reap() can tell a
+ * Holds:  while it works, /parapet/building/NAME names its process, so that dom_reap() can tell a
  *         half-built domain whose creator was killed.
  * Tests:  tests/tools-tests (on a machine)
  */
@@ -179,16 +179,15 @@ static int port(struct creation *c, uint32_t *out)
 static int claim(struct creation *c)
 {
 	int fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	char pid[16];
+	char maker[64];
 	int rc = -1;
 
 	if (fd >= 0)
 		flock(fd, LOCK_EX);
 	if (dom_name_free(c->cfg->name))
 		goto out;
-	snprintf(pid, sizeof(pid), DOM_CLAIM "%d", getpid());
-	st_queue_write(pid, "/parapet/names/%s", c->cfg->name);
-	st_queue_write(pid + strlen(DOM_CLAIM), "/parapet/building/%s", c->uuid);
+	snprintf(maker, sizeof(maker), "%d %s", getpid(), c->uuid);
+	st_queue_write(maker, "/parapet/building/%s", c->cfg->name);
 	if (!st_flush()) {
 		err(ST_NO_HOST, "the store refused an entry: %s", strerror(errno));
 		goto out;
@@ -215,25 +214,17 @@ static void put(uint32_t domid, const char *name, const char *fmt, ...)
 }
 
 /*
- * What the guest may write is made first, while its directory is its own: entries inherit. Then
- * the directory becomes dom0's, which the guest may read. Only what somebody uses: with many domains
- * each write is dear, since xenstored asks for every connection whether it may be told.
+ * The domain's directory is dom0's, and the guest may read it; `control` is the guest's own, which makes
+ * there what it wants. Only what somebody uses: with many domains each request is dear, since xenstored
+ * asks for every connection whether it may be told.
  */
 static void guest_entries(uint32_t id)
 {
-	static const char *const own[] = {
-		"data", "error", "control/shutdown", "control/sysrq", "control/feature-poweroff",
-		"control/feature-reboot", "control/feature-suspend",
-	};
-
 	/* What a domain of the same id left behind, if its end was not seen. */
 	st_queue_rm("/local/domain/%u", id);
 	st_queue_rm("/local/domain/0/backend/" BLOCK_KIND "/%u", id);
-	st_queue_write("", "/local/domain/%u", id);
-	st_queue_access(id, id, "/local/domain/%u", id);
-	for (unsigned int i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		put(id, own[i], "%s", "");
-	st_queue_access(0, id, "/local/domain/%u/control", id);
+	put(id, "control", "%s", "");
+	st_queue_access(id, id, "/local/domain/%u/control", id);
 	st_queue_access(0, id, "/local/domain/%u", id);
 }
 
@@ -245,8 +236,6 @@ static int vm_entries(const struct creation *c)
 	if (!text)
 		return err(ST_NO_MEMORY, "no memory for the tools");
 	snprintf(now, sizeof(now), "%ld", (long)time(NULL));
-	st_queue_write(c->uuid, "/vm/%s/uuid", c->uuid);
-	st_queue_write(d->name, "/vm/%s/name", c->uuid);
 	st_queue_write(now, "/vm/%s/start_time", c->uuid);
 	st_queue_write(text, "/vm/%s/parapet", c->uuid);
 	free(text);
@@ -264,12 +253,8 @@ static void domain_entries(const struct creation *c)
 	put(id, "domid", "%u", id);
 	put(id, "memory/static-max", "%lu", d->maxmem_kb);
 	put(id, "memory/target", "%lu", d->memory_kb);
-	put(id, "store/port", "%u", c->b.store_port);
-	put(id, "store/ring-ref", "%lu", c->b.store_mfn);
 	put(id, "console/port", "%u", c->b.console_port);
 	put(id, "console/ring-ref", "%lu", c->b.console_mfn);
-	put(id, "console/limit", "1048576");
-	put(id, "console/type", "xenconsoled");
 	for (unsigned int i = 0; i < d->max_vcpus; i++) {
 		snprintf(name, sizeof(name), "cpu/%u/availability", i);
 		put(id, name, "%s", i < d->vcpus ? "online" : "offline");
@@ -351,15 +336,8 @@ static int check_devices(struct creation *c)
 
 static void undo(struct creation *c)
 {
-	char *id;
-
 	if (c->created)
 		dom_destroy(c->b.domid, false);
-	/* Ours still, unless dom_destroy() has removed it with the rest. */
-	id = st_read("/parapet/names/%s", c->cfg->name);
-	if (id)
-		st_rm("/parapet/names/%s", c->cfg->name);
-	free(id);
 	st_rm("/vm/%s", c->uuid);
 }
 
@@ -383,9 +361,8 @@ int dom_create(struct domain_config *cfg, bool paused, uint32_t *domid)
 		undo(&c);
 	*domid = c.b.domid;
 out:
-	if (c.claimed) {
-		st_rm("/parapet/building/%s", c.uuid);
-	}
+	if (c.claimed)
+		st_rm("/parapet/building/%s", cfg->name);
 	if (c.b.ramdisk)
 		munmap((void *)c.b.ramdisk, c.b.ramdisk_len);
 	kernel_close(&c.b.kernel);

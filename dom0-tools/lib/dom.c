@@ -5,9 +5,9 @@
  * Job:    find them by name or id, list them, rename and end them.
  * Enter:  the commands, the daemon.
  * State:  in the store: /parapet/names/NAME is the id of a domain made by these tools, so that a
- *         name is found without asking for each, or "p" and the process that is making it;
+ *         name is found without asking for each;
  *         /parapet/domain/N is its UUID;
- *         /parapet/building/UUID is the pid of a creator at work.
+ *         /parapet/building/NAME is the pid of a creator at work, and the UUID it makes.
  * Tests:  tests/tools-tests (on a machine)
  */
 #include <ctype.h>
@@ -98,52 +98,34 @@ int dom_shutdown_reason(const dom_info *i)
 
 /* --- names --- */
 
-/* The live domain of that name: info filled, 1; none: 0; -1 after err(). */
-static int by_name(const char *name, dom_info *info)
+/* Does the store say that this is its name, and does it live? Then info is filled. */
+static bool is_named(const char *id, const char *name, dom_info *info)
 {
-	char *id = st_read("/parapet/names/%s", name), **own;
+	char *now = st_read("/local/domain/%s/name", id);
+	bool yes = (now && !strcmp(now, name)) || (!strcmp(id, "0") && !strcmp(name, "Domain-0"));
+
+	free(now);
+	return yes && dom_info_of((uint32_t)atoi(id), info) && !(info->flags & XEN_DOMINF_dying);
+}
+
+/* The live domain of that name: info filled, true. */
+static bool by_name(const char *name, dom_info *info)
+{
+	char *id = st_read("/parapet/names/%s", name), **own, **all;
 	struct dom_set ours = { { 0 } };
 	unsigned int n, i, n_own;
-	dom_info *all;
-	int found = 0;
+	bool found = id && is_named(id, name, info);
 
-	if (id && *id == *DOM_CLAIM) {
-		free(id);
-		id = NULL;
-	}
-	if (id) {
-		char *now = st_read("/local/domain/%s/name", id);
-
-		found = now && !strcmp(now, name) && dom_info_of((uint32_t)atoi(id), info) &&
-			!(info->flags & XEN_DOMINF_dying);
-		free(now);
-		free(id);
-		if (found)
-			return 1;
-	}
+	free(id);
+	if (found)
+		return true;
 	/* Made by other tools: ask for the names of those that are not in our list. */
-	all = dom_list(&n);
-	if (!all)
-		return -1;
+	all = st_list(&n, "/local/domain");
 	own = st_list(&n_own, "/parapet/domain");
 	for (i = 0; i < n_own; i++)
 		dom_put(&ours, (uint32_t)atoi(own[i]));
-	for (i = 0; i < n && !found; i++) {
-		char *theirs;
-
-		if (dom_in(&ours, all[i].domain))
-			continue;
-		if (!all[i].domain) {
-			found = !strcmp(name, "Domain-0");
-			*info = all[i];
-			continue;
-		}
-		theirs = st_read("/local/domain/%u/name", all[i].domain);
-		found = theirs && !strcmp(theirs, name);
-		free(theirs);
-		if (found)
-			*info = all[i];
-	}
+	for (i = 0; i < n && !found; i++)
+		found = !dom_in(&ours, (uint32_t)atoi(all[i])) && is_named(all[i], name, info);
 	free(own);
 	free(all);
 	return found;
@@ -152,7 +134,6 @@ static int by_name(const char *name, dom_info *info)
 int dom_find(const char *name, dom_info *info)
 {
 	size_t digits = strspn(name, "0123456789");
-	int rc;
 
 	if (digits && !name[digits] && digits < 6) {
 		if (dom_info_of((uint32_t)atoi(name), info))
@@ -161,25 +142,21 @@ int dom_find(const char *name, dom_info *info)
 	}
 	if (strchr(name, '/') || !*name)
 		return err(ST_USAGE, "'%s' is no name of a domain", name);
-	rc = by_name(name, info);
-	if (!rc)
-		return err(ST_NO_DOMAIN, "there is no domain named %s", name);
-	return rc < 0 ? -1 : 0;
+	return by_name(name, info) ? 0 : err(ST_NO_DOMAIN, "there is no domain named %s", name);
 }
 
 int dom_name_free(const char *name)
 {
-	char *id = st_read("/parapet/names/%s", name);
+	char *maker = st_read("/parapet/building/%s", name);
+	int pid = maker ? atoi(maker) : 0;
 	dom_info info;
-	int rc;
 
-	if (id && *id == *DOM_CLAIM && !kill(atoi(id + 1), 0))
-		err(ST_FAILED, "the name %s is being given to a domain by process %s", name, id + 1);
-	free(id);
-	rc = err_text() ? -1 : by_name(name, &info);
-	if (rc > 0)
+	free(maker);
+	if (pid > 0 && !kill(pid, 0))
+		return err(ST_FAILED, "the name %s is being given to a domain by process %d", name, pid);
+	if (by_name(name, &info))
 		return err(ST_FAILED, "the name %s is in use by domain %u", name, info.domain);
-	return rc;
+	return 0;
 }
 
 int dom_rename(uint32_t domid, const char *name)
@@ -191,7 +168,6 @@ int dom_rename(uint32_t domid, const char *name)
 	if (!st_write(XBT_NULL, name, "/local/domain/%u/name", domid))
 		return err(ST_FAILED, "the store refused the new name: %s", strerror(errno));
 	if (uuid) {
-		st_write(XBT_NULL, name, "/vm/%s/name", uuid);
 		st_write(XBT_NULL, id, "/parapet/names/%s", name);
 		if (old && strcmp(old, name))
 			st_rm("/parapet/names/%s", old);
@@ -304,49 +280,33 @@ int dom_destroy(uint32_t domid, bool wait)
 	return 0;
 }
 
-/* The name that a dead creator had taken. */
-static void unclaim(const char *pid)
-{
-	unsigned int n;
-	char **names = st_list(&n, "/parapet/names");
-
-	for (unsigned int i = 0; i < n; i++) {
-		char *id = st_read("/parapet/names/%s", names[i]);
-
-		if (id && *id == *DOM_CLAIM && !strcmp(id + 1, pid))
-			st_rm("/parapet/names/%s", names[i]);
-		free(id);
-	}
-	free(names);
-}
-
 void dom_reap(void)
 {
 	unsigned int n, dn;
-	char **uuids = st_list(&n, "/parapet/building");
+	char **names = st_list(&n, "/parapet/building");
 	dom_info *all = n ? dom_list(&dn) : NULL;
 
 	for (unsigned int i = 0; all && i < n; i++) {
-		char *pid = st_read("/parapet/building/%s", uuids[i]), text[37];
+		char *maker = st_read("/parapet/building/%s", names[i]), text[37], uuid[37];
+		int pid;
 
-		if (!pid || !kill(atoi(pid), 0) || errno != ESRCH) {
-			free(pid);
+		if (!maker || sscanf(maker, "%d %36s", &pid, uuid) != 2 || !kill(pid, 0) || errno != ESRCH) {
+			free(maker);
 			continue;
 		}
 		for (unsigned int k = 0; k < dn; k++) {
 			uuid_text(text, all[k].handle);
-			if (strcmp(text, uuids[i]) || !all[k].domain)
+			if (strcmp(text, uuid) || !all[k].domain)
 				continue;
 			warn("domain %u was left half built by a creator that was killed: removed",
 			     all[k].domain);
 			dom_destroy(all[k].domain, false);
 			err_clear();
 		}
-		unclaim(pid);
-		st_rm("/vm/%s", uuids[i]);
-		st_rm("/parapet/building/%s", uuids[i]);
-		free(pid);
+		st_rm("/vm/%s", uuid);
+		st_rm("/parapet/building/%s", names[i]);
+		free(maker);
 	}
 	free(all);
-	free(uuids);
+	free(names);
 }

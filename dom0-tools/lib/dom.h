@@ -14,8 +14,6 @@
 
 typedef struct xen_domctl_getdomaininfo dom_info;
 
-#define DOM_CLAIM "p"			/* /parapet/names/NAME: and the process that is at it */
-
 /* hv_open() and st_open() have been called. All call err(). */
 int host_open(void);
 
