@@ -40,7 +40,7 @@
  * first argument. The caller goes on behind the call in ring 1, with these selectors.
  */
 #define __HYPERVISOR_ring1		63
-#define PARAPET_RING1_ENTER		0
+#define PARAPET_RING1_ENTER		0x676e6972	/* no small number: wild calls do not meet it */
 #define PARAPET_RING1_CS		0xe061
 #define PARAPET_RING1_SS		0xe069
 

@@ -38,6 +38,8 @@ const struct option hv_options[] = {
 	  "tag TLB entries, so that system calls keep them" },
 	{ "reboot", OPT_CUSTOM, NULL, reboot_parse, "acpi|pci|kbd|triple|no", "acpi, then the others",
 	  "how the machine is reset" },
+	{ "ring1", OPT_CUSTOM, NULL, ring1_parse, "off|on|force", "on, unless the CPU is unsafe",
+	  "let kernels that ask for it run in ring 1; force: on unsafe CPUs too" },
 	{ "sync_console", OPT_BOOL, &sync_console, NULL, "yes|no", "yes",
 	  "write messages out at once; they always are, the option is there for Xen's sake" },
 	{ "trace", OPT_BOOL, &trace_enabled, NULL, "yes|no", "no",
