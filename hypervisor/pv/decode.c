@@ -156,7 +156,7 @@ static int code_mode(const struct vcpu *v, u16 cs)
 {
 	u64 d;
 
-	if (likely(cs == GUEST_CS64))
+	if (likely(cs == GUEST_CS64 || cs == RING1_CS))
 		return 0;
 	if (cs == GUEST_CS32)
 		return 1;

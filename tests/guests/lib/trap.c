@@ -160,6 +160,8 @@ void user_regs(struct regs *regs, u64 rip, u64 arg)
 u64 user_run_regs(struct regs *regs)
 {
 	user_init();
+	if (ring1_mode)
+		ring1_user_regs(regs);
 	return user_enter(&this_vcpu()->user_rsp, regs);
 }
 
