@@ -92,7 +92,6 @@ int restricted_setup(unsigned int cpu, u64 idts, u64 idts_end)
 		c->l4 = alloc_hv_pages(0);
 		if (!c->l4)
 			return -ENOMEM;
-		c->l4[L4_INDEX(M2P_VIRT_START)] = hv_root[L4_INDEX(M2P_VIRT_START)];
 		c->l4[L4_INDEX(IMAGE_VIRT_START)] = make_pte(virt_to_mfn(l3), TABLE_PTE);
 	}
 	return 0;
@@ -154,6 +153,7 @@ static void copy_root(struct copy *c, mfn_t root, bool ring1, u64 gen)
 	memcpy(c->l4, from, HV_L4_FIRST * 8);
 	for (i = HV_L4_LAST + 1; i < PTES_PER_PAGE; i++)
 		c->l4[i] = from[i] & ~clear;
+	c->l4[L4_INDEX(M2P_VIRT_START)] = hv_root[L4_INDEX(M2P_VIRT_START)] & ~clear;
 	c->of = root;
 	c->gen = gen;
 }
