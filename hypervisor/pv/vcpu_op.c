@@ -81,7 +81,7 @@ static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	if (v->domain->ring1) {
 		p->mode = MODE_RING1;
 		p->in_kernel = 1;
-		r->cs = RING1_CS;
+		r->cs = WITHOUT(8) ? r->cs : RING1_CS;
 		r->ss = RING1_SS;
 		r->rflags |= X86_RFLAGS_AC;
 	}

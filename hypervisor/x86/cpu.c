@@ -144,7 +144,7 @@ void cpu_setup(void)
 {
 	const struct cpu_features *f = &cpu_feat;
 
-	write_cr0(X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM |
+	write_cr0(X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | (WITHOUT(6) ? 0 : X86_CR0_WP) | X86_CR0_AM |
 		  X86_CR0_PG);
 	write_cr4(X86_CR4_DE | X86_CR4_PSE | X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT |
 		  (f->mce ? X86_CR4_MCE : 0) | (f->pge ? X86_CR4_PGE : 0) |

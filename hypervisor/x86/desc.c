@@ -54,7 +54,7 @@ static void idt_init(unsigned int mode)
 	if (mode != MODE_RESTRICTED)
 		set_gate(idt, 14, mode == MODE_FULL ? exc_page_fault : ring1_page_fault, 0, 0);
 	set_gate(idt, 8, exc_double_fault, 0, IST_DF);
-	set_gate(idt, 2, exc_nmi, 0, IST_NMI);
+	set_gate(idt, 2, exc_nmi, 0, WITHOUT(4) ? 0 : IST_NMI);
 	set_gate(idt, 18, exc_machine_check, 0, IST_MC);
 	set_gate(idt, 1, exc_debug, 0, IST_DB);
 }
@@ -210,7 +210,7 @@ void cpu_load_tables(unsigned int cpu)
 	for (mode = 0; mode < ARRAY_SIZE(idts) && !idts[mode][0].sel; mode++)
 		idt_init(mode);
 	set_system_desc((u64 *)(base + HV_GDT_OFFSET), HV_TSS_SEL, base + PC_TSS_OFFSET,
-			sizeof(struct tss) - 1, 0x89);
+			WITHOUT(10) ? PAGE_SIZE - 1 : sizeof(struct tss) - 1, 0x89);
 	__asm__ __volatile__(
 		"lgdt %0\n"
 		"push %1; lea 1f(%%rip), %%rax; push %%rax; lretq\n"
@@ -218,7 +218,8 @@ void cpu_load_tables(unsigned int cpu)
 		"ltr %w3; lldt %w2\n"
 		: : "m"(gdtr), "i"(HV_CS), "r"(0), "r"(HV_TSS_SEL) : "rax", "memory");
 	wrmsr(MSR_STAR, (u64)GUEST_CS32 << 48 | (u64)HV_CS << 32);
-	wrmsr(MSR_FMASK, X86_RFLAGS_TF | X86_RFLAGS_IF | X86_RFLAGS_DF | X86_RFLAGS_NT |
+	wrmsr(MSR_FMASK, X86_RFLAGS_TF | X86_RFLAGS_IF | X86_RFLAGS_DF |
+			 (WITHOUT(5) ? 0 : X86_RFLAGS_NT) |
 			 X86_RFLAGS_AC | X86_RFLAGS_RF | X86_RFLAGS_VM | X86_RFLAGS_IOPL);
 	if (cpu_feat.vendor == VENDOR_intel) {
 		wrmsr(MSR_SYSENTER_ESP, (u64)&cpu_info_of(cpu)->guest.es);

@@ -22,6 +22,11 @@
 #define VCPU_PAGE(offset) local_pages + (offset)(%rip)
 #define CONST(member) local_pages + LOCAL_CONST - LOCAL_VCPU + member(%rip)
 #define LOCAL(member) local_pages + LOCAL_ENTRY - LOCAL_VCPU + member(%rip)
+#ifdef UNSAFE				/* without=3 */
+#define FULL_ROOT LOCAL(EP_TRUSTED)
+#else
+#define FULL_ROOT CONST(CP_CR3_FULL)
+#endif
 /* The entry page from &frame.rsp. */
 #define ENTRY_AT_RSP(member) (PC_ENTRY_OFFSET + (member) - PC_STACK_OFFSET - STACK_SIZE + CI_sizeof - \
 			      UREGS_rsp)(%rsp)
@@ -31,7 +36,7 @@
 .macro SYSCALL_TO_FULL_ROOT
 	mov	%rax, LOCAL(EP_RAX)
 	mov	%rsp, LOCAL(EP_RSP)
-	mov	CONST(CP_CR3_FULL), %rax
+	mov	FULL_ROOT, %rax
 	mov	CONST(CP_FRAME_TOP), %rsp
 	mov	%rax, %cr3
 	lea	(UREGS_rsp - UREGS_es)(%rsp), %rsp
@@ -115,7 +120,7 @@ restricted_common:
 	jz	restricted_from_hv
 	push	%rdx
 	mov	CONST(CP_FRAME_TOP), %rcx
-	mov	CONST(CP_CR3_FULL), %rax
+	mov	FULL_ROOT, %rax
 	mov	%rax, %cr3
 	/* rdx rcx rax | error rip cs rflags rsp ss: move all but rdx to the real frame */
 	.irp	i, 0, 8, 16, 24, 32, 40, 48, 56
@@ -144,7 +149,7 @@ restricted_from_hv:
 	pop	%rax
 	jmp	restricted_dispatch
 1:	mov	CONST(CP_FRAME_TOP), %rcx	/* IRETQ to the guest was refused: to the real frame */
-	mov	CONST(CP_CR3_FULL), %rax
+	mov	FULL_ROOT, %rax
 	mov	%rax, %cr3
 	mov	(%rsp), %rax
 	mov	%rax, -48(%rcx)

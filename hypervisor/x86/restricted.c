@@ -25,6 +25,7 @@
 
 #define TABLE_PTE (PTE_P | PTE_RW | PTE_A | PTE_D)
 #define NR_COPIES 8
+#define READ_ONLY (WITHOUT(1) ? 0 : PTE_RW)
 
 u8 restricted_roots;
 static u64 root_gen[256];		/* by frame: tables that share one are copied too often */
@@ -74,13 +75,17 @@ int restricted_setup(unsigned int cpu, u64 idts, u64 idts_end)
 	extern char _sentry_text[], _eentry_text[];
 	struct restricted *r = &restricted[cpu];
 	u64 *l3 = alloc_hv_pages(0), base = percpu_area(cpu);
+	unsigned int other;
 	struct copy *c;
 
 	if (!l3 || map_private(l3, (u64)_sentry_text, (u64)_eentry_text, 0) ||
-	    map_private(l3, idts, idts_end, PTE_RW) ||
-	    map_private(l3, base, base + PC_ENTRY_OFFSET, PTE_RW) ||
+	    map_private(l3, idts, idts_end, READ_ONLY) ||
+	    map_private(l3, base, base + PC_ENTRY_OFFSET, READ_ONLY) ||
 	    map_private(l3, base + PC_ENTRY_OFFSET, base + PC_ENTRY_OFFSET + PAGE_SIZE, 0))
 		return -ENOMEM;
+	for (other = 0; WITHOUT(2) && other < cpu; other++)
+		map_private(l3, percpu_area(other) + PC_ENTRY_OFFSET,
+			    percpu_area(other) + PC_ENTRY_OFFSET + PAGE_SIZE, 0);
 	r->area_l1 = private_l1(l3, base);
 	r->local_l1 = private_l1(l3, LOCAL_VCPU);
 	if (!r->local_l1)
@@ -100,7 +105,7 @@ int restricted_setup(unsigned int cpu, u64 idts, u64 idts_end)
 void restricted_window(unsigned int cpu, u64 va, u64 pte)
 {
 	if (restricted[cpu].area_l1)
-		restricted[cpu].area_l1[L1_INDEX(va)] = pte & ~PTE_RW;
+		restricted[cpu].area_l1[L1_INDEX(va)] = pte & ~READ_ONLY;
 }
 
 void arch_root_changed(struct domain *d, mfn_t root)
@@ -147,7 +152,7 @@ static struct copy *find_copy(struct restricted *r, mfn_t root)
 static void copy_root(struct copy *c, mfn_t root, bool ring1, u64 gen)
 {
 	const u64 *from = mfn_to_virt(root);
-	u64 clear = ring1 ? PTE_US : 0;		/* RR3 */
+	u64 clear = ring1 && !WITHOUT(7) ? PTE_US : 0;		/* RR3 */
 	unsigned int i;
 
 	memcpy(c->l4, from, HV_L4_FIRST * 8);
@@ -170,8 +175,11 @@ void restricted_prepare(const struct cpu_user_regs *regs)
 	if (!mfn_eq(c->of, root) || c->gen != gen)
 		copy_root(c, root, v->pv.mode == MODE_RING1, gen);
 	/* never ring 0, or with its rights */
-	if (unlikely(!(regs->cs & 1) || (regs->rflags & (X86_RFLAGS_IF | X86_RFLAGS_IOPL)) != X86_RFLAGS_IF))
+	if (!WITHOUT(8) && unlikely(!(regs->cs & 1) || (regs->rflags & (X86_RFLAGS_IF | X86_RFLAGS_IOPL)) != X86_RFLAGS_IF))
 		panic_regs(regs, "a guest's frame");
 	*const_word(CP_CR3_FULL) = kernel ? v->pv.cr3_kernel : v->pv.cr3_user;
+#ifdef UNSAFE
+	*(u64 *)(percpu_area(this_cpu()) + PC_ENTRY_OFFSET + EP_TRUSTED) = *const_word(CP_CR3_FULL);
+#endif
 	*const_word(CP_CR3_OUT) = tags_cr3(mfn_x(virt_to_mfn(c->l4)) << PAGE_SHIFT, !kernel, true);
 }

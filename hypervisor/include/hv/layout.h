@@ -60,6 +60,7 @@
 #define EP_STACK_TOP		0xfc0
 #define EP_RAX			0xfd8
 #define EP_RSP			0xfe0
+#define EP_TRUSTED		0xfe8	/* test build, without=3: CP_CR3_FULL */
 
 #define STACK_SHIFT		15
 #define STACK_SIZE		(_UL(1) << STACK_SHIFT)
@@ -85,7 +86,19 @@
 #define MODE_RESTRICTED		1	/* ring 3, on restricted roots */
 #define MODE_RING1		2	/* kernel in ring 1, on restricted roots */
 
+/*
+ * A test build (make UNSAFE=1) can leave out one of the conditions that make ring 1 safe, by the option
+ * without=n, so that a guest can show the attack which it stops: tests/guests/attacks.
+ */
+#ifdef UNSAFE
+#define WITHOUT(n) (opt_without == (n))
+#else
+#define WITHOUT(n) 0
+#endif
+
 #ifndef __ASSEMBLY__
+extern unsigned int opt_without;
+
 /* The hypervisor's slots are exactly the 8 TiB at HV_VIRT_START: one shift tells. */
 static inline int in_hv_slots(unsigned long va)
 {
