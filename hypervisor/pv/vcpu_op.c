@@ -82,7 +82,7 @@ static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 		p->mode = MODE_RING1;
 		p->in_kernel = 1;
 		r->cs = WITHOUT(8) ? r->cs : RING1_CS;
-		r->ss = RING1_SS;
+		r->ss = WITHOUT(8) ? 0 : RING1_SS;
 		r->rflags |= X86_RFLAGS_AC;
 	}
 	memcpy(p->traps, c->trap_ctxt, sizeof(c->trap_ctxt));

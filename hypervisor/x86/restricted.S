@@ -161,9 +161,27 @@ restricted_from_hv:
 /* Leave: rsp == &frame. The hardware frame goes to the entry page, then the root changes. */
 #define EP_FROM_BLOCK_END(f) (PC_ENTRY_OFFSET + (f) - (PC_STACK_OFFSET + STACK_SIZE))
 #define EP_REL(f) (EP_FROM_BLOCK_END(f) + CI_sizeof - UREGS_error_code)(%rsp)
+#define CP_REL(f) (PC_TSS_OFFSET + (f) - PC_STACK_OFFSET - STACK_SIZE + CI_sizeof)(%rsp)
 ENTRY(restricted_exit):
-	mov	%rsp, %rdi
+	/* rbx == current. Is all as restricted_prepare() has left it? */
+	cmpb	$MODE_RING1, VCPU_mode(%rbx)
+	jne	1f
+	mov	VCPU_root_kernel(%rbx), %rax
+	cmp	CP_REL(CP_ROOT), %rax
+	jne	1f
+	mov	CP_REL(CP_GEN_AT), %rcx
+	mov	CP_REL(CP_GEN), %rax
+	cmp	(%rcx), %rax
+	jne	1f
+	mov	UREGS_rflags(%rsp), %eax	/* and the frame no ring 0's */
+	and	$(X86_RFLAGS_IF | X86_RFLAGS_IOPL), %eax
+	cmp	$X86_RFLAGS_IF, %eax
+	jne	1f
+	testb	$1, UREGS_cs(%rsp)
+	jnz	2f
+1:	mov	%rsp, %rdi
 	call	restricted_prepare
+2:
 	POP_GPRS
 	mov	%rax, EP_REL(EP_RAX)
 	.irp	i, 0, 8, 16, 24, 32

@@ -177,6 +177,9 @@ void restricted_prepare(const struct cpu_user_regs *regs)
 	/* never ring 0, or with its rights */
 	if (!WITHOUT(8) && unlikely(!(regs->cs & 1) || (regs->rflags & (X86_RFLAGS_IF | X86_RFLAGS_IOPL)) != X86_RFLAGS_IF))
 		panic_regs(regs, "a guest's frame");
+	*const_word(CP_ROOT) = mfn_x(root);
+	*const_word(CP_GEN) = gen;
+	*const_word(CP_GEN_AT) = (u64)gen_of(root);
 	*const_word(CP_CR3_FULL) = kernel ? v->pv.cr3_kernel : v->pv.cr3_user;
 #ifdef UNSAFE
 	*(u64 *)(percpu_area(this_cpu()) + PC_ENTRY_OFFSET + EP_TRUSTED) = *const_word(CP_CR3_FULL);

@@ -38,7 +38,8 @@ asm("r1_gate: mov %cs, %eax; mov %rax, r1_pwned_cs; mov %cr3, %rax; mov %rax, r1
     "1:	push %rbp; popf; syscall; push $2; popf; cld; dec %rbx; jnz 1b; mov $0x600d, %eax; int $0x80\n"
     "user_loop: mov %rdi, %rbx; mov %rsp, %rbp; mov $0xdead0000, %esp\n"
     "1:	syscall; dec %rbx; jnz 1b; mov %rbp, %rsp; mov $0x600d, %eax; int $0x80\n"
-    "user_upper: mov $17, %eax; mov $7, %edi; xor %esi, %esi; syscall; mov %cs, %ecx; int $0x80\n"
+    "user_upper: mov $17, %eax; mov $7, %edi; xor %esi, %esi; syscall\n"
+    "	mov %cs, %ecx; test $2, %ecx; jz r1_pwned; int $0x80\n"
     "user_smsw: smsw (%rdi); mov $0xbad, %eax; int $0x80\n"
     "user_in: mov $0x61, %edx; in %dx, %al; mov $0xbad, %eax; int $0x80\n");
 
@@ -199,6 +200,9 @@ static void attack_upper(void)
 {
 	u64 va = 0xffff800000000000ul | 300ul << 39 | ((u64)user_upper & 0x7ffffffffful);
 	static struct regs r;
+
+	r1_old_rsp = (u64)vcpu_stacks[3] + STACK_SIZE - 64;
+	*(struct vcpu **)vcpu_stacks[3] = this_vcpu();
 
 	REQUIRE(!write_entry(va_to_maddr(&root()[300]), root()[511] | PTE_US), "a second mapping of the image");
 	CHECK_EQ(*(volatile u8 *)va, user_upper[0]);

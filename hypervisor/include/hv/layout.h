@@ -52,6 +52,9 @@
 #define CP_CR3_FULL		0x100	/* root with the whole hypervisor */
 #define CP_CR3_OUT		0x108	/* restricted root to leave on */
 #define CP_FRAME_TOP		0x110	/* &cpu_info.guest.es */
+#define CP_ROOT			0x180	/* the root (mfn) that CR3_OUT has a copy of, ... */
+#define CP_GEN			0x188	/* ... as of this generation, ... */
+#define CP_GEN_AT		0x190	/* ... which counts on here */
 #define CP_SYSCALL_FRAME	0x120	/* ring 1: rip cs rflags rsp ss for IRETQ to its handlers */
 #define CP_FAULT_FRAME		0x150
 
