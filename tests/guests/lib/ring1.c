@@ -32,8 +32,11 @@ void ring1_enter(void)
 	for (unsigned int i = 0; i < MAX_VCPUS; i++) {
 		struct vcpu_register_vcpu_info r = { .mfn = va_to_mfn(&ring1_pages[i]) };
 
-		if (!hc_vcpu_op(VCPUOP_register_vcpu_info, i, &r))
-			vcpus[i].info = &ring1_pages[i].info;
+		if (hc_vcpu_op(VCPUOP_register_vcpu_info, i, &r))
+			continue;
+		vcpus[i].info = &ring1_pages[i].info;
+		vcpus[i].info->evtchn_upcall_pending = 0;	/* set by the move; there is nothing */
+		vcpus[i].info->evtchn_pending_sel = 0;
 	}
 	long rc = hypercall5(__HYPERVISOR_ring1, PARAPET_RING1_ENTER, 0, 0, 0, 0);
 	asm volatile("mov %%cs, %0" : "=r"(cs));
