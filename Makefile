@@ -5,7 +5,7 @@
 #   V=1        show the commands            DEBUG=1     assertions on (built apart, in build/debug)
 #   UNSAFE=1    a test build, without=n leaves out a condition of ring 1 (built apart, in build/unsafe)
 #   HV=FILE    run and test another multiboot hypervisor instead of ours (HV=xen: Debian's Xen 4.17)
-#   KERNEL=K   dom0 kernel of `make run`, `make iso` and `make debug`: 6.1, 6.12 or own
+#   KERNEL=K   dom0 kernel of `make run`, `make iso` and `make debug`: 6.1, 6.12 or own; GUEST=K: the guests'
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -112,6 +112,8 @@ $(O)/.flags: FORCE
 # ---- dom0's tools ------------------------------------------------------------------------------
 
 include dom0-tools/tools.mk
+include backends/backends.mk
+include frontends/frontends.mk
 
 # ---- set-up -------------------------------------------------------------------------------------
 
@@ -125,13 +127,15 @@ kernels: ## fetch Debian's kernels and build our own, into the cache outside the
 
 HV ?=
 KERNEL ?= 6.1
+GUEST ?= own
 VIA ?= grub-bios
 RUN_HV = $(or $(HV),$(O)/parapet.elf)
 # Ours is built first; another hypervisor is taken as it is.
 RUN_DEP = $(if $(HV),,hypervisor)
 
-run: deps-quiet $(RUN_DEP) ## dom0 in QEMU through GRUB: a shell at a terminal, else the scripted tour
-	$(Q)$(TOOLS)/qemu-run --hypervisor $(RUN_HV) --via $(VIA) --kernel $(KERNEL) --shell-or-tour $(RUN)
+run: deps-quiet $(RUN_DEP) tools ## dom0 and two guests in QEMU through GRUB: a shell at a terminal, else the scripted tour
+	$(Q)$(TOOLS)/qemu-run --hypervisor $(RUN_HV) --via $(VIA) --kernel $(KERNEL) --guests $(GUEST) \
+		--shell-or-tour $(RUN)
 
 iso: deps-quiet $(RUN_DEP) ## build/parapet.iso: GRUB 2 for BIOS and UEFI, hypervisor, dom0 kernel, initrd
 	$(Q)$(TOOLS)/mkiso --hypervisor $(RUN_HV) --kernel $(KERNEL) --output $(O)/parapet.iso $(ISO)
@@ -141,8 +145,8 @@ debug: $(RUN_DEP) ## QEMU stopped at its first instruction, gdb attached, both s
 
 # ---- tests --------------------------------------------------------------------------------------
 
-check: deps-quiet $(RUN_DEP) ## all quick tests: lint, abi, host, fuzz, guests, tools, a pairwise selection of Linux boots
-	$(Q)HV=$(RUN_HV) $(TOOLS)/check lint abi host fuzz guests tools linux
+check: deps-quiet $(RUN_DEP) tools ## all quick tests: lint, abi, host, fuzz, guests, tools, drivers, a pairwise selection of Linux boots
+	$(Q)HV=$(RUN_HV) $(TOOLS)/check lint abi host fuzz guests tools drivers linux
 
 test: check
 
@@ -152,14 +156,17 @@ test-host: ## unit tests of core/, pv/, control/ on this machine (ASan, UBSan)
 test-guests: $(RUN_DEP) ## bare-metal PV guests, one claim each; T=NAME for one
 	$(Q)HV=$(RUN_HV) $(TOOLS)/check guests $(if $(T),--only $(T))
 
-test-linux: $(RUN_DEP) ## Linux dom0 boots, pairwise over kernel, boot path, machine, vcpus, memory; T=NAME
+test-linux: $(RUN_DEP) tools ## Linux dom0 boots, pairwise over kernel, boot path, machine, vcpus, memory; T=NAME
 	$(Q)HV=$(RUN_HV) $(TOOLS)/check linux $(if $(T),--only $(T))
 
 test-tools: $(RUN_DEP) tools ## dom0's tools: unit tests, then a dom0 that administers a guest; T=NAME for one
 	$(Q)HV=$(RUN_HV) $(TOOLS)/check tools $(if $(T),--only $(T))
 
-test-all: deps-quiet $(RUN_DEP) ## everything: the full matrix of boots, root disks, soak
-	$(Q)HV=$(RUN_HV) $(TOOLS)/check --full lint abi host fuzz guests tools linux
+test-drivers: $(RUN_DEP) tools ## the frontends as modules in guests, their data and packets checked; T=NAME for one
+	$(Q)HV=$(RUN_HV) $(TOOLS)/check drivers $(if $(T),--only $(T))
+
+test-all: deps-quiet $(RUN_DEP) tools ## everything: the full matrix of boots, root disks, soak
+	$(Q)HV=$(RUN_HV) $(TOOLS)/check --full lint abi host fuzz guests tools drivers linux
 
 lint: ## file heads, include map, size and style rules, shell and python syntax
 	$(Q)$(TOOLS)/check lint
@@ -193,9 +200,10 @@ deps-quiet:
 help: ## this list
 	@sed -n 's/^#   /  /p' Makefile
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile dom0-tools/tools.mk | sort | while IFS="$$(printf '\t')" read -r t d; do \
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile */*.mk | sort | \
+	while IFS="$$(printf '\t')" read -r t d; do \
 		printf '  make %-12s %s\n' "$$t" "$$d"; done
 
 FORCE:
 .PHONY: FORCE hypervisor deps deps-quiet kernels run iso debug check test test-host test-guests \
-	test-linux test-tools test-all lint docs-check book caveats size bench fuzz clean help
+	test-linux test-tools test-drivers test-all lint docs-check book caveats size bench fuzz clean help

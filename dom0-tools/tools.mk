@@ -14,7 +14,7 @@ CFLAGS_TOOLS := -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARNINGS) -fno-strict-aliasing
 LIBS_TOOLS := -lxenstore -lxenforeignmemory -lxenevtchn -lxengnttab -lxencall -lxentoolcore -lxentoollog \
 	-lzstd -llzma -llz4 -lz
 
-tools: $(O)/bin/parapet $(if $(TOOLS_DAEMON),$(O)/bin/parapetd) $(O)/share/parapet.1 $(O)/share/parapet.bash ## the tools of dom0
+tools: $(O)/bin/parapet $(if $(TOOLS_DAEMON),$(O)/bin/parapetd) $(O)/share/parapet.1 $(O)/share/parapet.bash backends ## the tools of dom0
 
 $(O)/bin/parapet: $(call tools_obj,$(TOOLS_LIB) $(TOOLS_CLI))
 	$(call say,LINK,$@)
@@ -41,5 +41,19 @@ $(TO)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_TOOLS) -MMD -MP -c -o $@ $<
 
+PREFIX ?= /usr/local
+DESTDIR ?=
+share = $(DESTDIR)$(PREFIX)/share
+install: hypervisor tools ## hypervisor, tools, GRUB's menu script, units of systemd: DESTDIR=, PREFIX=/usr/local
+	$(Q)install -D -m644 $(O)/parapet.elf $(DESTDIR)/boot/parapet.elf
+	$(Q)install -D -m644 $(O)/parapet-syms $(DESTDIR)$(PREFIX)/lib/debug/boot/parapet-syms
+	$(Q)install -D -m755 -t $(DESTDIR)$(PREFIX)/sbin $(O)/bin/parapet $(O)/bin/parapetd
+	$(Q)install -D -m755 -t $(DESTDIR)/etc/grub.d dom0-tools/grub.d/20_linux_parapet
+	$(Q)install -d $(DESTDIR)/etc/systemd/system $(DESTDIR)/etc/parapet/auto
+	$(Q)for u in parapet-xenstored parapetd; do sed 's|/usr/sbin/parapetd|$(PREFIX)/sbin/parapetd|' \
+		dom0-tools/systemd/$$u.service > $(DESTDIR)/etc/systemd/system/$$u.service || exit 1; done
+	$(Q)install -D -m644 $(O)/share/parapet.1 $(share)/man/man1/parapet.1
+	$(Q)install -D -m644 $(O)/share/parapet.bash $(share)/bash-completion/completions/parapet
+
 -include $(wildcard $(TO)/dom0-tools/*/*.d)
-.PHONY: tools
+.PHONY: tools install

@@ -77,9 +77,18 @@ int cmd_top(int argc, char **argv);
 int cmd_uptime(int argc, char **argv);
 int cmd_sysrq(int argc, char **argv);
 int cmd_debug_keys(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 int cmd_dump_core(int argc, char **argv);
 int cmd_wait(int argc, char **argv);
 int cmd_block_list(int argc, char **argv);
+int cmd_block_attach(int argc, char **argv);
+int cmd_block_detach(int argc, char **argv);
+int cmd_block_resize(int argc, char **argv);
+int cmd_block_limit(int argc, char **argv);
+int cmd_image(int argc, char **argv);
+int cmd_network_attach(int argc, char **argv);
+int cmd_network_detach(int argc, char **argv);
+int cmd_network_limit(int argc, char **argv);
 int cmd_network_list(int argc, char **argv);
 
 /* list.c */

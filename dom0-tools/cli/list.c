@@ -78,10 +78,10 @@ static void print_long(struct json *j, const dom_info *i, const char *uuid)
 
 	if (want_json) {
 		json_number(j, "max_memory_kib", i->max_pages * 4);
-		json_number(j, "max_vcpus", (uint64_t)i->max_vcpu_id + 1);
+		json_number(j, "max_vcpus", dom_max_vcpus(i));
 		json_number(j, "configured_memory_mib", config_number(config, "memory"));
 	} else {
-		printf("  uuid=%s  maxmem=%lu  maxvcpus=%u", uuid, i->max_pages / 256, i->max_vcpu_id + 1);
+		printf("  uuid=%s  maxmem=%lu  maxvcpus=%u", uuid, i->max_pages / 256, dom_max_vcpus(i));
 	}
 	actions(j, config);
 	if (!want_json)

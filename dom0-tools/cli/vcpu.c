@@ -103,7 +103,7 @@ int cmd_vcpu_list(int argc, char **argv)
 	for (unsigned int i = 0; i < n; i++) {
 		char *name = dom_name(list[i].domain);
 
-		for (uint32_t v = 0; v <= list[i].max_vcpu_id && v < 8192; v++)
+		for (uint32_t v = 0; v < dom_max_vcpus(&list[i]); v++)
 			print_vcpu(&j, &list[i], name, v, cpus, maps);
 		free(name);
 	}
@@ -135,9 +135,9 @@ int cmd_vcpu_set(int argc, char **argv)
 
 	if (host_open() || dom_find(argv[0], &i))
 		return -1;
-	if (parse_number(argv[1], "vCPUs", 1, i.max_vcpu_id + 1UL, &n))
+	if (parse_number(argv[1], "vCPUs", 1, dom_max_vcpus(&i), &n))
 		return -1;
-	for (uint32_t v = 0; v <= i.max_vcpu_id; v++)
+	for (uint32_t v = 0; v < dom_max_vcpus(&i); v++)
 		if (!st_write(XBT_NULL, v < n ? "online" : "offline", "/local/domain/%u/cpu/%u/availability",
 			      i.domain, v))
 			return err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
@@ -165,22 +165,22 @@ static int pin(uint32_t domid, uint32_t vcpu, char **args, int argc, struct cpum
 
 int cmd_vcpu_pin(int argc, char **argv)
 {
-	unsigned long first = 0, last;
+	unsigned long first = 0, end;
 	struct cpumap *maps;
 	dom_info i;
 
 	if (host_open() || dom_find(argv[0], &i))
 		return -1;
-	last = i.max_vcpu_id;
+	end = dom_max_vcpus(&i);
 	if (strcmp(argv[1], "all")) {
-		if (parse_number(argv[1], "vCPU", 0, i.max_vcpu_id, &first))
+		if (parse_number(argv[1], "vCPU", 0, end ? end - 1 : 0, &first))
 			return -1;
-		last = first;
+		end = first + 1;
 	}
 	maps = hv_buf(2 * sizeof(*maps));
 	if (!maps)
 		return err(ST_NO_MEMORY, "no memory for hypercalls");
-	for (; first <= last; first++)
+	for (; first < end; first++)
 		if (pin(i.domain, (uint32_t)first, argv + 2, argc - 2, maps))
 			return -1;
 	hv_buf_free(maps);

@@ -33,6 +33,17 @@ void console_keep(const struct dom_set *present);	/* removes all others */
 unsigned int consoles_poll(struct pollfd *p, unsigned int max);
 void consoles_run(const struct pollfd *p, unsigned int n);
 
+/* backends.c */
+void backends_scan(const struct dom_set *alive);	/* starts those that are missing */
+unsigned int backends_poll(struct pollfd *p, unsigned int max);
+int64_t backends_next(void);			/* ms of the monotonic clock: when backends_run() is due */
+void backends_run(void);			/* what died is started again */
+
+/* taps.c */
+void taps_prepare(uint32_t domid);		/* before a backend of the domain's networks is started */
+void taps_inherit(uint32_t domid);		/* in its process */
+void taps_forget(uint32_t domid);
+
 /* policy.c */
 /* A domain has shut down: does what its configuration says. */
 void policy(const dom_info *info);

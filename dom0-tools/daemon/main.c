@@ -31,6 +31,7 @@
 #define SETTLE_MS 20
 #define WATCH_NEW 1			/* bits of st_watch_events(), in the order of serve() */
 #define WATCH_ENDED 2
+#define WATCH_DEVICES 4
 
 static bool background;
 
@@ -74,6 +75,8 @@ static void scan(int what)
 			dom_put(&alive, list[i].domain);
 	}
 	console_keep(&alive);
+	if (what != SCAN_ENDED)
+		backends_scan(&alive);
 	for (unsigned int i = 0; i < n; i++) {
 		if (!list[i].domain || list[i].flags & XEN_DOMINF_dying)
 			continue;
@@ -110,12 +113,16 @@ static void loop(void)
 	for (;;) {
 		int64_t now = now_ms(), next = full < fresh ? full : fresh;
 		unsigned int nw = st_watch_fds(p);
-		unsigned int n = nw + consoles_poll(p + nw, MAX_FDS - nw);
+		unsigned int nb = backends_poll(p + nw, MAX_FDS - nw);
+		unsigned int n = nw + nb + consoles_poll(p + nw + nb, MAX_FDS - nw - nb);
+		int64_t due = backends_next();
 		int events;
 
+		next = due < next ? due : next;
 		if (poll(p, n, next > now ? (int)(next - now) : 0) < 0 && errno != EINTR)
 			exit(ST_FAILED);
-		consoles_run(p + nw, n - nw);
+		backends_run();
+		consoles_run(p + nw + nb, n - nw - nb);
 		events = st_watch_events();
 		now = now_ms();
 		if (events < 0) {
@@ -126,6 +133,8 @@ static void loop(void)
 			fresh = now + SETTLE_MS;
 		if (events & WATCH_ENDED)
 			scan(SCAN_ENDED);
+		if (events & WATCH_DEVICES)
+			scan(SCAN_NEW);
 		if (now >= full) {
 			scan(SCAN_ALL);
 			full = now + RESCAN_MS;
@@ -174,6 +183,18 @@ static void to_background(void)
 	close(fd);
 }
 
+/* A store that was started by nobody who knows it has no entry of dom0. */
+static void name_dom0(void)
+{
+	char *name = st_read("/local/domain/0/name");
+
+	if (!name) {
+		st_write(XBT_NULL, "Domain-0", "/local/domain/0/name");
+		st_write(XBT_NULL, "0", "/local/domain/0/domid");
+	}
+	free(name);
+}
+
 static int serve(void)
 {
 	struct rlimit many = { MAX_FDS * 4, MAX_FDS * 4 };
@@ -189,7 +210,9 @@ static int serve(void)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	setrlimit(RLIMIT_NOFILE, &many);
-	if (!st_watch("@introduceDomain") || !st_watch("@releaseDomain"))
+	name_dom0();
+	if (!st_watch("@introduceDomain") || !st_watch("@releaseDomain") ||
+	    !st_watch("/parapet/devices"))
 		return err(ST_NO_HOST, "the store refused a watch");
 	say("running");
 	scan(SCAN_ALL);

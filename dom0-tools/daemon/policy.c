@@ -87,8 +87,7 @@ static void restart(const dom_info *i, struct domain_config *d, const char *conf
 		say("%s: the store refused to note its restart", name);
 	} else if (rename) {
 		snprintf(other, sizeof(other), "%.120s-%u", name, i->domain);
-		st_rm("%s/parapet", config);	/* kept as it is: its end was dealt with */
-		dom_rename(i->domain, other);
+		dom_set_aside(i->domain, other);
 		spawn("--restart", name);
 	} else {
 		console_remove(i->domain);

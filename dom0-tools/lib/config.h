@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "disk.h"
+#include "vif.h"
 
 #define MAX_ENTRIES 128
 #define MAX_ITEMS 64
@@ -59,7 +61,11 @@ struct domain_config {
 	unsigned int weight, cap;	/* weight 0: not given */
 	bool have_cap;
 	unsigned int tsc_mode;
+	unsigned int nr_disks;
+	struct disk_config disks[MAX_DISKS];
 	enum action on_poweroff, on_reboot, on_crash;
+	struct vif_config vifs[MAX_VIFS];
+	unsigned int nr_vifs;
 };
 
 /* Warns of keys that are not known. */
@@ -73,6 +79,7 @@ bool cpumap_parse(struct cpumap *m, const char *text, unsigned int max);
 /* The reverse, "all" when all of nr CPUs are in it. */
 const char *cpumap_text(const struct cpumap *m, unsigned int nr, char *buf, size_t size);
 bool uuid_parse(uint8_t uuid[16], const char *text);
+void uuid_random(uint8_t uuid[16]);
 void uuid_text(char buf[37], const uint8_t uuid[16]);
 
 #endif

@@ -171,7 +171,7 @@ static size_t note(FILE *f, uint32_t type, const void *desc, uint32_t size)
 
 static size_t notes(const struct core *c, FILE *f)
 {
-	uint64_t header[4] = { MAGIC_PV, c->info.max_vcpu_id + 1UL, c->nr_pages, PAGE }, format = 1;
+	uint64_t header[4] = { MAGIC_PV, dom_max_vcpus(&c->info), c->nr_pages, PAGE }, format = 1;
 	static struct version_note v;
 	int version = hv_version(XENVER_version, NULL, 0);
 
@@ -228,7 +228,7 @@ static int registers(struct core *c)
 	struct vcpu_guest_context *ctxt = hv_buf(sizeof(*ctxt));
 	int rc = 0;
 
-	for (unsigned int v = 0; ctxt && v <= c->info.max_vcpu_id; v++) {
+	for (unsigned int v = 0; ctxt && v < dom_max_vcpus(&c->info); v++) {
 		struct xen_domctl op = { 0 };
 
 		memset(ctxt, 0, sizeof(*ctxt));
@@ -265,7 +265,7 @@ static void pages(struct core *c)
 static int write_file(struct core *c)
 {
 	c->size[SEC_NOTE] = notes(c, NULL);
-	c->size[SEC_REGS] = (c->info.max_vcpu_id + 1UL) * sizeof(struct vcpu_guest_context);
+	c->size[SEC_REGS] = dom_max_vcpus(&c->info) * sizeof(struct vcpu_guest_context);
 	c->size[SEC_SHARED] = PAGE;
 	c->size[SEC_P2M] = c->nr_pages * sizeof(struct pair);
 	c->size[SEC_PAGES] = c->nr_pages * PAGE;

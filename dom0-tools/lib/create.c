@@ -19,7 +19,6 @@
 #include <stdarg.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 #include <pv-abi/event_channel.h>
@@ -229,6 +228,7 @@ static void guest_entries(uint32_t id)
 
 	/* What a domain of the same id left behind, if its end was not seen. */
 	st_queue_rm("/local/domain/%u", id);
+	st_queue_rm("/local/domain/0/backend/" BLOCK_KIND "/%u", id);
 	st_queue_write("", "/local/domain/%u", id);
 	st_queue_access(id, id, "/local/domain/%u", id);
 	for (unsigned int i = 0; i < sizeof(own) / sizeof(own[0]); i++)
@@ -285,11 +285,19 @@ static int store_entries(struct creation *c)
 		return -1;
 	guest_entries(c->b.domid);
 	domain_entries(c);
+	for (unsigned int i = 0; i < c->cfg->nr_disks; i++)
+		disk_entries(c->b.domid, &c->cfg->disks[i]);
 	st_queue_write(c->uuid, "/parapet/domain/%s", id);
 	st_queue_write(id, "/parapet/names/%s", c->cfg->name);
 	if (!st_flush())
 		return err(ST_FAILED, "the store refused an entry of the new domain: %s", strerror(errno));
+	for (unsigned int i = 0; i < c->cfg->nr_vifs; i++)
+		vif_entries(c->b.domid, &c->cfg->vifs[i]);
+	if (!st_flush())
+		return err(ST_FAILED, "the store refused an entry of a device: %s", strerror(errno));
 	step("store entries");
+	if ((c->cfg->nr_disks || c->cfg->nr_vifs) && !devices_nudge())
+		return err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
 	if (!xs_introduce_domain(st_handle(), c->b.domid, c->b.store_mfn, c->b.store_port))
 		return err(ST_FAILED, "the store refused the new domain: %s", strerror(errno));
 	return 0;
@@ -308,12 +316,8 @@ static int open_files(struct creation *c)
 		if (!c->b.ramdisk)
 			return -1;
 	}
-	if (!d->have_uuid) {
-		if (getrandom(d->uuid, sizeof(d->uuid), 0) != sizeof(d->uuid))
-			return err(ST_FAILED, "no random numbers for a UUID");
-		d->uuid[6] = (d->uuid[6] & 0x0f) | 0x40;
-		d->uuid[8] = (d->uuid[8] & 0x3f) | 0x80;
-	}
+	if (!d->have_uuid)
+		uuid_random(d->uuid);
 	uuid_text(c->uuid, d->uuid);
 	return 0;
 }
@@ -335,6 +339,14 @@ static int uuid_is_free(const struct creation *c)
 		}
 	free(all);
 	return err_text() ? -1 : 0;
+}
+
+static int check_devices(struct creation *c)
+{
+	for (unsigned int i = 0; i < c->cfg->nr_vifs; i++)
+		if (vif_check(&c->cfg->vifs[i], c->cfg->uuid, (unsigned int)c->cfg->vifs[i].devid))
+			return -1;
+	return 0;
 }
 
 static void undo(struct creation *c)
@@ -360,7 +372,7 @@ int dom_create(struct domain_config *cfg, bool paused, uint32_t *domid)
 	if (open_files(&c) || host_open())
 		goto out;
 	dom_reap();
-	if (uuid_is_free(&c) || claim(&c))
+	if (check_devices(&c) || uuid_is_free(&c) || claim(&c))
 		goto out;
 	step("configuration, files, name");
 	rc = new_domain(&c) || memory_map(&c) || affinity(&c) || scheduling(&c) ||

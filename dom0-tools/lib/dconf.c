@@ -6,7 +6,7 @@
  * Enter:  domain_config() from cli/create.c and the daemon; cpumap and uuid texts from everywhere.
  * State:  none.
  * Holds:  each refusal names file, line and key.
- * Caveat: devices (disk, vif, pci ...) and bootloader are parsed and refused; of bare xl.cfg
+ * Caveat: devices (pci ...) and bootloader are parsed and refused; of bare xl.cfg
  *         strings only ASCII is meant to work in names.
  * Tests:  tests/tools-tests/test_config.c
  */
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include "config.h"
 #include "err.h"
 
@@ -45,6 +46,15 @@ bool uuid_parse(uint8_t uuid[16], const char *text)
 		n++;
 	}
 	return n == 32;
+}
+
+void uuid_random(uint8_t u[16])
+{
+	/* does not fail for so few bytes once the machine is up */
+	while (getrandom(u, 16, 0) != 16)
+		;
+	u[6] = (u[6] & 0x0f) | 0x40;
+	u[8] = (u[8] & 0x3f) | 0x80;
 }
 
 void uuid_text(char buf[37], const uint8_t u[16])
@@ -222,10 +232,11 @@ static int get_name(const struct config *c, struct domain_config *d)
 		return -1;
 	if (!d->name)
 		return err(ST_CONFIG, "no name is given: the key 'name' is missing");
-	for (i = 0; d->name[i] && (isalnum((unsigned char)d->name[i]) || strchr("_-.+:", d->name[i])); i++)
+	/* it is a part of paths in the store, which knows no dots */
+	for (i = 0; d->name[i] && (isalnum((unsigned char)d->name[i]) || strchr("_-", d->name[i])); i++)
 		;
 	if (!i || d->name[i] || i > 128)
-		return refuse(e, "letters, digits and any of _-.+: are wanted, at most 128");
+		return refuse(e, "letters, digits and any of _- are wanted, at most 128");
 	if (isdigit((unsigned char)d->name[0]) && strspn(d->name, "0123456789") == i)
 		return refuse(e, "a name of digits only would be taken for a domain's id");
 	return 0;
@@ -274,10 +285,10 @@ static int check_keys(const struct config *c)
 	static const char *const known[] = {
 		"name", "kernel", "ramdisk", "cmdline", "extra", "root", "memory", "maxmem", "vcpus",
 		"maxvcpus", "cpus", "cpu_weight", "cap", "uuid", "on_poweroff", "on_reboot", "on_crash",
-		"type", "builder", "tsc_mode",
+		"type", "builder", "tsc_mode", "disk", "vif",
 	};
 	static const char *const refused[] = {
-		"disk", "vif", "pci", "vfb", "vkb", "vtpm", "p9", "pvcalls", "usbctrl", "usbdev",
+		"pci", "vfb", "vkb", "vtpm", "p9", "pvcalls", "usbctrl", "usbdev",
 		"channel", "vscsi", "vdispl", "vsnd", "bootloader", "iomem", "ioports", "irqs", "driver_domain",
 		"device_model_override", "vdevices",
 	};
@@ -316,6 +327,59 @@ static int get_tsc(const struct config *c, struct domain_config *d)
 	return e ? refuse(e, "one of default, always_emulate, native is wanted") : 0;
 }
 
+static int get_vifs(const struct config *c, struct domain_config *d)
+{
+	const struct entry *e = find(c, "vif");
+	unsigned int n = !e ? 0 : e->value ? e->value[0] != 0 : e->nr_items;
+
+	if (n > MAX_VIFS)
+		return refuse(e, "more than 16 devices");
+	for (unsigned int i = 0; i < n; i++) {
+		const char *wrong = vif_parse(&d->vifs[i], e->value ? e->value : e->items[i]);
+
+		if (wrong)
+			return refuse(e, wrong);
+		if (d->vifs[i].devid >= MAX_VIFS)
+			return refuse(e, "devid: at most 15 is wanted");
+		if (d->vifs[i].devid < 0)
+			d->vifs[i].devid = (int)i;
+		for (unsigned int k = 0; k < i; k++) {
+			if (d->vifs[k].devid == d->vifs[i].devid)
+				return refuse(e, "two devices of the same devid");
+			if (d->vifs[i].have_mac && d->vifs[k].have_mac && !memcmp(d->vifs[i].mac, d->vifs[k].mac, 6))
+				return refuse(e, "two devices of the same MAC");
+		}
+	}
+	d->nr_vifs = n;
+	return 0;
+}
+
+static int get_disks(const struct config *c, struct domain_config *d)
+{
+	const struct entry *e = find(c, "disk");
+	char why[400];
+
+	if (!e)
+		return 0;
+	if (e->value)
+		return e->value[0] ? refuse(e, "a list is wanted: [ 'TARGET,FORMAT,VDEV,ACCESS' ]") : 0;
+	if (e->nr_items > MAX_DISKS)
+		return refuse(e, "more disks than 16");
+	for (unsigned int i = 0; i < e->nr_items; i++) {
+		struct disk_config *k = &d->disks[i];
+
+		if (!disk_parse(k, e->items[i], why, sizeof(why)))
+			return refuse(e, why);
+		d->nr_disks++;
+		if (!disk_check(k, why, sizeof(why)))
+			return refuse(e, why);
+		for (unsigned int j = 0; j < i; j++)
+			if (d->disks[j].id == k->id)
+				return refuse(e, "two disks have the same vdev");
+	}
+	return 0;
+}
+
 static int get_numbers(const struct config *c, struct domain_config *d)
 {
 	unsigned long memory = DEFAULT_MEMORY_MIB, maxmem = 0, vcpus = 1, max = 0, weight = 0, cap = 0;
@@ -346,11 +410,11 @@ int domain_config(struct domain_config *d, const struct config *c)
 
 	memset(d, 0, sizeof(*d));
 	d->on_reboot = ACT_RESTART;
-	if (check_keys(c) || get_kind(c) || get_name(c, d) || get_numbers(c, d) || get_cpus(c, d) ||
+	if (check_keys(c) || get_kind(c) || get_name(c, d) || get_numbers(c, d) || get_cpus(c, d) || get_vifs(c, d) ||
 	    get_tsc(c, d) || get_path(c, "kernel", &d->kernel) || get_path(c, "ramdisk", &d->ramdisk) ||
 	    get_cmdline(c, d) || get_action(c, "on_poweroff", &d->on_poweroff) ||
 	    get_action(c, "on_reboot", &d->on_reboot) || get_action(c, "on_crash", &d->on_crash) ||
-	    get_text(c, "uuid", &uuid))
+	    get_text(c, "uuid", &uuid) || get_disks(c, d))
 		goto fail;
 	if (!d->kernel) {
 		err(ST_CONFIG, "no kernel is given: the key 'kernel' is missing");
@@ -375,6 +439,8 @@ void domain_config_free(struct domain_config *d)
 	free(d->kernel);
 	free(d->ramdisk);
 	free(d->cmdline);
+	for (unsigned int i = 0; i < d->nr_disks; i++)
+		disk_free(&d->disks[i]);
 	memset(d, 0, sizeof(*d));
 }
 
@@ -405,6 +471,19 @@ char *domain_config_text(const struct domain_config *d)
 		fprintf(f, "%s\"%s\"%s", i ? "," : d->nr_affinity > 1 ? "cpus=[" : "cpus=",
 			cpumap_text(&d->affinity[i], CPU_WORDS * 64, map, sizeof(map)),
 			i + 1 < d->nr_affinity ? "" : d->nr_affinity > 1 ? "]\n" : "\n");
+	for (unsigned int i = 0; i < d->nr_vifs; i++) {
+		char vif[512];
+
+		vif_text(&d->vifs[i], vif, sizeof(vif));
+		fprintf(f, "%s\"%s\"%s", i ? "," : "vif=[", vif, i + 1 < d->nr_vifs ? "" : "]\n");
+	}
+	for (unsigned int i = 0; i < d->nr_disks; i++) {
+		char *disk = disk_text(&d->disks[i]);
+		char q = disk && strchr(disk, '"') ? '\'' : '"';
+
+		fprintf(f, "%s%c%s%c%s", i ? "," : "disk=[", q, disk ? disk : "", q, i + 1 < d->nr_disks ? "" : "]\n");
+		free(disk);
+	}
 	fprintf(f, "on_poweroff=\"%s\"\non_reboot=\"%s\"\non_crash=\"%s\"\n",
 		action_names[d->on_poweroff], action_names[d->on_reboot], action_names[d->on_crash]);
 	if (fclose(f)) {

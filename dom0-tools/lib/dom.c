@@ -201,6 +201,31 @@ int dom_rename(uint32_t domid, const char *name)
 	return 0;
 }
 
+int dom_set_aside(uint32_t domid, const char *name)
+{
+	struct xen_domctl op = { 0 };
+	char *old = st_read("/parapet/domain/%u", domid), vm[48] = "/vm/", *uuid = vm + strlen(vm);
+	char *since = st_read("/vm/%s/start_time", old ? old : "");
+	int rc;
+
+	uuid_random(op.u.setdomainhandle.handle);
+	uuid_text(uuid, op.u.setdomainhandle.handle);
+	if (hv_domctl(domid, XEN_DOMCTL_setdomainhandle, &op)) {
+		rc = err(ST_FAILED, "a new UUID for domain %u was refused: %s", domid, strerror(errno));
+	} else {
+		if (old)
+			st_queue_rm("/vm/%s", old);
+		st_queue_write(uuid, "/vm/%s/uuid", uuid);
+		st_queue_write(since ? since : "0", "/vm/%s/start_time", uuid);
+		st_queue_write(uuid, "/parapet/domain/%u", domid);
+		st_queue_write(vm, "/local/domain/%u/vm", domid);
+		rc = st_flush() ? dom_rename(domid, name) : -1;
+	}
+	free(since);
+	free(old);
+	return rc;
+}
+
 /* --- ending --- */
 
 int dom_simple(uint32_t domid, uint32_t cmd, const char *what)
@@ -244,10 +269,14 @@ void dom_forget(uint32_t domid)
 		if (!vm && !in_use(own))
 			st_queue_rm("/vm/%s", own);
 	}
+	st_queue_rm("/local/domain/0/backend/" VIF_KIND "/%u", domid);
+	st_queue_rm("/local/domain/0/backend/vif/%u", domid);
 	st_queue_rm("/local/domain/%u", domid);
+	st_queue_rm("/local/domain/0/backend/" BLOCK_KIND "/%u", domid);
 	if (vm && !strncmp(vm, "/vm/", 4))
 		st_queue_rm("%s", vm);
 	st_flush();
+	vif_forget(domid, -1);
 	free(id);
 	free(own);
 	free(vm);

@@ -41,11 +41,19 @@ static inline void dom_put(struct dom_set *s, uint32_t domid)
 char *dom_name(uint32_t domid);
 /* "r-----" as xl shows it: running, blocked, paused, shutdown, crashed, dying. */
 void dom_state(const dom_info *info, char text[7]);
+/* 0 for one that is half made. */
+static inline uint32_t dom_max_vcpus(const dom_info *info)
+{
+	return info->max_vcpu_id == XEN_INVALID_MAX_VCPU_ID ? 0 : info->max_vcpu_id + 1;
+}
 /* -1 while it runs, else SHUTDOWN_* */
 int dom_shutdown_reason(const dom_info *info);
 /* ST_OK when no live domain has that name; err() otherwise. */
 int dom_name_free(const char *name);
 int dom_rename(uint32_t domid, const char *name);
+/* Another name and another UUID for a domain that has ended: a successor is to have those that it had. Its
+ * configuration is no longer in the store, so that nobody deals with its end again. */
+int dom_set_aside(uint32_t domid, const char *name);
 
 int dom_simple(uint32_t domid, uint32_t cmd, const char *what);	/* a domctl without arguments */
 /* Its memory, its store entries. wait: until the last reference to it is gone. */

@@ -185,20 +185,15 @@ static void one_word(const char *word)
 	complain(NULL, word);
 }
 
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n';
-}
-
 void options_parse(const char *s)
 {
 	char word[WORD_MAX];
 	size_t n;
 
 	while (*s) {
-		while (is_space(*s))
+		while (*s && strchr(" \t\n", *s))
 			s++;
-		for (n = 0; *s && !is_space(*s); s++)
+		for (n = 0; *s && !strchr(" \t\n", *s); s++)
 			if (n < sizeof(word) - 1)
 				word[n++] = *s;
 		word[n] = '\0';
@@ -213,9 +208,7 @@ void options_parse(const char *s)
 
 void options_report(void)
 {
-	const struct complaint *c;
-
-	for (c = complaints; c < complaints + nr_complaints; c++) {
+	for (const struct complaint *c = complaints; c < complaints + nr_complaints; c++) {
 		if (c->opt)
 			printk("Option '%s' not understood: expected %s=%s; default: %s\n", c->word,
 			       c->opt->name, c->opt->expect, c->opt->dflt);

@@ -247,7 +247,7 @@ static long on_domain(struct domain *d, struct xen_domctl *op)
 		return 0;
 	case XEN_DOMCTL_settscinfo:
 		/* emulated TSCs (mode 1) are not for us; 0 and 2 are the same where the TSC is stable */
-		return op->u.tsc_info.tsc_mode == 1 ? -EOPNOTSUPP : 0;
+		return op->u.tsc_info.tsc_mode & ~2U ? -EOPNOTSUPP : 0;
 	case XEN_DOMCTL_iomem_permission:
 		return iomem_permission(d, &op->u.iomem_permission);
 	case XEN_DOMCTL_ioport_permission:

@@ -46,7 +46,6 @@ static long read_console(struct xen_sysctl_readconsole *r)
 static void physinfo(struct xen_sysctl_physinfo *p)
 {
 	struct cpuid_leaf l1, e1, l7, e7;
-	struct domain *d;
 
 	*p = (struct xen_sysctl_physinfo){
 		.threads_per_core = 1, .nr_cpus = nr_cpus_online(),
@@ -54,10 +53,8 @@ static void physinfo(struct xen_sysctl_physinfo *p)
 		.nr_nodes = 1, .cpu_khz = arch_tsc_khz(),
 		.capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1,
 		.total_pages = total_pages, .free_pages = free_page_count(),
-		.max_mfn = max_page - 1,
+		.max_mfn = max_page - 1, .outstanding_pages = claimed_pages,
 	};
-	for (d = domain_next(NULL); d; d = domain_next(d))
-		p->outstanding_pages += d->outstanding_pages;
 	arch_cpuid(1, 0, &l1);
 	arch_cpuid(7, 0, &l7);
 	arch_cpuid(0x80000001, 0, &e1);
@@ -220,6 +217,8 @@ static long run(struct xen_sysctl *op)
 		return cpu_featureset(&op->u.cpu_featureset);
 	case XEN_SYSCTL_get_cpu_policy:
 		return system_cpu_policy(&op->u.cpu_policy);
+	case PARAPET_SYSCTL_trace:
+		return trace_control((void *)&op->u);
 	}
 	return refuse(-ENOSYS, "sysctl %u", op->cmd);
 }

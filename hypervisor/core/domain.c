@@ -368,7 +368,7 @@ void domain_crash(struct domain *d, const char *fmt, ...)
 	domain_shutdown(d, SHUTDOWN_crash);
 }
 
-enum kill_stage { KILL_stop, KILL_grants, KILL_unpin, KILL_tables, KILL_pages, KILL_end, KILL_done };
+enum kill_stage { KILL_stop, KILL_grants, KILL_pages, KILL_tables, KILL_rest, KILL_end, KILL_done };
 #define KILL_STEP 64
 
 static void kill_stop(struct domain *d)
@@ -379,6 +379,7 @@ static void kill_stop(struct domain *d)
 	spin_lock(&d->page_list_lock);	/* no page is assigned from here on */
 	d->state = DOM_dying;
 	spin_unlock(&d->page_list_lock);
+	set_claim(d, 0);
 	spin_unlock(&d->lock);
 	stop_all(d, VPF_shutdown | VPF_down, sched_sleep_sync);
 	for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdog); i++)
@@ -418,18 +419,21 @@ static struct page_info *next_page(struct domain *d)
 	return pg;
 }
 
-/* One bounded step of a pass over all pages; true when the pass is complete. */
-static bool pages_step(struct domain *d, bool release)
+/*
+ * One bounded step of a pass over all pages; true when it is complete. The first pass takes the pins
+ * and gives up what is no table; the second one finds the tables, which nothing refers to any more.
+ */
+static bool pages_step(struct domain *d)
 {
 	for (unsigned int n = 0; n < KILL_STEP && d->kill_left; n++) {
 		struct page_info *pg = next_page(d);
 
 		if (!pg)
 			continue;
-		if (release)
-			release_allocated(d, pg);
-		else
+		if (pg->word & PG_pinned)
 			unpin_page(d, pg);
+		if (!(pg->word & PG_validated))
+			release_allocated(d, pg);
 		put_page(pg);
 	}
 	return !d->kill_left;
@@ -446,12 +450,12 @@ static bool kill_step(struct domain *d)
 		return true;
 	case KILL_grants:
 		return grant_release_all(d, KILL_STEP);
-	case KILL_unpin:
 	case KILL_pages:
-		return pages_step(d, d->kill_stage == KILL_pages);
-	case KILL_tables:
+	case KILL_rest:
+		return pages_step(d);
+	case KILL_tables:		/* each may free 512 pages */
 		mmu_lock(d);
-		done = demote_cached(d, KILL_STEP / 4);
+		done = demote_cached(d, KILL_STEP / 16);
 		mmu_unlock(d);
 		d->kill_left = d->page_list.count;
 		return done;

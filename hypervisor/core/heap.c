@@ -132,9 +132,3 @@ void hv_free(void *p)
 		free_hv_pages(p, pg->order);
 	}
 }
-
-void heap_init(void)
-{
-	memset(partial, 0, sizeof(partial));
-	spin_lock_init(&heap_lock, RANK_HEAP);
-}

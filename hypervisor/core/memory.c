@@ -2,14 +2,14 @@
 /*
  * Job:    memory_op: a domain's frames, given, taken and exchanged; the memory maps.
  * Enter:  the hypercall table.
- * State:  frames and the M2P through frame.c; machine_e820[]; d->e820; d->outstanding_pages.
- * Locks:  d->lock for the last two; frame.c and page_alloc.c have theirs.
+ * State:  frames and the M2P through frame.c; machine_e820[]; d->e820; d->outstanding_pages and
+ *         their sum, claimed_pages.
+ * Locks:  d->lock for both of d's; frame.c and page_alloc.c have theirs.
  * Holds:  ME1  lists are worked off in bounded pieces; progress is in the upper bits of the command
  *              (start extent << 6) and a guest that forges it only skips its own work.
  *         ME2  a frame that a domain gets holds zeroes.
  *         ME3  exchange gives a chunk's new frames only once all its old ones are taken.
- * Caveat: claims are counted and checked against each other, but allocations of other domains do
- *         not respect them.
+ *         ME4  no extent of others is taken from what is claimed; the hypervisor's own pages are.
  * Tests:  tests/host/test_memory.c, tests/guests/abuse_memex.c, tests/guests/memory.c
  */
 #include <memory.h>
@@ -34,13 +34,22 @@ static unsigned int max_order(void)
 	return current_vcpu()->domain->is_hardware ? MAX_HW_EXTENT_ORDER : MAX_EXTENT_ORDER;
 }
 
+u64 claimed_pages;
+
+/* d->lock is held. */
+void set_claim(struct domain *d, u32 pages)
+{
+	atomic_add(&claimed_pages, (u64)pages - d->outstanding_pages);
+	d->outstanding_pages = pages;
+}
+
 /* Part of d's claim becomes real. */
 static void use_claim(struct domain *d, u64 pages)
 {
 	if (likely(!d->outstanding_pages))
 		return;
 	spin_lock(&d->lock);
-	d->outstanding_pages -= (u32)min(pages, (u64)d->outstanding_pages);
+	set_claim(d, d->outstanding_pages - (u32)min(pages, (u64)d->outstanding_pages));
 	spin_unlock(&d->lock);
 }
 
@@ -98,6 +107,8 @@ static bool increase_one(struct domain *d, const struct xen_memory_reservation *
 		return false;
 	if (d->nr_pages + BIT(r->extent_order) > d->max_pages)
 		return refuse(false, "d%u has its %u pages", d->id, d->max_pages);
+	if (free_page_count() + d->outstanding_pages < claimed_pages + BIT(r->extent_order))
+		return refuse(false, "%lu free pages, %lu claimed", free_page_count(), claimed_pages);
 	pg = alloc_extent(r->extent_order, r->mem_flags);
 	if (!pg || give_extent(d, pg, r->extent_order, false))
 		return false;
@@ -291,22 +302,20 @@ union mem_arg {
 static long claim(struct domain *d, union mem_arg *a)
 {
 	const struct xen_memory_reservation *r = &a->reservation;
-	u64 want, claimed = 0;
 	long rc = 0;
+	u64 want;
 
 	if (r->extent_start || r->extent_order || r->mem_flags)
 		return -EINVAL;
-	for (struct domain *o = domain_next(NULL); o; o = domain_next(o))
-		claimed += o->state < DOM_dying ? o->outstanding_pages : 0;
 	spin_lock(&d->lock);
 	want = r->nr_extents ? r->nr_extents - d->nr_pages : 0;
 	if (r->nr_extents && (d->outstanding_pages || r->nr_extents > d->max_pages ||
-			      r->nr_extents <= d->nr_pages))
+			      r->nr_extents <= d->nr_pages || d->state == DOM_dying))
 		rc = -EINVAL;
-	else if (want && claimed + want > free_page_count())
+	else if (want && claimed_pages + want > free_page_count())
 		rc = -ENOMEM;
 	else
-		d->outstanding_pages = (u32)want;
+		set_claim(d, (u32)want);
 	spin_unlock(&d->lock);
 	return rc;
 }

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Job:    the buddy allocator of machine frames; low memory is kept for those who ask for it.
- * Enter:  alloc_pages(), free_pages(); page_alloc_add() at boot.
+ * Enter:  alloc_pages(), free_pages(); page_alloc_add() at boot; idle CPUs by page_alloc_scrub().
  * State:  zones[n] lists the free blocks among frames [2^(n-1), 2^n): since blocks are naturally
  *         aligned, none crosses a zone, and an address limit of 2^b bytes is exactly the zones up
  *         to b - 12.
- * Locks:  buddy_lock (RANK_BUDDY); flushing and zeroing are done without it.
- * Holds:  B1  every frame of a free block: word 0, no owner, PGF_free; its order is that of the
- *             block in the head, and NOT_HEAD in the others.
+ * Locks:  buddy_lock (RANK_BUDDY); flushes are waited for without it. Scrubbing holds it for a page.
+ * Holds:  B1  every frame of a free block: word 0, no owner, PGF_free and perhaps PGF_clean; its
+ *             order is that of the block in the head, and NOT_HEAD in the others.
  *         B2  no two free buddies of one order and zone: they would have been merged.
  *         B3  the head's stamp is the newest of its frames' (0: none was ever mapped by a guest).
+ *         B4  a frame with PGF_clean is zero, and no CPU can write to it by an old mapping; listed
+ *             frames without are below dirty_top and dirty_count in number.
  * Tests:  tests/host/test_page_alloc.c
  */
 #include <hv/debug.h>
@@ -23,7 +25,7 @@
 
 static struct frame_list zones[NR_ZONES][MAX_ORDER + 1];
 static spinlock_t buddy_lock = SPINLOCK_INIT(RANK_BUDDY);
-static u64 free_count, managed_count, hv_count;
+static u64 free_count, managed_count, hv_count, dirty_count, dirty_top;
 
 static void list_block(u64 mfn, unsigned int order)
 {
@@ -54,6 +56,8 @@ static void merge_and_list(u64 mfn, unsigned int order, u32 stamp)
 	struct page_info *b;
 
 	free_count += BIT(order);
+	dirty_count += BIT(order);
+	dirty_top = max(dirty_top, mfn + BIT(order));
 	for (; order < MAX_ORDER; order++) {
 		/* The buddy is in the same zone, or it is frame 0, which is never free. */
 		b = &frame_table[mfn ^ BIT(order)];
@@ -65,13 +69,6 @@ static void merge_and_list(u64 mfn, unsigned int order, u32 stamp)
 	}
 	frame_table[mfn].stamp = stamp;
 	list_block(mfn, order);
-}
-
-void page_alloc_init(void)
-{
-	memset(zones, 0, sizeof(zones));
-	free_count = managed_count = hv_count = 0;
-	spin_lock_init(&buddy_lock, RANK_BUDDY);
 }
 
 void page_alloc_add(mfn_t start, mfn_t end)
@@ -110,6 +107,10 @@ static struct page_info *take_block(unsigned int order, unsigned int top)
 		list_block(mfn + BIT(from), from);
 	}
 	free_count -= BIT(order);
+	for (u64 i = mfn; i < mfn + BIT(order); i++) {
+		dirty_count -= !(frame_table[i].flags & PGF_clean);
+		frame_table[i].flags &= ~PGF_free;	/* a buddy that is freed does not merge with it */
+	}
 	return &frame_table[mfn];
 }
 
@@ -133,18 +134,53 @@ struct page_info *alloc_pages(unsigned int order, unsigned int address_bits, uns
 	spin_unlock(&buddy_lock);
 	if (!pg)
 		return NULL;
-	/* The block is ours alone: until it loses PGF_free, NOT_HEAD keeps buddies from merging. */
 	stale = pg->stamp ? tlb_stale(cpu_online_map, pg->stamp) : 0;
 	if (stale)
 		flush_tlb_mask(stale, FLUSH_ALL);
 	for (u64 i = 0; i < BIT(order); i++) {
+		if ((flags & ALLOC_ZERO) && !(pg[i].flags & PGF_clean))
+			memset(mfn_to_virt(page_to_mfn(&pg[i])), 0, PAGE_SIZE);
 		pg[i].word = 1;
 		pg[i].stamp = 0;
 		WRITE_ONCE(pg[i].flags, 0);
 	}
-	if (flags & ALLOC_ZERO)
-		memset(mfn_to_virt(page_to_mfn(pg)), 0, PAGE_SIZE << order);
 	return pg;
+}
+
+bool frame_is_zero(const struct page_info *pg)
+{
+	const u64 *p = mfn_to_virt(page_to_mfn(pg)), *end = p + PAGE_SIZE / 8;
+
+	while (p < end && !(p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7]))
+		p += 8;
+	return p == end;
+}
+
+/* Memory that was never written is not written here either: our host may not have it at all. */
+bool page_alloc_scrub(void)
+{
+	cpumask_t stale = 0;
+	struct page_info *pg;
+
+	if (!READ_ONCE(dirty_count) || !spin_trylock(&buddy_lock))
+		return false;
+	for (unsigned int looks = 64; looks && dirty_top; looks--, dirty_top--) {
+		pg = &frame_table[dirty_top - 1];
+		if ((pg->flags & (PGF_free | PGF_clean)) != PGF_free)
+			continue;
+		stale = pg->stamp ? tlb_stale(cpu_online_map, pg->stamp) : 0;
+		if (stale)
+			break;
+		if (!frame_is_zero(pg))
+			memset(mfn_to_virt(page_to_mfn(pg)), 0, PAGE_SIZE);
+		pg->flags |= PGF_clean;
+		dirty_count--;
+		looks = 1;
+	}
+	spin_unlock(&buddy_lock);
+	if (stale)
+		flush_tlb_mask(stale, FLUSH_ALL);
+	return true;
 }
 
 void free_pages(struct page_info *pg, unsigned int order)

@@ -203,13 +203,3 @@ int timers_init_cpu(unsigned int cpu)
 	atomic_or(softirq_pending(cpu), BIT(SOFTIRQ_TIMER));
 	return 0;
 }
-
-u64 timer_next_deadline(unsigned int cpu)
-{
-	u64 first;
-
-	spin_lock(&queues[cpu].lock);
-	first = queues[cpu].first ? queues[cpu].first->deadline : 0;
-	spin_unlock(&queues[cpu].lock);
-	return first;
-}

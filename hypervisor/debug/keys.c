@@ -123,13 +123,6 @@ static void key_memory(void)
 		       d->max_pages * 4, d->outstanding_pages * 4);
 }
 
-static void key_trace(void)
-{
-	if (!trace_enabled)
-		printk("tracing is off (option trace)\n");
-	trace_dump(64);
-}
-
 static void key_reboot(void)
 {
 	arch_shutdown(true);
@@ -160,7 +153,7 @@ static const struct { char key; void (*fn)(void); const char *help; } keys[] = {
 	{ 'm', key_memory, "memory" },
 	{ 'q', key_domains, "domains and vcpus" },
 	{ 'r', sched_dump, "run queues" },
-	{ 't', key_trace, "last trace records" },
+	{ 't', trace_dump, "last trace records, with option trace" },
 };
 
 static void key_help(void)

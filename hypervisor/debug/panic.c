@@ -98,8 +98,7 @@ static void __noreturn vpanic(const struct cpu_user_regs *r, const char *fmt, va
 		show_registers(r);
 	show_current();
 	show_backtrace(r ? r->rip : 0, r ? r->rbp : (u64)__builtin_frame_address(0));
-	if (trace_enabled)
-		trace_dump(32);
+	trace_dump();
 	if (opt_noreboot) {
 		printk("HYPERVISOR PANIC: halted (noreboot)\n");
 		arch_halt_all();

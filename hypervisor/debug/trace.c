@@ -1,33 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Job:    the trace buffer: a ring of fixed records per CPU; dump them for a key or a crash.
- * Enter:  trace() anywhere, NMI excepted; trace_dump() from keys.c and panic.c.
+ * Job:    the trace buffer: a ring of fixed records per CPU; dump them for a key, a crash or dom0.
+ * Enter:  trace() anywhere, NMI excepted; trace_dump() from keys.c, panic.c; sysctl.
  * Locks:  none: each CPU writes its own ring with interrupts off; readers may see a torn record.
- * Holds:  TR1  a record is 32 bytes; its layout is what tests/tools/trace-decode knows.
- * Tests:  none of its own; tests/tools/trace-decode reads it
+ * Tests:  tests/tools-tests/dom0/cases
  */
 #include <hv/debug.h>
 #include <hv/domain.h>
 #include <hv/page_alloc.h>
 
-#define TRACE_RECORDS 2048
+#define TRACE_RECORDS PARAPET_TRACE_RECORDS
 
 bool trace_enabled;
 static struct trace_ring {		/* of each CPU, since it came up */
 	u64 next;			/* records ever written */
-	struct trace_record {
-		u64 tsc;
-		u16 event, cpu, domid, vcpu;
-		u64 a, b;
-	} rec[TRACE_RECORDS];
+	struct parapet_trace_record rec[TRACE_RECORDS];
 } *trace_rings[NR_CPUS];
-_Static_assert(sizeof(struct trace_record) == 32, "the decoder relies on it");
-
-static const struct { const char *name, *fmt; } events[] = {
-#define TRACE_EVENT(name, fmt) { #name, fmt },
-#include <hv/trace-events.def>
-#undef TRACE_EVENT
-};
 
 int trace_init_cpu(unsigned int cpu)
 {
@@ -44,39 +32,65 @@ void trace_record(enum trace_event e, u64 a, u64 b)
 
 	if (!r)
 		return;
-	r->rec[r->next++ % TRACE_RECORDS] = (struct trace_record){
+	r->rec[r->next++ % TRACE_RECORDS] = (struct parapet_trace_record){
 		.tsc = rdtsc_now(), .event = e, .cpu = cpu, .a = a, .b = b,
 		.domid = v ? v->domain->id : 0xffff, .vcpu = v ? v->id : 0,
 	};
 }
 
-static void dump_one(const struct trace_record *r)
+/* Nothing for a torn one. */
+static void dump_one(const struct parapet_trace_record *r)
 {
 	u64 ns = tsc_to_ns(r->tsc);
-	char text[96];
 
-	if (r->event >= NR_TRACE_EVENTS)	/* torn */
-		return;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	snprintf(text, sizeof(text), events[r->event].fmt, r->a, r->b);
-#pragma GCC diagnostic pop
-	printk("  %6lu.%09lu cpu%u d%uv%u %s: %s\n", ns / 1000000000, ns % 1000000000, r->cpu,
-	       r->domid, r->vcpu, events[r->event].name, text);
+#define PRINT(name, fmt) case TRC_##name: \
+	printk("  %6lu.%09lu cpu%u d%uv%u " #name ": " fmt "\n", ns / 1000000000, \
+	       ns % 1000000000, r->cpu, r->domid, r->vcpu, r->a, r->b); break;
+	switch (r->event) { PARAPET_TRACE_EVENTS(PRINT) }
 }
 
-void trace_dump(unsigned int nr)
+void trace_dump(void)
 {
 	u64 i, end;
 
-	nr = min(nr, (unsigned int)TRACE_RECORDS);
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
 		if (!trace_rings[cpu])
 			continue;
 		end = READ_ONCE(trace_rings[cpu]->next);
-		i = end > nr ? end - nr : 0;
+		i = end - min(end, 32UL);
 		printk("trace of CPU %u, records %lu to %lu:\n", cpu, i, end);
 		for (; i < end; i++)
 			dump_one(&trace_rings[cpu]->rec[i % TRACE_RECORDS]);
 	}
+}
+
+static long trace_read(struct parapet_sysctl_trace *t)
+{
+	const struct trace_ring *r = t->cpu < NR_CPUS ? READ_ONCE(trace_rings[t->cpu]) : NULL;
+	u64 n, end = r ? READ_ONCE(r->next) : 0, oldest = end - min(end, (u64)TRACE_RECORDS);
+
+	if (!r)
+		return -ENOENT;
+	t->index = max(t->index, oldest);
+	for (n = 0; n < t->count && t->index + n < end; n++)
+		if (copy_to_guest(_gva(t->buffer + n * sizeof(r->rec[0])),
+				  &r->rec[(t->index + n) % TRACE_RECORDS], sizeof(r->rec[0])))
+			return -EFAULT;
+	t->count = n;
+	t->written = READ_ONCE(r->next);
+	return 0;
+}
+
+long trace_control(struct parapet_sysctl_trace *t)
+{
+	long rc = 0;
+
+	if (t->op == PARAPET_TRACE_read)
+		return trace_read(t);
+	if (t->op > PARAPET_TRACE_on)
+		return -EINVAL;
+	trace_enabled = t->op;
+	for (cpumask_t m = cpu_online_map; m; m &= m - 1)
+		rc = trace_init_cpu(__builtin_ctzl(m)) ?: rc;
+	return rc;
 }

@@ -10,6 +10,7 @@
  * Tests:  tests/host/test_bounce.c, tests/guests/{traps,syscall,evtchn,abuse_iret}.c
  */
 #include <hv/evtchn.h>
+#include <hv/page_alloc.h>
 #include <hv/pv.h>
 #include <hv/regs.h>
 
@@ -215,7 +216,10 @@ void exit_to_guest_work(struct cpu_user_regs *regs)
 		do_softirq();			/* may switch vcpus: the frame is the new one's */
 		v = current_vcpu();
 		if (v->is_idle) {
-			arch_idle();
+			if (page_alloc_scrub())
+				irq_window();
+			else
+				arch_idle();
 			continue;
 		}
 		if (unlikely(v->pause_flags & ~VPF_blocked)) {

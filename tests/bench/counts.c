@@ -54,13 +54,13 @@ enum {
 	USER, KERNEL, HV, MOV_CR3, MOV_CR, MOV_DR, SYSCALL, SYSRET, IRET, INT, INVLPG, INVPCID, WRMSR,
 	RDMSR, HLT, IO, CPUID, RDTSC, SWAPGS, WRFSGS, RDFSGS, CLTS, LGDT_LIDT, LLDT, LTR, SEGLOAD,
 	XSAVE, STAC_CLAC, VMRUN, VMLOADSAVE, STGI_CLGI, LOCKED, XCHG, REP,
-	PUSHPOPF, NR
+	PUSHPOPF, HYPERCALL, NR
 };
 static const char *const names[NR] = {
 	"user", "kernel", "hv", "mov_cr3", "mov_cr", "mov_dr", "syscall", "sysret", "iret", "int",
 	"invlpg", "invpcid", "wrmsr", "rdmsr", "hlt", "io", "cpuid", "rdtsc", "swapgs", "wrfsgs",
 	"rdfsgs", "clts", "lgdt_lidt", "lldt", "ltr", "segload", "xsave", "stac_clac", "vmrun",
-	"vmloadsave", "stgi_clgi", "locked", "xchg", "rep", "pushpopf"
+	"vmloadsave", "stgi_clgi", "locked", "xchg", "rep", "pushpopf", "hypercall"
 };
 
 /* Where the hypervisors have their text: ours, and Xen's. */
@@ -239,6 +239,9 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 							       &seen_dom0);
 		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &count[k], 1);
 		k = classify(p, size);
+		if (k == SYSCALL && va >> 47)	/* by a kernel: counted as both */
+			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
+								   &count[HYPERCALL], 1);
 		if (k >= 0)
 			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
 								   &count[k], 1);

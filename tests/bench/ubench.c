@@ -134,6 +134,14 @@ static void t_gettimeofday(int n)
 		gettimeofday(&t, NULL);
 }
 
+static void t_clock_gettime(int n)
+{
+	struct timespec t;
+
+	while (n--)
+		clock_gettime(CLOCK_MONOTONIC, &t);
+}
+
 static void t_yield(int n)
 {
 	while (n--)
@@ -444,5 +452,6 @@ int main(int argc, char **argv)
 	bench("thread", 200, t_thread);
 	bench("nanosleep50us", 200, t_nanosleep);
 	bench("memcpy64k", 200, t_memcpy64k);
+	bench("clock_gettime", 20000, t_clock_gettime);
 	return 0;
 }

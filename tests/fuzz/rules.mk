@@ -49,7 +49,7 @@ $(O)/tests/%.o: tests/%.c tests/fuzz/rules.mk
 	@$(CC) $(CFLAGS_FUZZ) -MMD -MP -c -o $@ $<
 $(O)/hypervisor/%.o: hypervisor/%.c tests/fuzz/rules.mk
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS_HV) -MMD -MP -c -o $@ $<
+	@$(CC) $(CFLAGS_HV) -MMD -MP -c -o $@ $(or $(wildcard tests/host/more/$(notdir $*).c),$<)
 
 -include $(wildcard $(O)/hypervisor/*/*.d $(O)/tests/*/*.d)
 .PHONY: all

@@ -4,7 +4,9 @@
  *
  * Claim:  the hypervisor survives any sequence, goes on answering, and its books balance afterwards.
  * Broken: a crash, a hang, an audit that fails. Seed and count are printed; repeat with args
- *         "seed=N count=N" (and `trace=1`: every call is printed before it is made).
+ *         "seed=N count=N" (and `trace=1`: every call is printed before it is made). `foreign=N`, for
+ *         one that is not dom0: aims at domains N and 0, their grants, ports and frames, and makes
+ *         the toolstack's calls too.
  * Run:    smp=2 args="count=10000" timeout=600 hv="guest_loglvl=none"
  *
  * Frames are those of a playground of 48 pages, frames that are not ours, and nonsense; addresses are
@@ -22,7 +24,7 @@
 
 /* Each vCPU has its own sequence; the playground is for all. */
 static u64 states[MAX_VCPUS], calls_of[MAX_VCPUS], oks[MAX_VCPUS], faults_of[MAX_VCPUS];
-static u64 *scratch_of[MAX_VCPUS], count, trace, max_mfn;
+static u64 *scratch_of[MAX_VCPUS], count, trace, max_mfn, foreign;
 #define ME		(this_vcpu()->id)
 #define state		states[ME]
 #define calls		calls_of[ME]
@@ -138,6 +140,8 @@ static u64 domid(void)
 	static const u64 ids[] = { DOMID_SELF, DOMID_SELF, DOMID_SELF, DOMID_SELF, 0, 1, DOMID_IO, DOMID_XEN, DOMID_COW,
 		DOMID_INVALID, DOMID_IDLE };
 
+	if (foreign && one_in(2))
+		return one_in(4) ? 0 : foreign;
 	return one_in(16) ? number() : ids[rnd(ARRAY_SIZE(ids))];
 }
 
@@ -263,10 +267,31 @@ static void fill(unsigned int words)
 		scratch[i] = one_in(3) ? address() : one_in(2) ? number() : (u64)domid() | rnd(1 << 12) << 32;
 }
 
+/* Ports of others: bind to them, allocate, look, close, reset and notify in their name. */
+static void pick_foreign_evtchn(struct shot *s)
+{
+	u32 *w = (u32 *)scratch;
+
+	*s = (struct shot){ __HYPERVISOR_event_channel_op, { rnd(14), (u64)scratch } };
+	w[0] = w[1] = w[2] = (u32)rnd(64);
+	switch (s->a[0]) {
+	case EVTCHNOP_bind_interdomain: case EVTCHNOP_status: case EVTCHNOP_reset:
+		w[0] = (u32)domid() & 0xffff;
+		break;
+	case EVTCHNOP_alloc_unbound:
+		w[0] = ((u32)domid() & 0xffff) | (u32)domid() << 16;
+		break;
+	case EVTCHNOP_init_control: case EVTCHNOP_expand_array:
+		scratch[0] = playground();	/* the hypervisor will write there */
+	}
+}
+
 static void pick_evtchn(struct shot *s)
 {
 	u32 *w = (u32 *)scratch;
 
+	if (foreign && one_in(2))
+		return pick_foreign_evtchn(s);
 	fill(8);
 	if (!one_in(4)) {
 		w[0] = one_in(2) ? (u32)rnd(64) : DOMID_SELF | (u32)rnd(2) << 16;
@@ -384,8 +409,8 @@ static void pick_grant(struct shot *s)
 		if (flags & GNTMAP_contains_pte)
 			at = one_in(4) ? number() | 1ul << 45 : va_to_maddr(&l1[rnd(512)]);
 		if (!s->a[0])
-			m[i] = (struct gnttab_map_grant_ref){ at, flags, (u32)rnd(64), (domid_t)(one_in(8) ? domid() : 0),
-				0, 0, 0 };
+			m[i] = (struct gnttab_map_grant_ref){ at, flags, (u32)rnd(64),
+				(domid_t)(one_in(foreign ? 1 : 8) ? domid() : 0), 0, 0, 0 };
 		else
 			u[i] = (struct gnttab_unmap_grant_ref){ at, one_in(4) ? frame() << 12 : 0, (u32)rnd(40), 0 };
 	}
@@ -427,6 +452,15 @@ static void pick_control(struct shot *s)
 		s->nr = __HYPERVISOR_platform_op;
 	}
 	s->a[0] = (u64)scratch;
+	/* refused, whatever they are */
+	if (foreign && s->nr == __HYPERVISOR_domctl) {
+		dc->domain = (domid_t)domid();
+		dc->cmd = one_in(4) ? (u32)number() : 1 + (u32)rnd(90);
+		dc->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+	} else if (foreign && s->nr == __HYPERVISOR_sysctl) {
+		sc->cmd = one_in(4) ? (u32)number() : 1 + (u32)rnd(30);
+		sc->interface_version = XEN_SYSCTL_INTERFACE_VERSION;
+	}
 }
 
 static void pick_physdev(struct shot *s)
@@ -482,6 +516,18 @@ static void pick_other(struct shot *s)
 
 			for (unsigned int i = 0; i < 4; i++)
 				c[i].dest.u.gmfn = playground();
+			for (unsigned int i = 0; foreign && i < 4; i++) {
+				/* out of one of theirs, or into it */
+				bool out = one_in(2);
+
+				c[i].source.domid = out ? (domid_t)domid() : DOMID_SELF;
+				c[i].dest.domid = out ? DOMID_SELF : (domid_t)domid();
+				c[i].flags = out ? GNTCOPY_source_gref : GNTCOPY_dest_gref;
+				*(out ? &c[i].source.u.ref : &c[i].dest.u.ref) = (u32)rnd(16);
+				*(out ? &c[i].dest.u.gmfn : &c[i].source.u.gmfn) = playground();
+				c[i].source.offset = c[i].dest.offset = 0;
+				c[i].len = (u16)rnd(4097);
+			}
 			s->a[1] = (u64)scratch;
 			s->a[2] = rnd(5);
 		}
@@ -693,6 +739,7 @@ void test_main(void)
 	u64 seed = test_arg("seed", system_time() | 1), n = test_arg("vcpus", nr_vcpus());
 
 	count = test_arg("count", 50000);
+	foreign = test_arg("foreign", 0);
 	trace = test_arg("trace", 0);
 	printk("  seed=%lu count=%lu vcpus=%lu\n", seed, count, n);
 	max_mfn = (u64)hc_memory_op(XENMEM_maximum_ram_page, NULL);

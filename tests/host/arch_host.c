@@ -443,7 +443,6 @@ void arch_halt_all(void)
 /* --- messages and panics: instead of debug/ --- */
 
 int log_level = LOG_DEBUG, guest_log_level = LOG_DEBUG;
-bool trace_enabled;
 
 static void message(const char *kind, const char *fmt, va_list ap)
 {
@@ -480,10 +479,6 @@ void refuse_note(const char *file, int line, int err, const char *fmt, ...)
 	host_log.refused++;
 	message("refused", fmt, ap);
 	va_end(ap);
-}
-
-void trace_record(enum trace_event e, u64 a, u64 b)
-{
 }
 
 void console_write(const char *s, size_t len)

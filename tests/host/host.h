@@ -43,6 +43,10 @@ void host_add_all_memory(void);			/* give all frames but 0 to page_alloc_add() *
 /* The n-th allocation from now (pages or heap) fails, once; 0: none. Pending: it has not yet. */
 void heap_fail_after(unsigned int n);
 bool heap_fail_pending(void);
+/* tests/host/more: forget everything (the state before any call); a CPU's next timer, 0: none */
+void page_alloc_init(void);
+void heap_init(void);
+u64 timer_next_deadline(unsigned int cpu);
 static inline struct page_info *alloc_page(unsigned int flags)
 {
 	return alloc_pages(0, 0, flags);

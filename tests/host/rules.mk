@@ -3,9 +3,11 @@
 # Host tests: hypervisor files compiled for this machine with ASan and UBSan, one program per test.
 # Run by tests/host/run from the root of the tree:  make -f tests/host/rules.mk [TESTS=...]
 #
-# - core/ pv/ control/ lib/ debug/format.c debug/audit.c go into one archive; the seam hv/arch.h is
+# - core/ pv/ control/ lib/ debug/format.c debug/audit.c debug/trace.c go into one archive; the seam hv/arch.h is
 #   arch_host.c, guest_host.c and dev_host.c. A test takes what it refers to.
 # - A function that a test defines itself wins over the archive's (mocks for neighbours).
+# - tests/host/more/NAME.c, where there is one, takes the place of NAME.c, includes it and adds what only
+#   tests need of its inside.
 # - A test that needs other hypervisor files says so in a line:  /* host-sources: FILE FILE */
 # - snprintf, vsnprintf and sched_yield of the hypervisor are called hv_... here, because the
 #   C library has them too. lib/string.c is not in the archive for the same reason.
@@ -16,7 +18,7 @@ MAKEFLAGS += --no-builtin-rules
 
 O := build/host
 SRC := $(filter-out hypervisor/lib/string.c $(HOST_SKIP),$(sort $(wildcard $(foreach d,core pv control lib,\
-	hypervisor/$(d)/*.c)) $(wildcard hypervisor/debug/format.c hypervisor/debug/audit.c)))
+	hypervisor/$(d)/*.c)) $(wildcard $(foreach f,format audit trace,hypervisor/debug/$(f).c))))
 OBJ := $(SRC:%.c=$(O)/%.o)
 SEAM := $(patsubst %,$(O)/tests/host/%_host.o,arch guest dev)
 TESTS ?= $(patsubst tests/host/%.c,%,$(sort $(wildcard tests/host/test_*.c)))
@@ -61,7 +63,7 @@ $(O)/tests/host/%.o: tests/host/%.c tests/host/rules.mk
 
 $(O)/hypervisor/%.o: hypervisor/%.c tests/host/rules.mk
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS_HV) -MMD -MP -c -o $@ $< || { rm -f $@; exit 1; }
+	@$(CC) $(CFLAGS_HV) -MMD -MP -c -o $@ $(or $(wildcard tests/host/more/$(notdir $*).c),$<) || { rm -f $@; exit 1; }
 
 -include $(wildcard $(O)/hypervisor/*/*.d $(O)/tests/host/*.d)
 .PHONY: all objects

@@ -98,6 +98,27 @@ static void frames_of_nobody(void **state)
 	tables_end(d);
 }
 
+/* The audit looks at one free frame in sixteen each time. */
+static void scrubbed_frames(void **state)
+{
+	unsigned int bad = 0;
+
+	begin();
+	while (page_alloc_scrub())
+		;
+	assert_int_equal(audit_all(), 0);
+	for (u64 i = 64; i < 128; i++)
+		if (frame_table[i].flags & PGF_clean)
+			*(u64 *)mfn_to_virt(_mfn(i)) = 1;
+	for (unsigned int i = 0; i < 16; i++, host_advance(1024))
+		bad += audit_all();
+	assert_true(bad > 0);
+	for (u64 i = 64; i < 128; i++)
+		if (frame_table[i].flags & PGF_clean)
+			*(u64 *)mfn_to_virt(_mfn(i)) = 0;
+	tables_end(d);
+}
+
 static void holders(void **state)
 {
 	struct vcpu *v;
@@ -178,6 +199,7 @@ int main(void)
 		cmocka_unit_test(counts),
 		cmocka_unit_test(types_of_children),
 		cmocka_unit_test(frames_of_nobody),
+		cmocka_unit_test(scrubbed_frames),
 		cmocka_unit_test(holders),
 		cmocka_unit_test(lists),
 		cmocka_unit_test(event_channels),

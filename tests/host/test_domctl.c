@@ -116,6 +116,8 @@ static void allocation_failures(void **state)
 
 static void refusals(void **state)
 {
+	domid_t id;
+
 	begin();
 	assert_int_equal(create(0), -EINVAL);
 	assert_int_equal(create(MAX_VCPUS + 1), -EINVAL);
@@ -133,10 +135,13 @@ static void refusals(void **state)
 	op.u.createdomain.cpupool_id = 3;
 	assert_int_equal(domctl(XEN_DOMCTL_createdomain, 0), -ESRCH);
 	assert_int_equal(create(1), 0);
+	id = op.domain;
+	for (u32 mode = 0; mode < 5; mode++) {
+		op.u.tsc_info.tsc_mode = mode;
+		assert_int_equal(domctl(XEN_DOMCTL_settscinfo, id), mode == 0 || mode == 2 ? 0 : -EOPNOTSUPP);
+	}
 	/* every command, with nonsense: some answer, and nothing breaks */
 	for (u32 cmd = 3; cmd < 100; cmd++) {
-		domid_t id = 1;
-
 		for (unsigned int i = 0; i < sizeof(op.u.pad); i++)
 			op.u.pad[i] = (u8)host_random();
 		domctl(cmd, id);

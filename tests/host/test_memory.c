@@ -342,6 +342,24 @@ static void claims(void **state)
 	assert_int_equal(call(XENMEM_claim_pages, &r), -ENOMEM);
 	r.extent_order = 1;
 	assert_int_equal(call(XENMEM_claim_pages, &r), -EINVAL);
+	r.extent_order = 0;
+	/* what one has claimed is not for others, until it is gone */
+	r.nr_extents = (u32)free_page_count() + dom1->nr_pages - 10;
+	dom1->max_pages = dom0->max_pages = r.nr_extents + 1000;
+	assert_int_equal(call(XENMEM_claim_pages, &r), 0);
+	p = list(30, 0, 0, 2);
+	p.domid = 0;
+	assert_int_equal(call(XENMEM_populate_physmap, &p), 10);
+	p.domid = 1;
+	p.nr_extents = 20;
+	assert_int_equal(call(XENMEM_populate_physmap, &p), 20);
+	assert_int_equal(claimed_pages, r.nr_extents - dom1->nr_pages);
+	while (domain_kill(dom1) == -ERESTART)
+		;
+	assert_int_equal(claimed_pages, 0);
+	assert_int_equal(call(XENMEM_claim_pages, &r), -ESRCH);
+	p.domid = 0;
+	assert_int_equal(call(XENMEM_populate_physmap, &p), 20);
 	world_end();
 }
 

@@ -3,7 +3,7 @@
  * Claims about core/page_alloc.c: blocks, merging, address limits, holes, flushes before reuse.
  *
  * Job:    run it as tests/host/run page_alloc
- * Tests:  core/page_alloc.c (B1-B3)
+ * Tests:  core/page_alloc.c (B1-B4)
  */
 #include "host.h"
 
@@ -36,7 +36,7 @@ static void audit(unsigned long frames)
 		for (u64 i = 0; i < BIT(pg->order); i++) {
 			assert_int_equal(pg[i].word, 0);
 			assert_int_equal(pg[i].owner, DOMID_INVALID);
-			assert_int_equal(pg[i].flags, PGF_free);
+			assert_int_equal(pg[i].flags & ~PGF_clean, PGF_free);
 			if (i)
 				assert_int_equal(pg[i].order, 0xff);
 		}
@@ -295,6 +295,102 @@ static void test_flush_random(void **state)
 	assert_true(host_log.flushes < 10000);
 }
 
+static u64 *contents(u64 mfn)
+{
+	return mfn_to_virt(_mfn(mfn));
+}
+
+static u64 count_clean(u64 frames)
+{
+	u64 n = 0;
+
+	for (u64 m = 0; m < frames; m++)
+		n += !!(frame_table[m].flags & PGF_clean);
+	return n;
+}
+
+/* Idle CPUs clear what is free, once, the highest zone first; who takes it finds it cleared. */
+static void test_scrub(void **state)
+{
+	struct page_info *pg;
+	unsigned int steps = 0;
+
+	host_init(64, 2);
+	host_add_all_memory();
+	for (u64 m = 1; m < 64; m++)
+		contents(m)[m] = 0x5ec2e7;
+	while (count_clean(64) < 8)
+		assert_true(page_alloc_scrub());
+	assert_true(frame_table[63].flags & PGF_clean && !contents(63)[63]);
+	assert_int_equal(contents(33)[33], 0x5ec2e7);
+	for (; page_alloc_scrub(); steps++)
+		;
+	assert_int_equal(count_clean(64), 63);
+	assert_in_range(steps, 55, 70);		/* a step clears at most one frame */
+	/* the allocator trusts the flag: it does not clear again */
+	contents(32)[3] = 1;
+	assert_non_null(pg = alloc_pages(5, 0, ALLOC_ZERO));
+	assert_int_equal(mfn_of(pg), 32);
+	assert_int_equal(contents(32)[3], 1);
+	/* and forgets it with the first use */
+	assert_int_equal(count_clean(64), 31);
+	free_pages(pg, 5);
+	assert_int_equal(count_clean(64), 31);
+	assert_non_null(pg = alloc_pages(5, 0, ALLOC_ZERO));
+	assert_int_equal(contents(32)[3], 0);
+	/* what an old mapping may still write to is flushed before it is called clean */
+	host_tlb_fill(1, 0x1000, page_to_mfn(pg), true);
+	pg->stamp = tlb_clock_now();
+	contents(32)[3] = 1;
+	free_pages(pg, 5);
+	while (page_alloc_scrub())
+		if (pg->flags & PGF_clean)
+			assert_false(host_tlb_caches(page_to_mfn(pg), false));
+	assert_int_equal(host_log.flushes, 1);
+	assert_int_equal(count_clean(64), 63);
+	assert_int_equal(contents(32)[3], 0);
+	audit(64);
+}
+
+/* Random blocks come, are written, go, while an idle CPU clears: B4 holds, and zeroed means zero. */
+static void test_scrub_random(void **state)
+{
+	static struct { struct page_info *pg; unsigned int order; } b[64];
+
+	host_init(1024, 4);
+	host_add_all_memory();
+	memset(b, 0, sizeof(b));
+	for (int step = 0; step < 20000; step++) {
+		unsigned int i = host_random_below(ARRAY_SIZE(b));
+		bool zero = host_random_below(2);
+
+		for (unsigned int n = host_random_below(20); n--;)
+			page_alloc_scrub();
+		if (b[i].pg) {
+			for (u64 k = 0; k < BIT(b[i].order); k++) {
+				contents(mfn_of(b[i].pg) + k)[host_random_below(512)] = step;
+				host_tlb_fill(host_random_below(4), step << 12, page_to_mfn(b[i].pg + k), true);
+				b[i].pg[k].stamp = tlb_clock_now();
+			}
+			free_pages(b[i].pg, b[i].order);
+			b[i].pg = NULL;
+		} else {
+			b[i].order = host_random_below(5);
+			b[i].pg = alloc_pages(b[i].order, host_random_below(2) ? 20 : 0, zero ? ALLOC_ZERO : 0);
+			for (u64 k = 0; zero && b[i].pg && k < BIT(b[i].order); k++)
+				assert_true(frame_is_zero(b[i].pg + k));
+		}
+		for (u64 m = 1; step % 64 == 0 && m < 1024; m++)
+			if (frame_table[m].flags & PGF_clean)
+				assert_true((frame_table[m].flags & PGF_free) && frame_is_zero(&frame_table[m]) &&
+					    !host_tlb_caches(_mfn(m), false));
+	}
+	while (page_alloc_scrub())
+		;
+	assert_int_equal(count_clean(1024), free_page_count());
+	audit(1024);
+}
+
 static void test_hv_pages(void **state)
 {
 	char *p;
@@ -353,6 +449,8 @@ int main(void)
 		cmocka_unit_test(test_flush_before_reuse),
 		cmocka_unit_test(test_flush_wrap),
 		cmocka_unit_test(test_flush_random),
+		cmocka_unit_test(test_scrub),
+		cmocka_unit_test(test_scrub_random),
 		cmocka_unit_test(test_hv_pages),
 		cmocka_unit_test(test_misuse),
 	};

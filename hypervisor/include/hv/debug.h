@@ -7,6 +7,7 @@
 #ifndef HV_DEBUG_H
 #define HV_DEBUG_H
 
+#include <trace.h>
 #include <hv/errno.h>
 #include <hv/types.h>
 
@@ -57,17 +58,14 @@ void bug_at(const char *file, int line, const char *what) __noreturn;
 void refuse_note(const char *file, int line, int err, const char *fmt, ...) __printf(4, 5);
 
 /* trace buffer: fixed 32-byte records per CPU */
-enum trace_event {
 #define TRACE_EVENT(name, fmt) TRC_##name,
-#include <hv/trace-events.def>
-#undef TRACE_EVENT
-	NR_TRACE_EVENTS
-};
+enum trace_event { PARAPET_TRACE_EVENTS(TRACE_EVENT) NR_TRACE_EVENTS };
 extern bool trace_enabled;
 void trace_record(enum trace_event e, u64 a, u64 b);
 #define trace(e, a, b) do { if (unlikely(trace_enabled)) trace_record(TRC_##e, a, b); } while (0)
-void trace_dump(unsigned int nr);	/* print the last nr records of each CPU, oldest first */
+void trace_dump(void);		/* print the last records of each CPU, oldest first */
 int trace_init_cpu(unsigned int cpu);	/* -ENOMEM: this CPU records nothing */
+long trace_control(struct parapet_sysctl_trace *t);	/* dom0's; -ENOMEM -ENOENT -EFAULT -EINVAL */
 
 const char *symbol_lookup(u64 addr, u64 *offset);	/* NULL when unknown */
 

@@ -147,7 +147,7 @@ struct domain {
 	u8 handle[16];
 	u32 ssidref;
 	struct { u32 nr; struct e820_entry map[64]; } *e820;	/* XENMEM_set_memory_map */
-	u32 outstanding_pages;		/* XENMEM_claim_pages */
+	u32 outstanding_pages;		/* XENMEM_claim_pages; claimed_pages is the sum of all */
 	u32 cpuid_hidden[CPUID_WORDS];	/* feature bits that the toolstack took away */
 	struct timer watchdog[2];	/* SCHEDOP_watchdog; watchdog_inuse: a bit for each */
 	u32 watchdog_inuse;
@@ -191,6 +191,8 @@ long op_domain(domid_t id, struct domain **out);	/* -ESRCH, -EPERM */
 struct vcpu *domain_vcpu(const struct domain *d, u64 id);	/* NULL when there is none */
 /* For good, a bounded part per call: -ERESTART to go on. The caller serialises, and holds d. */
 int domain_kill(struct domain *d);
+extern u64 claimed_pages;
+void set_claim(struct domain *d, u32 pages);	/* under d->lock */
 void pv_vcpu_release(struct vcpu *v);	/* pv/vcpu_op.c: give back all it holds of its domain */
 void domain_pause(struct domain *d);		/* waits until no vcpu of it runs */
 void domain_unpause(struct domain *d);

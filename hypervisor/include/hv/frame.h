@@ -53,6 +53,7 @@ enum page_type {
 #define PGF_hv		0x02	/* the hypervisor's own memory shared with guests (shared_info ...) */
 #define PGF_listed	0x04	/* on d->page_list */
 #define PGF_cached	0x08	/* on d->cached_tables instead */
+#define PGF_clean	0x10	/* free, and known to be zero */
 #define PGF_slab	0x20	/* heap.c: small objects; order is the size class */
 #define PGF_heap	0x40	/* heap.c: first page of a large object */
 #define PGF_fresh	0x80	/* cached, and waits for its parent in a promotion that goes on */

@@ -39,11 +39,11 @@ void options_parse(const char *cmdline);
 void options_report(void);		/* once there is a console: what was unknown or malformed */
 /* What stands behind " -- " goes to the end of dom0's command line; "" when there is none. */
 extern const char *options_dom0_extra;
+extern bool opt_watchdog;
 
 /* dom0_mem=SIZE,min:SIZE,max:SIZE: bytes; dom0_max_vcpus=N or MIN-MAX. 0 = not given. */
 extern struct opt_dom0_mem { u64 size, min, max; } opt_dom0_mem;
 extern struct opt_range { unsigned int min, max; } opt_dom0_max_vcpus;
-extern bool opt_watchdog;
 bool parse_dom0_mem(const char *value);
 bool parse_dom0_max_vcpus(const char *value);
 

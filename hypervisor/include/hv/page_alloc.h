@@ -22,6 +22,8 @@ void page_alloc_add(mfn_t start, mfn_t end);	/* boot: RAM frames [start, end) ar
  */
 struct page_info *alloc_pages(unsigned int order, unsigned int address_bits, unsigned int flags);
 void free_pages(struct page_info *pg, unsigned int order);
+bool page_alloc_scrub(void);	/* idle CPUs: at most one free frame is cleared; false: nothing to do now */
+bool frame_is_zero(const struct page_info *pg);
 
 /* For the hypervisor itself: a direct-map pointer to zeroed memory, or NULL. */
 void *alloc_hv_pages(unsigned int order);
@@ -34,9 +36,6 @@ void hv_free(void *p);
 u64 free_page_count(void);
 u64 hv_page_count(void);	/* frames the hypervisor keeps for itself */
 
-/* Tests: forget everything (the state before any call); let an allocation fail. */
-void page_alloc_init(void);
-void heap_init(void);
-bool alloc_should_fail(void);
+bool alloc_should_fail(void);	/* for tests */
 
 #endif

@@ -27,7 +27,6 @@ void timer_stop(struct timer *t);
 void timer_kill(struct timer *t);
 void timer_migrate(struct timer *t, unsigned int cpu);
 int timers_init_cpu(unsigned int cpu);		/* before a timer is set on that CPU: 0 */
-u64 timer_next_deadline(unsigned int cpu);	/* 0: none; for tests */
 void timer_interrupt(void);			/* from the machine: the timer of this CPU fired */
 
 #endif

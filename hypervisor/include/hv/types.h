@@ -28,7 +28,6 @@ typedef struct { u64 v; } gva_t;	/* guest virtual address; only copy_*_guest may
 #define gva_x(x) ((x).v)
 #define INVALID_MFN _mfn(~0UL)
 #define mfn_eq(a, b) (mfn_x(a) == mfn_x(b))
-#define mfn_add(a, n) _mfn(mfn_x(a) + (n))
 
 #define NR_CPUS 64
 #define MAX_VCPUS 64

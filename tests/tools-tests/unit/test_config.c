@@ -141,9 +141,10 @@ static void test_domain_errors(void **state)
 		{ KERNEL "vcpus=2\nmaxvcpus=1", "f.cfg:4: maxvcpus" }, { KERNEL "maxmem=5", "less than" },
 		{ KERNEL "cpus='x'", "f.cfg:3: cpus" }, { KERNEL "cpus=[]", "cpus" },
 		{ KERNEL "on_crash='maybe'", "f.cfg:3: on_crash" }, { KERNEL "type='hvm'", "only \"pv\"" },
-		{ KERNEL "disk=['a']", "f.cfg:3: disk: not supported" }, { KERNEL "vif=['']", "vif" },
+		{ KERNEL "disk=['a']", "f.cfg:3: disk: vdev is missing" }, { KERNEL "vif=['foo=1']", "f.cfg:3: vif: foo=1: this key" },
 		{ KERNEL "bootloader='pygrub'", "bootloader" }, { KERNEL "uuid='12'", "uuid" },
 		{ "name='a/b'\nkernel='/dev/null'", "f.cfg:1: name" }, { "name='17'\nkernel='/dev/null'", "digits" },
+		{ "name='a.b'\nkernel='/dev/null'", "any of _- are" }, { "name='a:b'\nkernel='/dev/null'", "any of _- are" },
 		{ "name=''\nkernel='/dev/null'", "name" }, { "name='a'\nkernel='/nowhere'", "f.cfg:2: kernel: /nowhere" },
 		{ KERNEL "memory=['1']", "memory" }, { KERNEL "tsc_mode='odd'", "tsc_mode" },
 	};
