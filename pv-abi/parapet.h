@@ -44,6 +44,9 @@
 #define PARAPET_RING1_CS		0xe061
 #define PARAPET_RING1_SS		0xe069
 
+/* In the flags of XEN_DOMCTL_createdomain: ring 1 is not offered to this domain. */
+#define PARAPET_CDF_NO_RING1		(1U << 31)
+
 /*
  * The page of a vCPU that runs in ring 1: the one its vcpu_info is in, at offset 0. Byte offsets.
  * The hypervisor shows it to ring 1 at an address of its own, in which rsp points when the kernel

@@ -48,7 +48,7 @@ const struct option hv_options[] = {
 	{ "watchdog", OPT_BOOL, &opt_watchdog, NULL, "yes|no", "no",
 	  "panic when a processor hangs; taken but without effect for now" },
 #ifdef UNSAFE
-	{ "without", OPT_UINT, &opt_without, NULL, "N", "0", 
+	{ "without", OPT_UINT, &opt_without, NULL, "N", "0",
 	  "in test builds (make UNSAFE=1) only: the condition of ring 1 that is left out" },
 #endif
 	{ "x2apic", OPT_BOOL, &opt_x2apic, NULL, "yes|no", "as firmware left it",

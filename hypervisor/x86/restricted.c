@@ -175,7 +175,8 @@ void restricted_prepare(const struct cpu_user_regs *regs)
 	if (!mfn_eq(c->of, root) || c->gen != gen)
 		copy_root(c, root, v->pv.mode == MODE_RING1, gen);
 	/* never ring 0, or with its rights */
-	if (!WITHOUT(8) && unlikely(!(regs->cs & 1) || (regs->rflags & (X86_RFLAGS_IF | X86_RFLAGS_IOPL)) != X86_RFLAGS_IF))
+	if (!WITHOUT(8) && unlikely(!(regs->cs & 1) || (regs->rflags & (X86_RFLAGS_IF | X86_RFLAGS_IOPL)) !=
+				    X86_RFLAGS_IF))
 		panic_regs(regs, "a guest's frame");
 	*const_word(CP_ROOT) = mfn_x(root);
 	*const_word(CP_GEN) = gen;
