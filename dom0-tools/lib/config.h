@@ -59,7 +59,7 @@ struct domain_config {
 	unsigned int nr_affinity;	/* 0: not given; 1: for all vCPUs; else one each */
 	struct cpumap affinity[MAX_VCPUS];
 	unsigned int weight, cap;	/* weight 0: not given */
-	bool have_cap;
+	bool have_cap, no_ring1;
 	unsigned int tsc_mode;
 	unsigned int nr_disks;
 	struct disk_config disks[MAX_DISKS];

@@ -23,6 +23,7 @@
 #include <unistd.h>
 #include <pv-abi/event_channel.h>
 #include <pv-abi/memory.h>
+#include <pv-abi/parapet.h>
 #include "build.h"
 #include "dom.h"
 #include "err.h"
@@ -74,6 +75,7 @@ static int new_domain(struct creation *c)
 	d->max_grant_frames = -1;
 	d->max_maptrack_frames = -1;
 	d->grant_opts = XEN_DOMCTL_GRANT_version(1);
+	d->flags = c->cfg->no_ring1 ? PARAPET_CDF_NO_RING1 : 0;
 	if (hv_domctl(0, XEN_DOMCTL_createdomain, &op))
 		return refused("making a domain");
 	c->b.domid = op.domain;

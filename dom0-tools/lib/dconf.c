@@ -285,7 +285,7 @@ static int check_keys(const struct config *c)
 	static const char *const known[] = {
 		"name", "kernel", "ramdisk", "cmdline", "extra", "root", "memory", "maxmem", "vcpus",
 		"maxvcpus", "cpus", "cpu_weight", "cap", "uuid", "on_poweroff", "on_reboot", "on_crash",
-		"type", "builder", "tsc_mode", "disk", "vif",
+		"type", "builder", "tsc_mode", "disk", "vif", "ring1",
 	};
 	static const char *const refused[] = {
 		"pci", "vfb", "vkb", "vtpm", "p9", "pvcalls", "usbctrl", "usbdev",
@@ -382,13 +382,15 @@ static int get_disks(const struct config *c, struct domain_config *d)
 
 static int get_numbers(const struct config *c, struct domain_config *d)
 {
-	unsigned long memory = DEFAULT_MEMORY_MIB, maxmem = 0, vcpus = 1, max = 0, weight = 0, cap = 0;
+	unsigned long memory = DEFAULT_MEMORY_MIB, maxmem = 0, vcpus = 1, max = 0, weight = 0, cap = 0,
+		ring1 = 1;
 
 	if (get_number(c, "memory", 4, 1UL << 20, &memory) ||
 	    get_number(c, "maxmem", 4, 1UL << 20, &maxmem) ||
 	    get_number(c, "vcpus", 1, MAX_VCPUS, &vcpus) ||
 	    get_number(c, "maxvcpus", 1, MAX_VCPUS, &max) ||
-	    get_number(c, "cpu_weight", 1, 65535, &weight) || get_number(c, "cap", 0, 100 * 64, &cap))
+	    get_number(c, "cpu_weight", 1, 65535, &weight) || get_number(c, "cap", 0, 100 * 64, &cap) ||
+	    get_number(c, "ring1", 0, 1, &ring1))
 		return -1;
 	if (maxmem && maxmem < memory)
 		return refuse(find(c, "maxmem"), "it is less than 'memory'");
@@ -400,6 +402,7 @@ static int get_numbers(const struct config *c, struct domain_config *d)
 	d->max_vcpus = (unsigned int)(max ? max : vcpus);
 	d->weight = (unsigned int)weight;
 	d->cap = (unsigned int)cap;
+	d->no_ring1 = !ring1;
 	d->have_cap = find(c, "cap") != NULL;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <hv/options.h>
 #include "machine.h"
 
+unsigned int opt_without;
 static bool sync_console;		/* messages always are written out at once */
 
 const struct option hv_options[] = {
@@ -38,12 +39,18 @@ const struct option hv_options[] = {
 	  "tag TLB entries, so that system calls keep them" },
 	{ "reboot", OPT_CUSTOM, NULL, reboot_parse, "acpi|pci|kbd|triple|no", "acpi, then the others",
 	  "how the machine is reset" },
+	{ "ring1", OPT_CUSTOM, NULL, ring1_parse, "off|on|force", "on, unless the CPU is unsafe",
+	  "let kernels that ask for it run in ring 1; force: on unsafe CPUs too" },
 	{ "sync_console", OPT_BOOL, &sync_console, NULL, "yes|no", "yes",
 	  "write messages out at once; they always are, the option is there for Xen's sake" },
 	{ "trace", OPT_BOOL, &trace_enabled, NULL, "yes|no", "no",
 	  "record events in memory; panics and debug key t show the last ones" },
 	{ "watchdog", OPT_BOOL, &opt_watchdog, NULL, "yes|no", "no",
 	  "panic when a processor hangs; taken but without effect for now" },
+#ifdef UNSAFE
+	{ "without", OPT_UINT, &opt_without, NULL, "N", "0",
+	  "in test builds (make UNSAFE=1) only: the condition of ring 1 that is left out" },
+#endif
 	{ "x2apic", OPT_BOOL, &opt_x2apic, NULL, "yes|no", "as firmware left it",
 	  "switch the local APICs to x2APIC mode" },
 };

@@ -162,6 +162,8 @@ void start_parapet(u32 magic, u64 mbi)
 	report_losses();
 	cpu_identify();
 	cpu_setup();
+	if (arch_ring1_refused())
+		log_info("Kernels in ring 1: no, %s\n", arch_ring1_refused());
 	find_acpi();
 	smp_init();
 	keep_memory_map();

@@ -12,6 +12,7 @@
  * Tests:  tests/host/test_domctl.c, tests/guests/domains.c
  */
 #include <domctl.h>
+#include <parapet.h>
 #include <hv/clock.h>
 #include <hv/continue.h>
 #include <hv/control.h>
@@ -93,6 +94,7 @@ static long create_as(domid_t id, const struct xen_domctl_createdomain *c)
 	d->max_evtchn_port = c->max_evtchn_port;
 	d->max_pages = 0;
 	d->ssidref = c->ssidref;
+	d->ring1_denied = c->flags & PARAPET_CDF_NO_RING1;
 	memcpy(d->handle, c->handle, sizeof(d->handle));
 	clock_update_wallclock(d);
 	return 0;
@@ -106,7 +108,7 @@ static long create(struct xen_domctl *op)
 	domid_t id = op->domain;
 	long rc = -EEXIST;
 
-	if (c->flags & ~(u32)XEN_DOMCTL_CDF_xs_domain)
+	if (c->flags & ~(u32)(XEN_DOMCTL_CDF_xs_domain | PARAPET_CDF_NO_RING1))
 		return refuse(-EINVAL, "createdomain: flags %x: PV domains only", c->flags);
 	if (c->iommu_opts || c->vmtrace_size || c->arch.emulation_flags || c->arch.misc_flags)
 		return refuse(-EINVAL, "createdomain: IOMMU, tracing or emulation is asked for");

@@ -19,6 +19,7 @@
 #include <hv/grant.h>
 #include <hv/irq.h>
 #include <hv/page_alloc.h>
+#include <hv/pte.h>
 
 struct domain *hardware_domain;
 struct domain *idle_domain;
@@ -169,6 +170,7 @@ int domain_create(domid_t id, bool privileged, unsigned int max_vcpus, struct do
 		return -ENOMEM;
 	d->is_privileged = privileged;
 	d->is_hardware = id == 0;
+	d->force_us = PTE_US;
 	d->pause_count = 1;
 	for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdog); i++)
 		timer_init(&d->watchdog[i], watchdog_fired, d, this_cpu());

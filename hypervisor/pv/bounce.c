@@ -14,8 +14,6 @@
 #include <hv/pv.h>
 #include <hv/regs.h>
 
-#define FLAGS_CLEARED (X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_RF | X86_RFLAGS_VM | \
-		       X86_RFLAGS_AC | X86_RFLAGS_IOPL)		/* when a handler starts */
 /* Exceptions with an error code. */
 #define ERROR_VECTORS (BIT(8) | BIT(10) | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(17) | BIT(21))
 
@@ -32,6 +30,8 @@ static __always_inline bool bounce(struct vcpu *v, struct cpu_user_regs *regs, u
 	u64 cs = (from_kernel ? regs->cs & ~3U : regs->cs) | (u64)!!masked << 32;
 	u64 flags = regs->rflags & ~(X86_RFLAGS_IF | X86_RFLAGS_IOPL), sp, p;
 
+	if (unlikely(v->pv.mode == MODE_RING1))
+		return ring1_bounce(v, regs, entry, mask_events, has_error, error, 0);
 	if (unlikely(v->pv.vm_assist & BIT(VMASST_TYPE_architectural_iopl)))
 		flags |= (u64)v->pv.iopl << 12;
 	flags |= masked ? 0 : X86_RFLAGS_IF;
@@ -64,7 +64,7 @@ static __always_inline bool bounce(struct vcpu *v, struct cpu_user_regs *regs, u
 	close_guest();
 	regs->rip = entry;
 	regs->cs = GUEST_CS64;
-	regs->rflags = (regs->rflags & ~FLAGS_CLEARED) | X86_RFLAGS_IF;
+	regs->rflags = (regs->rflags & ~BOUNCE_CLEARS) | X86_RFLAGS_IF;
 	regs->rsp = p;
 	regs->ss = GUEST_SS;
 	if (mask_events)
@@ -200,6 +200,13 @@ void guest_sysenter(struct cpu_user_regs *regs)
 	bounce_callback(v, regs, v->pv.sysenter_entry, v->pv.sysenter_masks_events, 0);
 }
 
+static bool takes_event(struct vcpu *v, struct cpu_user_regs *regs)
+{
+	if (likely(v->pv.mode != MODE_RING1))
+		return vcpu_event_pending(v);
+	return READ_ONCE(v->vcpu_info->evtchn_upcall_pending) && ring1_takes_event(v, regs);
+}
+
 /* The one place where work before a return to guest mode is ordered. */
 void exit_to_guest_work(struct cpu_user_regs *regs)
 {
@@ -220,13 +227,16 @@ void exit_to_guest_work(struct cpu_user_regs *regs)
 			continue;
 		}
 		if (unlikely(v->work)) {
-			if (atomic_xchg(&v->work, 0) & VW_nmi)
+			if (!(atomic_xchg(&v->work, 0) & VW_nmi))
+				;
+			else if (v->pv.mode == MODE_RING1)
+				ring1_nmi(v, regs);
+			else
 				bounce_trap(v, regs, 2, false, 0);
 			if (v->pause_flags & ~VPF_blocked)
 				continue;
 		}
-		if (vcpu_event_pending(v) &&
-		    !bounce(v, regs, v->pv.event_entry, true, false, 0, false))
+		if (takes_event(v, regs) && !bounce(v, regs, v->pv.event_entry, true, false, 0, false))
 			continue;
 		if (likely(!*softirq_pending(this_cpu())))
 			return;

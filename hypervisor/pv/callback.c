@@ -39,6 +39,7 @@ void pv_update_direct(struct vcpu *v)
 			ok |= 2;
 	}
 	p->direct_ok = ok;
+	arch_load_entries(v);
 }
 
 /* a1: new ss, a2: new rsp, for entries from user mode */
@@ -183,7 +184,7 @@ HYPERCALL(iret)
 
 	if (!guest_addr_ok(regs->rsp) || copy_from_guest(&f, _gva(regs->rsp), sizeof(f)))
 		return bad_iret(v, regs->rsp, "is not readable");
-	if ((f.cs & 3) == 3) {
+	if (v->pv.mode != MODE_RING1 && (f.cs & 3) == 3) {
 		if (mfn_eq(v->pv.root_user, INVALID_MFN))
 			return bad_iret(v, regs->rsp, "is for user mode, which has no root");
 		arch_toggle_guest_mode(v);
@@ -195,7 +196,10 @@ HYPERCALL(iret)
 	regs->ss = (u16)(f.ss | 3);
 	regs->r11 = f.flags & VGCF_IN_SYSCALL ? regs->rflags : f.r11;
 	regs->rcx = f.flags & VGCF_IN_SYSCALL ? f.rip : f.rcx;
-	v->vcpu_info->evtchn_upcall_mask = !(f.rflags & X86_RFLAGS_IF);
+	if (v->pv.mode == MODE_RING1)
+		ring1_iret(v, regs, &f);
+	else
+		v->vcpu_info->evtchn_upcall_mask = !(f.rflags & X86_RFLAGS_IF);
 	v->nmi_pending = false;
 	regs->rax = f.rax;
 	return -ERESTART;	/* the frame is whole: there is no result to store in rax */

@@ -110,11 +110,12 @@ static u64 usable_xstate(void)
 	return (mask & XSTATE_AVX512) == XSTATE_AVX512 ? mask : mask & ~XSTATE_AVX512;
 }
 
-static void hypervisor_leaf(u32 leaf, u32 sub, struct cpuid_leaf *out)
+static void hypervisor_leaf(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
 	const struct time_scale *s = arch_time_scale();
 	bool stable = arch_tsc_stable();
-	u32 khz = arch_tsc_khz();
+	u32 khz = arch_tsc_khz(), features = v->domain->ring1_denied || arch_ring1_refused() ? 0 :
+		PARAPET_CPUID_FEAT_RING1;
 	u32 address_bits = 64 - (u32)__builtin_clzl(max_page | 1) + PAGE_SHIFT;
 	const struct {
 		u32 leaf, first_sub, last_sub;
@@ -134,7 +135,7 @@ static void hypervisor_leaf(u32 leaf, u32 sub, struct cpuid_leaf *out)
 		{ PARAPET_CPUID_FIRST_LEAF, ANY_SUB, { PARAPET_CPUID_FIRST_LEAF + 1,
 		  PARAPET_CPUID_SIGNATURE_EBX, PARAPET_CPUID_SIGNATURE_ECX,
 		  PARAPET_CPUID_SIGNATURE_EDX } },
-		{ PARAPET_CPUID_FIRST_LEAF + 1, ANY_SUB, { 1, 0, 0, 0 } },	/* version */
+		{ PARAPET_CPUID_FIRST_LEAF + 1, ANY_SUB, { 1, features, 0, 0 } },	/* version */
 	};
 	unsigned int i;
 
@@ -211,7 +212,7 @@ void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out
 
 	*out = (struct cpuid_leaf){ 0 };
 	if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= 0x4000ffff) {
-		hypervisor_leaf(leaf, sub, out);
+		hypervisor_leaf(v, leaf, sub, out);
 		return;
 	}
 	arch_cpuid(leaf & 0x80000000U, 0, &hw);

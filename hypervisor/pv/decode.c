@@ -156,7 +156,7 @@ static int code_mode(const struct vcpu *v, u16 cs)
 {
 	u64 d;
 
-	if (likely(cs == GUEST_CS64))
+	if (likely(cs == GUEST_CS64 || cs == RING1_CS))
 		return 0;
 	if (cs == GUEST_CS32)
 		return 1;
@@ -168,7 +168,7 @@ static int code_mode(const struct vcpu *v, u16 cs)
 
 static u64 segment_base(struct vcpu *v, u8 prefix)
 {
-	unsigned int gs = v->pv.in_kernel ? SEGBASE_GS_KERNEL : SEGBASE_GS_USER;
+	unsigned int gs = kernel_gs_active(v) ? SEGBASE_GS_KERNEL : SEGBASE_GS_USER;
 
 	return prefix ? arch_get_segment_base(v, prefix == 0x64 ? SEGBASE_FS : gs) : 0;
 }

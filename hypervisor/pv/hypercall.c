@@ -8,6 +8,7 @@
  * Tests:  tests/host/test_hypercall.c, tests/guests/multicall.c
  */
 #include <mca.h>
+#include <parapet.h>
 #include <hv/evtchn.h>
 #include <hv/pv.h>
 

@@ -133,7 +133,7 @@ static __always_inline int get_entries(struct domain *d, u64 *t, enum page_type 
 		e = t[i];
 		if (!(e & PTE_P) || (type == PT_l4 && is_hv_slot(i)))
 			continue;
-		e = type == PT_l1 ? adjust_l1(e) : e | PTE_US;
+		e = type == PT_l1 ? adjust_l1(d, e) : e | d->force_us;
 		if (type == PT_l1)
 			rc = get_l1e(d, d, e, NULL);
 		else
@@ -284,7 +284,7 @@ int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type,
 	if (rc)
 		return rc;
 	if (new & PTE_P) {
-		new |= PTE_US;
+		new |= d->force_us;
 		rc = check_upper(type, new);
 		if (!((old ^ new) & (PTE_MFN_MASK | PTE_P)))
 			put = 0;	/* the same child: references stay as they are */
@@ -338,6 +338,8 @@ int set_kernel_root(struct vcpu *v, mfn_t mfn)
 
 int set_user_root(struct vcpu *v, mfn_t mfn)
 {
+	if (v->pv.mode == MODE_RING1)	/* it has one root */
+		return 0;
 	return set_root(v, mfn_x(mfn) ? mfn : INVALID_MFN, true);
 }
 

@@ -194,6 +194,12 @@ static bool fast_segment_base(struct vcpu *v, struct cpu_user_regs *regs)
 	return true;
 }
 
+/* Memory is reached with the kernel's rights: for ring 3 on the root of a kernel in ring 1, none of it. */
+static bool beyond_rights(const struct vcpu *v, const struct insn *in)
+{
+	return !WITHOUT(9) && !v->pv.in_kernel && v->pv.mode == MODE_RING1 && (in->is_mem || in->is_string);
+}
+
 bool emulate_privop(struct vcpu *v, struct cpu_user_regs *regs)
 {
 	struct insn in;
@@ -207,7 +213,7 @@ bool emulate_privop(struct vcpu *v, struct cpu_user_regs *regs)
 	if (!rc) {
 		trace(PRIVOP, in.opcode, regs->rip);
 		fault_va = in.ea;
-		rc = execute(v, regs, &in);
+		rc = beyond_rights(v, &in) ? -EPERM : execute(v, regs, &in);
 	} else {	/* the rest of the instruction, or the source of OUTS, is not mapped */
 		error = fault_va - regs->rip < 15 ? PFEC_I : 0;
 	}

@@ -78,6 +78,13 @@ static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	p->iopl = (u8)((r->rflags >> 12) & 3);
 	r->rflags = (r->rflags & GUEST_FLAGS) | X86_RFLAGS_IF | X86_RFLAGS_MBS;
 	p->in_kernel = !!(c->flags & VGCF_in_kernel);
+	if (v->domain->ring1) {
+		p->mode = MODE_RING1;
+		p->in_kernel = 1;
+		r->cs = WITHOUT(8) ? r->cs : RING1_CS;
+		r->ss = WITHOUT(8) ? 0 : RING1_SS;
+		r->rflags |= X86_RFLAGS_AC;
+	}
 	memcpy(p->traps, c->trap_ctxt, sizeof(c->trap_ctxt));
 	p->kernel_ss = c->kernel_ss;
 	p->kernel_sp = c->kernel_sp;
@@ -114,6 +121,8 @@ int set_vcpu_context(struct vcpu *v, struct vcpu_guest_context *c)
 
 	if (rc)
 		return rc;
+	if (v->domain->ring1 && !ring1_page_ok(v))
+		return refuse(-EINVAL, "ring 1: vcpu %u has no page for vcpu_info", v->id);
 	rc = take_context(v, c);
 	if (!rc) {
 		install_context(v, c);
@@ -149,7 +158,7 @@ static long map_vcpu_info(struct vcpu *v, mfn_t mfn, u32 offset)
 {
 	struct vcpu_info *to;
 
-	if (offset > PAGE_SIZE - sizeof(*to) || (offset & 7))
+	if (offset > PAGE_SIZE - sizeof(*to) || (offset & 7) || (v->domain->ring1 && offset))
 		return refuse(-EINVAL, "vcpu_info at offset %x", offset);
 	if (!mfn_eq(v->vcpu_info_mfn, INVALID_MFN))
 		return refuse(-EINVAL, "vcpu %u has registered its vcpu_info", v->id);
@@ -167,6 +176,7 @@ static long map_vcpu_info(struct vcpu *v, mfn_t mfn, u32 offset)
 	smp_wmb();
 	WRITE_ONCE(v->vcpu_info, to);
 	spin_unlock(&v->domain->evtchn_lock);
+	arch_load_entries(v);
 	return 0;
 }
 

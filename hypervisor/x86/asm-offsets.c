@@ -22,7 +22,7 @@ static void __used asm_offsets(void)
 	DEFINE(CI_sizeof, sizeof(struct cpu_info));
 	DEFINE(VCPU_info, offsetof(struct vcpu, vcpu_info));
 	DEFINE(VCPU_work, offsetof(struct vcpu, work));
-	VCPU(in_kernel); VCPU(direct_ok); VCPU(cr3_kernel); VCPU(cr3_user);
+	VCPU(in_kernel); VCPU(mode); VCPU(direct_ok); VCPU(cr3_kernel); VCPU(cr3_user); VCPU(root_kernel);
 	VCPU(kernel_sp); VCPU(syscall_entry); VCPU(traps);
 	DEFINE(VI_pending, offsetof(struct vcpu_info, evtchn_upcall_pending));
 	DEFINE(VI_mask, offsetof(struct vcpu_info, evtchn_upcall_mask));

@@ -8,7 +8,7 @@
  * Locks:  the caller's; interrupts off.
  * Holds:  C1  prev's state is whole in memory when arch_context_switch() returns: nothing is lazy.
  *         C2  GS: in guest kernel mode GS_BASE is the kernel's and KERNEL_GS_BASE the user's; in
- *             guest user mode the other way round.
+ *             guest user mode the other way round (kernels in ring 1 do that themselves).
  *         C3  a CPU is in d->dirty_cpus while its TLB may hold entries of d.
  * Tests:  tests/guests/{fpu,smp,debugregs}.c
  */
@@ -80,8 +80,8 @@ static void switch_out(struct vcpu *v)
 	v->regs = get_cpu_info()->guest;
 	READ_SELECTORS(&v->regs);
 	v->pv.fs_base = read_fs();
-	v->pv.gs_base_kernel = v->pv.in_kernel ? gs : other;
-	v->pv.gs_base_user = v->pv.in_kernel ? other : gs;
+	v->pv.gs_base_kernel = kernel_gs_active(v) ? gs : other;
+	v->pv.gs_base_user = kernel_gs_active(v) ? other : gs;
 	if (v->pv.ts)
 		clts();
 	fpu_save(v);
@@ -91,7 +91,7 @@ static void switch_out(struct vcpu *v)
 
 static u64 guest_cr3(const struct vcpu *v)
 {
-	return v->pv.in_kernel ? v->pv.cr3_kernel : v->pv.cr3_user;
+	return kernel_gs_active(v) ? v->pv.cr3_kernel : v->pv.cr3_user;
 }
 
 static void switch_in(struct vcpu *v)
@@ -102,13 +102,15 @@ static void switch_in(struct vcpu *v)
 	atomic_or(&v->domain->dirty_cpus, BIT(this_cpu()));
 	tlb_note_flush();
 	tags_load(guest_cr3(v));
+	load_mode(this_cpu(), v->pv.mode);
+	arch_load_entries(v);
 	arch_load_gdt(v);
 	arch_load_ldt(v);
 	bad = LOAD_SEL(ds, v->regs.ds) | LOAD_SEL(es, v->regs.es);
 	bad |= LOAD_SEL(fs, v->regs.fs) | LOAD_SEL(gs, v->regs.gs);
 	write_fs(v->pv.fs_base);
-	write_gs(v->pv.in_kernel ? v->pv.gs_base_kernel : v->pv.gs_base_user);
-	wrmsr(MSR_KERNEL_GS_BASE, v->pv.in_kernel ? v->pv.gs_base_user : v->pv.gs_base_kernel);
+	write_gs(kernel_gs_active(v) ? v->pv.gs_base_kernel : v->pv.gs_base_user);
+	wrmsr(MSR_KERNEL_GS_BASE, kernel_gs_active(v) ? v->pv.gs_base_user : v->pv.gs_base_kernel);
 	load_tsc_aux(v);
 	fpu_restore(v);
 	if (v->pv.ts)
@@ -116,7 +118,7 @@ static void switch_in(struct vcpu *v)
 	if (has_breakpoints(v))
 		load_debugregs(v);
 	/* the guest kernel hears of selectors whose descriptors are gone, and has the old values */
-	if (unlikely(bad) && v->pv.failsafe_entry)
+	if (unlikely(bad) && v->pv.failsafe_entry && v->pv.mode != MODE_RING1)
 		bounce_failsafe(v, &get_cpu_info()->guest);
 }
 
@@ -157,13 +159,13 @@ u64 root_to_cr3(struct vcpu *v, mfn_t root, bool user)
 void fill_hv_slots(u64 *l4)
 {
 	memcpy(l4 + HV_L4_FIRST, hv_root + HV_L4_FIRST, (HV_L4_LAST + 1 - HV_L4_FIRST) * 8);
-	arch_root_changed(NULL, INVALID_MFN);	/* the frame may have been another root before */
+	arch_root_changed(NULL, virt_to_mfn(l4));	/* it may have been another root before */
 }
 
 void arch_toggle_guest_mode(struct vcpu *v)
 {
 	v->pv.in_kernel = !v->pv.in_kernel;
-	if (v == current_vcpu()) {
+	if (v == current_vcpu() && v->pv.mode != MODE_RING1) {
 		__asm__ __volatile__("swapgs" ::: "memory");
 		write_cr3(guest_cr3(v));
 	}
@@ -172,7 +174,7 @@ void arch_toggle_guest_mode(struct vcpu *v)
 /* Is that base the one in GS_BASE, not in KERNEL_GS_BASE, while v runs? */
 static bool is_active_gs(const struct vcpu *v, unsigned int which)
 {
-	return v->pv.in_kernel == (which == SEGBASE_GS_KERNEL);
+	return kernel_gs_active(v) == (which == SEGBASE_GS_KERNEL);
 }
 
 static u64 *saved_base(struct vcpu *v, unsigned int which)

@@ -17,6 +17,7 @@
 struct cpu_features cpu_feat;
 unsigned int opt_maxcpus;
 bool opt_x2apic, opt_pcid = true;
+static enum { RING1_OFF, RING1_ON, RING1_FORCE } opt_ring1 = RING1_ON;
 
 void arch_cpuid(u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
@@ -104,12 +105,37 @@ static void patch_smap(void)
 	query(0, 0);			/* CPUID serialises: the new code is fetched */
 }
 
+bool ring1_parse(const char *arg)
+{
+	static const char *const names[] = { "off", "on", "force" };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(arg, names[i])) {
+			opt_ring1 = i;
+			return true;
+		}
+	return false;
+}
+
+/* Supervisor-mode CET and FRED, which would break it, are never switched on (cpu_setup). */
+const char *arch_ring1_refused(void)
+{
+	if (opt_ring1 == RING1_OFF)
+		return "option ring1=off";
+	if (!cpu_feat.fsgsbase)
+		return "the CPU has no FSGSBASE";
+	if (restricted_roots && opt_ring1 != RING1_FORCE)
+		return "the CPU has Meltdown and L1TF, or does not say that it has not";
+	return NULL;
+}
+
 void cpu_identify(void)
 {
 	identify(&cpu_feat);
 	restricted_roots = has_meltdown(&cpu_feat);
 	if (opt_pcid && cpu_feat.pcid)
-		tlb_tags = restricted_roots ? 4 : 2;
+		tlb_tags = restricted_roots || !arch_ring1_refused() ? 4 : 2;
 	if (cpu_feat.smap)
 		patch_smap();
 }
@@ -118,7 +144,7 @@ void cpu_setup(void)
 {
 	const struct cpu_features *f = &cpu_feat;
 
-	write_cr0(X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM |
+	write_cr0(X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | (WITHOUT(6) ? 0 : X86_CR0_WP) | X86_CR0_AM |
 		  X86_CR0_PG);
 	write_cr4(X86_CR4_DE | X86_CR4_PSE | X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT |
 		  (f->mce ? X86_CR4_MCE : 0) | (f->pge ? X86_CR4_PGE : 0) |

@@ -2,10 +2,10 @@
 /*
  * Descriptor tables and the per-CPU area.
  *
- * Job:    each CPU's area (layout.h): GDT and LDT windows, TSS, SYSCALL stubs, stacks; the IDT;
- *         loading them; mapping a vcpu's GDT and LDT frames into the windows.
+ * Job:    each CPU's area (layout.h): GDT and LDT windows, TSS, SYSCALL stubs, stacks; the IDTs;
+ *         loading them for the mode of the vcpu that runs; mapping a vcpu's GDT and LDT frames into the windows.
  * Enter:  boot/start.c, smp.c (percpu_setup, cpu_load_tables); context.c, pv/ (windows).
- * State:  the areas; one IDT for all CPUs.
+ * State:  the areas; an IDT per mode for all CPUs; which mode each CPU has loaded.
  * Locks:  set-up runs on one CPU; the windows are touched by their own CPU only.
  * Holds:  D4  the guest's GDT frames fill pages 0-13 of the window; unused ones show a page of
  *             zeroes, so that a selector beyond the guest's table gives #GP.
@@ -24,7 +24,7 @@ struct tss {
 } __packed;
 
 struct idt_entry { u16 off0, sel; u8 ist, attr; u16 off1; u32 off2, zero; };
-static struct idt_entry idt[256] __aligned(PAGE_SIZE);
+static struct idt_entry idts[3][256] __aligned(PAGE_SIZE);	/* by MODE_* */
 struct table_ptr { u16 limit; u64 base; } __packed;
 
 static mfn_t zero_frame;		/* what unused pages of the windows show */
@@ -33,7 +33,8 @@ static mfn_t zero_frame;		/* what unused pages of the windows show */
 #define RW_PTE (RO_PTE | PTE_RW)
 #define HV_GDT_OFFSET (PC_GDT_OFFSET + FIRST_HV_GDT_PAGE * PAGE_SIZE)
 
-static void set_gate(unsigned int vec, const void *fn, unsigned int dpl, unsigned int ist)
+static void set_gate(struct idt_entry *idt, unsigned int vec, const void *fn, unsigned int dpl,
+		     unsigned int ist)
 {
 	u64 a = (u64)fn;
 
@@ -41,20 +42,21 @@ static void set_gate(unsigned int vec, const void *fn, unsigned int dpl, unsigne
 				       (u16)(a >> 16), (u32)(a >> 32), 0 };
 }
 
-static void idt_init(void)
+static void idt_init(unsigned int mode)
 {
-	const char *stubs = restricted_roots ? restricted_stubs : entry_stubs;
+	const char *stubs = mode == MODE_FULL ? entry_stubs : restricted_stubs;
+	struct idt_entry *idt = idts[mode];
 	unsigned int i;
 
 	/* INT3 and INTO of guests must not become #GP; other software interrupts do (bounce.c) */
 	for (i = 0; i < 256; i++)
-		set_gate(i, stubs + i * 16, i == 3 || i == 4 ? 3 : 0, 0);
-	if (!restricted_roots)
-		set_gate(14, exc_page_fault, 0, 0);
-	set_gate(8, exc_double_fault, 0, IST_DF);
-	set_gate(2, exc_nmi, 0, IST_NMI);
-	set_gate(18, exc_machine_check, 0, IST_MC);
-	set_gate(1, exc_debug, 0, IST_DB);
+		set_gate(idt, i, stubs + i * 16, i == 3 || i == 4 ? 3 : 0, 0);
+	if (mode != MODE_RESTRICTED)
+		set_gate(idt, 14, mode == MODE_FULL ? exc_page_fault : ring1_page_fault, 0, 0);
+	set_gate(idt, 8, exc_double_fault, 0, IST_DF);
+	set_gate(idt, 2, exc_nmi, 0, WITHOUT(4) ? 0 : IST_NMI);
+	set_gate(idt, 18, exc_machine_check, 0, IST_MC);
+	set_gate(idt, 1, exc_debug, 0, IST_DB);
 }
 
 /*
@@ -63,12 +65,11 @@ static void idt_init(void)
  */
 static void make_stubs(u8 *page, u64 va)
 {
-	const char *template = restricted_roots ? restricted_syscall_stubs : syscall_stubs;
 	u8 *stub;
 
-	memcpy(page, template, 2 * SYSCALL_STUB_SIZE);
+	memcpy(page, syscall_stubs, 2 * SYSCALL_STUB_SIZE);
 	for (stub = page; stub < page + 2 * SYSCALL_STUB_SIZE; stub += SYSCALL_STUB_SIZE)
-		*(s32 *)(stub + stub[SYSCALL_STUB_SIZE - 1] - 4) += (s32)((u64)template - va);
+		*(s32 *)(stub + stub[SYSCALL_STUB_SIZE - 1] - 4) += (s32)((u64)syscall_stubs - va);
 }
 
 static void set_system_desc(u64 *gdt, unsigned int sel, u64 base, u32 limit, u8 type)
@@ -96,6 +97,8 @@ int percpu_setup(unsigned int cpu)
 		[(GUEST_CS32 - 0xe000) >> 3] = 0x00cffb000000ffff,
 		[(GUEST_SS - 0xe000) >> 3] = 0x00cff3000000ffff,
 		[(GUEST_CS64 - 0xe000) >> 3] = 0x00affb000000ffff,
+		[(RING1_CS - 0xe000) >> 3] = 0x00afbb000000ffff,
+		[(RING1_SS - 0xe000) >> 3] = 0x00cfb3000000ffff,
 	};
 	struct cpu_info *ci = cpu_info_of(cpu);		/* mapped below */
 	u8 *zero = mfn_x(zero_frame) ? mfn_to_virt(zero_frame) : alloc_hv_pages(0);
@@ -109,9 +112,9 @@ int percpu_setup(unsigned int cpu)
 		return -ENOMEM;
 	zero_frame = virt_to_mfn(zero);
 	memcpy(gdt, segments, sizeof(segments));
-	tss->rsp[0] = restricted_roots ? base + PC_ENTRY_OFFSET + EP_STACK_TOP : (u64)&ci->guest.es;
 	for (i = IST_DF; i <= IST_DB; i++)
-		tss->ist[i - 1] = stack_va + i * PAGE_SIZE;
+		tss->ist[i - 1] = base + PC_ENTRY_OFFSET + EP_IST_TOP(i);
+	*(u64 *)(tss_page + CP_FRAME_TOP) = (u64)&ci->guest.es;
 	tss->iobase = sizeof(*tss);
 	make_stubs(stubs, base + PC_STUB_OFFSET);
 
@@ -128,7 +131,8 @@ int percpu_setup(unsigned int cpu)
 		if (i != FIRST_HV_GDT_PAGE && map_pages(base + i * PAGE_SIZE, zero, 1, RO_PTE))
 			return -ENOMEM;
 	ci->cpu = cpu;
-	return restricted_roots ? restricted_setup(cpu, idt) : 0;
+	return restricted_roots || !arch_ring1_refused() ?
+		restricted_setup(cpu, (u64)idts, (u64)idts + sizeof(idts)) : 0;
 }
 
 static void map_window(u64 va, const mfn_t *frames, unsigned int used, unsigned int all)
@@ -171,31 +175,55 @@ void arch_load_ldt(struct vcpu *v)
 	__asm__ __volatile__("lldt %w0" : : "r"(ents ? HV_LDT_SEL : 0));
 }
 
+/*
+ * How this CPU is entered from now on. A CPU that goes idle keeps what it has: from ring 0 the entries
+ * of all modes do the same.
+ */
+void load_mode(unsigned int cpu, unsigned int mode)
+{
+	static u8 loaded[NR_CPUS];	/* mode + 1; 0: none yet */
+	u64 base = percpu_area(cpu);
+	struct tss *tss = (struct tss *)(base + PC_TSS_OFFSET);
+	struct table_ptr idtr = { sizeof(idts[0]) - 1, (u64)idts[mode] };
+
+	if (loaded[cpu] == mode + 1)
+		return;
+	loaded[cpu] = (u8)(mode + 1);
+	__asm__ __volatile__("lidt %0" : : "m"(idtr));
+	tss->rsp[0] = mode == MODE_FULL ? (u64)&cpu_info_of(cpu)->guest.es :
+		base + PC_ENTRY_OFFSET + EP_STACK_TOP;
+	wrmsr(MSR_LSTAR, mode == MODE_FULL ? base + PC_STUB_OFFSET :
+	      mode == MODE_RING1 ? (u64)ring1_syscall : (u64)restricted_syscall);
+	wrmsr(MSR_CSTAR, mode == MODE_FULL ? base + PC_STUB_OFFSET + SYSCALL_STUB_SIZE :
+	      (u64)restricted_syscall_compat);
+	/* AMD has no SYSENTER in long mode; restricted roots do not offer it */
+	if (cpu_feat.vendor == VENDOR_intel)
+		wrmsr(MSR_SYSENTER_CS, mode == MODE_FULL ? HV_CS : 0);
+}
+
 void cpu_load_tables(unsigned int cpu)
 {
 	u64 base = percpu_area(cpu);
 	struct table_ptr gdtr = { 15 * PAGE_SIZE - 1, base + PC_GDT_OFFSET };
-	struct table_ptr idtr = { sizeof(idt) - 1, (u64)idt };
+	unsigned int mode;
 
-	if (!idt[0].sel)
-		idt_init();
+	for (mode = 0; mode < ARRAY_SIZE(idts) && !idts[mode][0].sel; mode++)
+		idt_init(mode);
 	set_system_desc((u64 *)(base + HV_GDT_OFFSET), HV_TSS_SEL, base + PC_TSS_OFFSET,
-			sizeof(struct tss) - 1, 0x89);
+			WITHOUT(10) ? PAGE_SIZE - 1 : sizeof(struct tss) - 1, 0x89);
 	__asm__ __volatile__(
-		"lgdt %0; lidt %1\n"
-		"push %2; lea 1f(%%rip), %%rax; push %%rax; lretq\n"
-		"1: mov %3, %%ds; mov %3, %%es; mov %3, %%ss; mov %3, %%fs; mov %3, %%gs\n"
-		"ltr %w4; lldt %w3\n"
-		: : "m"(gdtr), "m"(idtr), "i"(HV_CS), "r"(0), "r"(HV_TSS_SEL) : "rax", "memory");
+		"lgdt %0\n"
+		"push %1; lea 1f(%%rip), %%rax; push %%rax; lretq\n"
+		"1: mov %2, %%ds; mov %2, %%es; mov %2, %%ss; mov %2, %%fs; mov %2, %%gs\n"
+		"ltr %w3; lldt %w2\n"
+		: : "m"(gdtr), "i"(HV_CS), "r"(0), "r"(HV_TSS_SEL) : "rax", "memory");
 	wrmsr(MSR_STAR, (u64)GUEST_CS32 << 48 | (u64)HV_CS << 32);
-	wrmsr(MSR_LSTAR, base + PC_STUB_OFFSET);
-	wrmsr(MSR_CSTAR, base + PC_STUB_OFFSET + SYSCALL_STUB_SIZE);
-	wrmsr(MSR_FMASK, X86_RFLAGS_TF | X86_RFLAGS_IF | X86_RFLAGS_DF | X86_RFLAGS_NT |
+	wrmsr(MSR_FMASK, X86_RFLAGS_TF | X86_RFLAGS_IF | X86_RFLAGS_DF |
+			 (WITHOUT(5) ? 0 : X86_RFLAGS_NT) |
 			 X86_RFLAGS_AC | X86_RFLAGS_RF | X86_RFLAGS_VM | X86_RFLAGS_IOPL);
-	/* AMD has no SYSENTER in long mode; restricted roots do not offer it */
-	if (cpu_feat.vendor == VENDOR_intel && !restricted_roots) {
-		wrmsr(MSR_SYSENTER_CS, HV_CS);
+	if (cpu_feat.vendor == VENDOR_intel) {
 		wrmsr(MSR_SYSENTER_ESP, (u64)&cpu_info_of(cpu)->guest.es);
 		wrmsr(MSR_SYSENTER_EIP, (u64)sysenter_entry);
 	}
+	load_mode(cpu, restricted_roots ? MODE_RESTRICTED : MODE_FULL);
 }

@@ -9,19 +9,14 @@
  * Locks:  none; interrupts are off throughout (gates and FMASK clear IF).
  * Holds:  X1  no guest register value survives into C except through the frame.
  *         X2  every guest return passes the exit tests (the direct paths make the same tests).
- *         X3  the stack is right before the first push; GS is never used; all guest roots map the
- *             hypervisor, so CR3 needs no switch (but for restricted roots, see below).
+ *         X3  the stack is right before the first push; GS is never used; the guest's root maps the
+ *             hypervisor, so CR3 needs no switch (x86/restricted.S has the entries where it does not).
  *         X5  what a direct path reads or writes of the guest can fault: each such instruction
  *             has an entry in __ex_table and nothing is half done when it faults.
  * Tests:  tests/guests/{syscall,iret,traps,abuse_iret}.c, also with --cpu Haswell
  * Next:   x86/trap.c, pv/bounce.c, pv/hypercall.c
  */
-#include <xen.h>
-#include <hv/regs.h>
-#include "asm-offsets.h"
-
-	.section .text.entry, "ax", @progbits
-#define ENTRY(name) .globl name; name
+#include "entry.h"
 
 /* If the instruction faults, go on at `to` with the registers as they were. */
 #define EX(to, ...)					\
@@ -31,54 +26,8 @@
 	.quad 9b, to;					\
 	.popsection
 
-/* SMAP: patched to CLAC / STAC on CPUs that have it (cpu.c walks the section). */
-#define SMAP_PATCH(stac)				\
-8:	nopl (%rax);					\
-	.pushsection .smap_patch, "a";			\
-	.quad 8b, stac;					\
-	.popsection
-#define PATCH_CLAC SMAP_PATCH(0)
-#define PATCH_STAC SMAP_PATCH(1)
-
-/* Members of cpu_info when rsp == &frame.rsp (so the stubs leave it) or == &frame.error_code. */
-#define AT_RSP(member) (member - UREGS_rsp)(%rsp)
+/* Members of cpu_info when rsp == &frame.error_code. */
 #define AT_ERR(member) (member - UREGS_error_code)(%rsp)
-
-/* What belongs above the registers; hardware has pushed some exceptions' error code. */
-.macro PUSH_VECTOR nr, has_error=0
-	.if !(\has_error)
-	push	$0
-	.endif
-	movl	$\nr, 4(%rsp)
-.endm
-
-.macro PUSH_GPRS
-	.irp	r, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
-	push	%\r
-	.endr
-.endm
-
-/* The frame as first argument of a C function, which wants DF clear (a guest may have set it). */
-.macro SAVE_FRAME
-	PUSH_GPRS
-	cld
-	mov	%rsp, %rdi
-.endm
-
-.macro POP_GPRS
-	.irp	r, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
-	pop	%\r
-	.endr
-.endm
-
-/* After SYSCALL, rsp == &frame.rsp: the rest of the hardware's frame. */
-.macro PUSH_SYSCALL cs
-	movq	$GUEST_SS, AT_RSP(UREGS_ss)
-	push	%r11
-	push	$\cs
-	push	%rcx
-	PUSH_VECTOR 0x100
-.endm
 
 /* The tests of X2; rsp == &frame. */
 .macro EXIT_TESTS nothing_to_do
@@ -90,7 +39,18 @@
 	cmpb	$0, VI_pending(%rdx)
 	je	\nothing_to_do
 	cmpb	$0, VI_mask(%rdx)
-	jne	\nothing_to_do
+	je	exit_work
+	cmpb	$MODE_RING1, VCPU_mode(%rbx)
+	jne	\nothing_to_do			/* ring 1: it depends (pv/ring1.c) */
+.endm
+
+/* To fn when the frame is a guest's. */
+.macro GUEST_EXCEPTION fn
+	testb	$3, UREGS_cs(%rsp)
+	jz	from_hv
+	call	\fn
+	EXIT_TESTS restore_all
+	jmp	exit_work
 .endm
 
 /*
@@ -110,44 +70,23 @@
 .endm
 #define TRAP_CLEARS (X86_RFLAGS_TF|X86_RFLAGS_NT|X86_RFLAGS_RF|X86_RFLAGS_VM|X86_RFLAGS_AC)
 
-/* To fn when the frame is a guest's. */
-.macro GUEST_EXCEPTION fn
-	testb	$3, UREGS_cs(%rsp)
-	jz	from_hv
-	call	\fn
-	EXIT_TESTS restore_all
-	jmp	exit_work
-.endm
-
 /*
  * What MSR LSTAR and CSTAR point at is copied to each CPU's stub page (desc.c): save rsp in
- * frame.rsp, point rsp at it, go on. With restricted roots frame.rsp is not mapped yet: the full
- * root first, by way of the entry page.
+ * frame.rsp, point rsp at it, go on.
  */
 #define AREA(page, offset) (page + (offset) - PC_STUB_OFFSET)(%rip)
 #define FRAME_RSP (PC_STACK_OFFSET + STACK_SIZE - CI_sizeof + UREGS_rsp)
-.macro SYSCALL_STUB page, restricted, to
-1:	.if	\restricted
-	mov	%rsp, AREA(\page, PC_ENTRY_OFFSET + EP_RSP)
-	mov	%rax, AREA(\page, PC_ENTRY_OFFSET + EP_RAX)
-	mov	AREA(\page, PC_ENTRY_OFFSET + EP_CR3_FULL), %rax
-	mov	%rax, %cr3
-	mov	AREA(\page, PC_ENTRY_OFFSET + EP_RAX), %rax
-	mov	AREA(\page, PC_ENTRY_OFFSET + EP_RSP), %rsp
-	.endif
-	mov	%rsp, AREA(\page, FRAME_RSP)
-	lea	AREA(\page, FRAME_RSP), %rsp
+.macro SYSCALL_STUB to
+1:	mov	%rsp, AREA(syscall_stubs, FRAME_RSP)
+	lea	AREA(syscall_stubs, FRAME_RSP), %rsp
 	jmp.d32	\to
 2:	.org	1b + SYSCALL_STUB_SIZE - 1
 	.byte	2b - 1b				/* the jump is moved by hand */
 .endm
 	.balign	64
 ENTRY(syscall_stubs):
-	SYSCALL_STUB syscall_stubs, 0, syscall_entry
-	SYSCALL_STUB syscall_stubs, 0, syscall_compat_entry
-ENTRY(restricted_syscall_stubs):
-	SYSCALL_STUB restricted_syscall_stubs, 1, restricted_syscall_entry
-	SYSCALL_STUB restricted_syscall_stubs, 1, syscall_compat_entry
+	SYSCALL_STUB syscall_entry
+	SYSCALL_STUB syscall_compat_entry
 
 /* SYSCALL in 64-bit mode, from the stub: rsp == &frame.rsp, rcx = return rip, r11 = rflags. */
 	.balign	64
@@ -191,7 +130,7 @@ syscall_bad_stack:	/* the long way reports it, perhaps without rip */
 	mov	%rdx, %cr3
 syscall_long_rdx:
 	mov	AT_RSP(CI_scratch1), %rdx
-syscall_long:
+ENTRY(syscall_long):
 	mov	AT_RSP(CI_scratch0), %rax
 	PUSH_SYSCALL GUEST_CS64
 	PUSH_GPRS
@@ -201,7 +140,7 @@ syscall_long:
 	jmp	exit_to_guest
 
 /* 32-bit SYSCALL (CSTAR), from its own stub: always the long way. */
-syscall_compat_entry:
+ENTRY(syscall_compat_entry):
 	PUSH_SYSCALL GUEST_CS32
 	SAVE_FRAME
 	mov	$1, %esi
@@ -211,9 +150,10 @@ syscall_compat_entry:
 hypercall_entry:
 	cmpl	$__HYPERVISOR_iret, AT_RSP(CI_scratch0)
 	je	iret_direct
-hypercall_long:
+ENTRY(hypercall_long):
 	mov	AT_RSP(CI_scratch0), %rax
 	PUSH_SYSCALL GUEST_CS64
+ENTRY(hypercall_call):
 	PUSH_GPRS
 	cmp	$NR_HYPERCALLS_, %rax
 	jae	.Lno_such_hypercall
@@ -229,7 +169,7 @@ exit_hypercall:
 	EXIT_TESTS exit_sysret
 	jmp	exit_work
 exit_sysret:
-	cmpb	$0, restricted_roots(%rip)
+	cmpb	$MODE_FULL, VCPU_mode(%rbx)
 	jne	restricted_exit
 	mov	UREGS_rip(%rsp), %rcx
 	mov	%rcx, %rax
@@ -333,7 +273,7 @@ iret_long:
 	jmp	hypercall_long
 
 /* IRETQ faulted in ring 0 with the guest's registers (bad selector, rip ...); rsp == &frame.rip. */
-iret_refused:
+ENTRY(iret_refused):
 	PUSH_VECTOR 13
 	SAVE_FRAME
 	call	guest_iret_refused
@@ -345,7 +285,8 @@ exit_work:
 	mov	%rsp, %rdi
 	call	exit_to_guest_work
 restore_all:
-	cmpb	$0, restricted_roots(%rip)
+	mov	CI_current(%rsp), %rbx
+	cmpb	$MODE_FULL, VCPU_mode(%rbx)
 	jne	restricted_exit
 	POP_GPRS
 	add	$8, %rsp
@@ -433,28 +374,28 @@ page_fault_rdx:
 	mov	AT_ERR(CI_scratch1), %rdx
 page_fault_rax:
 	mov	AT_ERR(CI_scratch0), %rax
-page_fault_long:
+ENTRY(page_fault_long):
 	movl	$14, 4(%rsp)
 	SAVE_FRAME
 	mov	%cr2, %rsi
 	GUEST_EXCEPTION guest_page_fault
-common_exception:
+ENTRY(common_exception):
 	PATCH_CLAC
 	SAVE_FRAME
 	mov	UREGS_entry_vector(%rsp), %esi
 	GUEST_EXCEPTION guest_exception
-invalid_op:
+ENTRY(invalid_op):
 	PATCH_CLAC
 	SAVE_FRAME
 	GUEST_EXCEPTION guest_invalid_op
 from_hv:
 	call	hv_exception
-restore_hv:
+ENTRY(restore_hv):
 	POP_GPRS
 	add	$8, %rsp
 	iretq
 
-common_interrupt:
+ENTRY(common_interrupt):
 	PATCH_CLAC
 	SAVE_FRAME
 	mov	UREGS_entry_vector(%rsp), %esi
@@ -463,13 +404,6 @@ common_interrupt:
 	jnz	exit_to_guest
 	jmp	restore_hv
 
-/* What the IDT points at: 16 bytes per vector. */
-.macro STUB to
-	.balign	16
-	PUSH_VECTOR vector, "vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21"
-	jmp	\to
-	vector = vector + 1
-.endm
 	.balign	16
 ENTRY(entry_stubs):
 	vector = 0
@@ -483,137 +417,5 @@ ENTRY(entry_stubs):
 	.rept	0x100 - 0x20
 	STUB	common_interrupt
 	.endr
-
-/*
- * Restricted roots (CPUs with Meltdown; x86/restricted.c). Guest mode runs on a copy of its root
- * that maps of us only: the M2P, this file's code, the IDT, and of this CPU's area the GDT, LDT
- * and TSS, the stubs, the entry page and the IST stacks. Each entry switches to the full root
- * first; nothing else may be touched before. RSP0 is the top of the entry page's stack.
- */
-#define EP_FROM_BLOCK_END(f) (PC_ENTRY_OFFSET + (f) - (PC_STACK_OFFSET + STACK_SIZE))
-/*
- * NMI, machine check, debug and double fault have own stacks, mapped in restricted roots too; they
- * run on the full root and go back on the one found. rbx: the last byte of the stack block.
- */
-.macro IST_EXC name, vector, has_error=0
-ENTRY(exc_\name):
-	PUSH_VECTOR \vector, \has_error
-	PATCH_CLAC
-	SAVE_FRAME
-	mov	%rsp, %rbx
-	or	$(STACK_SIZE - 1), %rbx
-	mov	%cr3, %r12
-	mov	1 + EP_FROM_BLOCK_END(EP_CR3_OUT)(%rbx), %rax
-	xor	%r12, %rax
-	add	%rax, %rax			/* bit 63 ("keep the TLB") does not count */
-	jnz	1f
-	mov	1 + EP_FROM_BLOCK_END(EP_CR3_FULL)(%rbx), %rax
-	mov	%rax, %cr3
-1:
-.endm
-	IST_EXC	double_fault, 8, 1
-	call	fatal_exception
-	IST_EXC	machine_check, 18
-	call	fatal_exception
-	IST_EXC	nmi, 2
-	call	crash_nmi
-ist_exit:
-	mov	%r12, %cr3
-	jmp	restore_hv
-	/* its own stack since ring 0 can take it with a user's rsp; a guest's frame moves over */
-	IST_EXC	debug, 1
-	testb	$3, UREGS_cs(%rsp)
-	jnz	1f
-	call	hv_debug
-	jmp	ist_exit
-1:	mov	%rsp, %rsi
-	lea	(1 - CI_sizeof)(%rbx), %rsp
-	mov	%rsp, %rdi
-	mov	$(UREGS_es / 8), %ecx
-	rep movsq
-	mov	%rsp, %rdi
-	call	guest_debug
-	jmp	exit_to_guest
-
-	.balign	16
-ENTRY(restricted_stubs):
-	vector = 0
-	.rept	0x100
-	STUB	restricted_common
-	.endr
-
-/* From the entry stack, rax and rcx pushed, to the full root; rcx == &frame.es. */
-.macro TO_FULL_ROOT
-	mov	%rsp, %rax
-	and	$-4096, %rax
-	mov	EP_CR3_FULL(%rax), %rcx
-	mov	%rcx, %cr3
-	mov	EP_FRAME_TOP(%rax), %rcx
-.endm
-restricted_common:
-	PATCH_CLAC
-	push	%rax
-	push	%rcx
-	testb	$3, 32(%rsp)
-	jz	restricted_from_hv
-	push	%rdx
-	TO_FULL_ROOT
-	/* rdx rcx rax | error rip cs rflags rsp ss: move all but rdx to the real frame */
-	.irp	i, 0, 8, 16, 24, 32, 40, 48, 56
-	mov	64 - \i(%rsp), %rdx
-	mov	%rdx, -8 - \i(%rcx)
-	.endr
-	mov	(%rsp), %rdx
-	lea	-64(%rcx), %rsp
-	pop	%rcx
-	pop	%rax
-restricted_dispatch:
-	cmpl	$0x20, 4(%rsp)
-	jae	common_interrupt
-	cmpl	$14, 4(%rsp)
-	je	page_fault_long
-	cmpl	$6, 4(%rsp)
-	je	invalid_op
-	jmp	common_exception
-
-restricted_from_hv:
-	lea	restricted_iretq(%rip), %rax
-	cmp	%rax, 24(%rsp)
-	je	1f
-	pop	%rcx				/* a fault in the hypervisor proper */
-	pop	%rax
-	jmp	restricted_dispatch
-1:	TO_FULL_ROOT				/* IRETQ to the guest was refused: to the real frame */
-	mov	(%rsp), %rax
-	mov	%rax, -48(%rcx)
-	mov	8(%rsp), %rax
-	lea	-48(%rcx), %rsp
-	pop	%rcx
-	jmp	iret_refused
-
-/* Leave: rsp == &frame. The hardware frame goes to the entry page, then the root changes. */
-#define EP_REL(f) (EP_FROM_BLOCK_END(f) + CI_sizeof - UREGS_error_code)(%rsp)
-restricted_exit:
-	call	restricted_prepare
-	POP_GPRS
-	mov	%rax, EP_REL(EP_RAX)
-	.irp	i, 0, 8, 16, 24, 32
-	mov	8 + \i(%rsp), %rax
-	mov	%rax, EP_REL(EP_STACK_TOP - 40 + \i)
-	.endr
-	lea	EP_REL(EP_STACK_TOP - 40), %rsp
-	mov	40 + EP_CR3_OUT - EP_STACK_TOP(%rsp), %rax
-	mov	%rax, %cr3
-	mov	40 + EP_RAX - EP_STACK_TOP(%rsp), %rax
-restricted_iretq:
-	iretq
-
-/* The SYSCALL stub has stored rsp, loaded the full root, and set rsp == &frame.rsp. */
-restricted_syscall_entry:
-	mov	%rax, AT_RSP(CI_scratch0)
-	mov	AT_RSP(CI_current), %rax
-	cmpb	$0, VCPU_in_kernel(%rax)
-	jne	hypercall_long
-	jmp	syscall_long
 
 	.section .note.GNU-stack, "", @progbits

@@ -69,6 +69,7 @@ int arch_vcpu_create(struct vcpu *v)
 	struct fpu_area *f = v->is_idle ? NULL : alloc_hv_pages(0);
 
 	v->arch = f;
+	v->pv.mode = restricted_roots ? MODE_RESTRICTED : MODE_FULL;
 	if (!f)
 		return v->is_idle ? 0 : -ENOMEM;
 	f->fcw = 0x37f;

@@ -21,6 +21,7 @@ void refuse_boot(const char *fmt, ...) __printf(1, 2) __noreturn;
 extern bool opt_noreboot;		/* noreboot: halt after a panic */
 extern unsigned int opt_maxcpus;	/* maxcpus=: CPUs to bring up, 0: all */
 extern bool opt_x2apic;			/* x2apic=: use it although firmware did not switch to it */
+bool ring1_parse(const char *arg);	/* ring1=: see arch_ring1_refused() */
 extern bool opt_pcid;			/* pcid=: use tlb_tags where the CPU has them */
 bool com1_parse(const char *arg), com2_parse(const char *arg);	/* these: false: not understood */
 bool console_parse(const char *arg);
@@ -117,15 +118,18 @@ void free_init_sections(void);		/* once nothing at boot is to be done any more *
 
 /* --- desc.c --- */
 int percpu_setup(unsigned int cpu);	/* map and fill the CPU's area; -ENOMEM */
+void load_mode(unsigned int cpu, unsigned int mode);	/* of this CPU, cpu: MODE_* */
 void cpu_load_tables(unsigned int cpu);	/* on that CPU: GDT, IDT, TSS, SYSCALL MSRs */
 
 /* --- entry.S; the stubs have 16 bytes for each of the 256 vectors --- */
 extern const char entry_stubs[], restricted_stubs[];
-extern const char syscall_stubs[], restricted_syscall_stubs[];	/* templates, see desc.c */
+extern const char syscall_stubs[];	/* a template, see desc.c */
 #define SYSCALL_STUB_SIZE 64
 void exc_page_fault(void);		/* tries the direct path first */
 void exc_double_fault(void), exc_nmi(void), exc_machine_check(void), exc_debug(void);
 void sysenter_entry(void);
+void ring1_page_fault(void), ring1_syscall(void);
+void restricted_syscall(void), restricted_syscall_compat(void);
 void __noreturn enter_guest(void);	/* leave through the exit path */
 
 /* --- trap.c, called by entry.S --- */
@@ -135,11 +139,11 @@ void hv_debug(struct cpu_user_regs *regs);
 void guest_debug(struct cpu_user_regs *regs);
 void guest_iret_refused(struct cpu_user_regs *regs);
 
-/* --- restricted.c: restricted roots for CPUs with Meltdown --- */
-extern u8 restricted_roots;		/* 1: guest mode runs on them */
+/* --- restricted.c: restricted roots for CPUs with Meltdown, and for kernels in ring 1 --- */
+extern u8 restricted_roots;		/* 1: ring-3 guests run on them too */
 /* The CPU's private tables, after its area is mapped; -ENOMEM. */
-int restricted_setup(unsigned int cpu, const void *idt);
+int restricted_setup(unsigned int cpu, u64 idts, u64 idts_end);
 void restricted_window(unsigned int cpu, u64 va, u64 pte);	/* a page of the GDT or LDT changed */
-void restricted_prepare(void);
+void restricted_prepare(const struct cpu_user_regs *regs);
 
 #endif

@@ -36,7 +36,7 @@ static spinlock_t hv_map_lock = SPINLOCK_INIT(RANK_BUDDY - 1);	/* tables are all
 /* memory taken at boot, before there is an allocator: tables below 4 GiB, data anywhere */
 static struct range { u64 start, end, next; } boot_tables, boot_data;
 static bool allocator_ready;
-/* PTE_G where no root is restricted: these entries are the same in every address space */
+/* PTE_G where no root can be restricted: these entries are the same in every address space */
 static u64 global_flag;
 
 static u64 take(struct range *area, u64 size)
@@ -290,7 +290,7 @@ void paging_init(const struct boot_info *bi)
 		refuse_boot("no %lu MiB for the frame table; give the machine more memory", size >> 20);
 	boot_data.start = boot_data.next = ROUND_UP(boot_data.start, CHUNK);
 
-	global_flag = cpu_feat.pge && !restricted_roots ? PTE_G : 0;
+	global_flag = cpu_feat.pge && !restricted_roots && arch_ring1_refused() ? PTE_G : 0;
 	hv_root = new_table();
 	map_direct(bi);
 	map_image();

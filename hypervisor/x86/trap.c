@@ -74,6 +74,10 @@ void guest_iret_refused(struct cpu_user_regs *regs)
 
 	guest_log(LOG_DEBUG, "d%dv%u: iret to %x:%lx refused\n", v->domain->id, v->id, regs->cs,
 		  regs->rip);
+	if (v->pv.mode == MODE_RING1) {
+		bounce_trap(v, regs, 13, true, 0);
+		return;
+	}
 	/* the selectors are loaded as they are: that tells the guest that the frame was bad */
 	READ_SELECTORS(regs);
 	bounce_failsafe(v, regs);

@@ -80,6 +80,15 @@ void arch_toggle_guest_mode(struct vcpu *v)
 	v->pv.in_kernel = !v->pv.in_kernel;
 }
 
+const char *arch_ring1_refused(void)
+{
+	return "not on the host";
+}
+
+void arch_load_entries(struct vcpu *v)
+{
+}
+
 void arch_fill_hypercall_page(void *page)
 {
 	memset(page, 0xcc, PAGE_SIZE);

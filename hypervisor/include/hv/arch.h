@@ -102,6 +102,10 @@ void arch_set_tsc_aux(struct vcpu *v, u32 val);	/* the CPU has RDTSCP */
 int arch_set_xcr0(struct vcpu *v, u64 xcr0);	/* -EINVAL */
 /* switch v (current) between guest kernel and guest user: CR3 and GS; flips v->pv.in_kernel */
 void arch_toggle_guest_mode(struct vcpu *v);
+/* Why no guest may have its kernel in ring 1 here, or NULL. */
+const char *arch_ring1_refused(void);
+/* v's mode, page or handlers changed: if it is current and in ring 1, make entries use them. */
+void arch_load_entries(struct vcpu *v);
 /* A 512-byte FXSAVE image from a guest: what hardware would refuse is cleared. v is not loaded. */
 void arch_set_fpu(struct vcpu *v, const void *fxsave_image);
 void arch_get_fpu(struct vcpu *v, void *fxsave_image);	/* the same the other way */

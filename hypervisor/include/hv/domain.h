@@ -22,7 +22,9 @@ enum domain_state { DOM_building, DOM_running, DOM_dying, DOM_dead };
 
 /* PV state of a vcpu. Members up to the line are used by entry.S through asm-offsets. */
 struct pv_vcpu {
-	u8 in_kernel;			/* guest kernel (1) or guest user (0) mode */
+	u8 in_kernel;			/* guest kernel (1) or guest user (0) mode; MODE_RING1: while the
+					   hypervisor runs, for the guest changes it by itself */
+	u8 mode;			/* MODE_* (hv/layout.h) */
 	bool syscall_masks_events;	/* CALLBACKF_mask_events of the syscall callback */
 	u8 direct_ok;			/* entry.S may use its direct paths for this vcpu now */
 	u8 iopl;			/* virtual IOPL set by physdev_op, 0-3 */
@@ -150,6 +152,9 @@ struct domain {
 	struct timer watchdog[2];	/* SCHEDOP_watchdog; watchdog_inuse: a bit for each */
 	u32 watchdog_inuse;
 	u32 nr_pirqs;
+	bool ring1;			/* its kernel runs in ring 1 (pv/ring1.c) */
+	bool ring1_denied;		/* the toolstack does not want that */
+	u64 force_us;			/* what present entries get: PTE_US, in ring 1 nothing */
 	u8 kill_stage;			/* how far domain_kill() is */
 	u32 kill_left;
 	struct tasklet destroy;		/* frees the structure when the last reference is gone */

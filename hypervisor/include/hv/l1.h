@@ -16,10 +16,10 @@
 #define PTE_BAD		0x000f800000000000UL
 #define PTE_CACHE	(PTE_PWT | PTE_PCD | PTE_PAT)
 
-/* What the hypervisor makes of a guest's present entry: everything runs in ring 3. */
-static inline u64 adjust_l1(u64 e)
+/* What the hypervisor makes of a present entry of d: in ring 3 everything is user memory. */
+static inline u64 adjust_l1(const struct domain *d, u64 e)
 {
-	return (e | PTE_US) & ~PTE_G;
+	return (e | d->force_us) & ~PTE_G;
 }
 
 int get_l1e_slow(struct domain *d, struct domain *pg_owner, u64 e, struct page_info *table);
@@ -76,7 +76,7 @@ static __always_inline int change_l1(struct domain *d, struct domain *pg_owner, 
 	int rc;
 
 	if (new & PTE_P) {
-		new = adjust_l1(new);
+		new = adjust_l1(d, new);
 		/* the same frame with the same rights: references stay as they are */
 		if (!((old ^ new) & (PTE_MFN_MASK | PTE_P | PTE_RW | PTE_CACHE)))
 			return write_pte(l1p, &old, new, how) ? 0 : -EAGAIN;

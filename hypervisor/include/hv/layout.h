@@ -29,25 +29,41 @@
 #define IMAGE_PHYS_START	_UL(0x200000)
 #define PERCPU_VIRT_START	_UL(0xffff82d040000000)	/* 64 areas of 1 MiB */
 #define PERCPU_AREA_SHIFT	20
+/*
+ * Pages that every CPU sees at one address when it runs on a restricted root; full roots map nothing
+ * there.
+ */
+#define LOCAL_VCPU		_UL(0xffff82d048000000)	/* ring 1: the page of the running vcpu's vcpu_info */
+#define LOCAL_CONST		_UL(0xffff82d048001000)	/* this CPU's TSS page, read-only */
+#define LOCAL_ENTRY		_UL(0xffff82d048002000)	/* this CPU's entry page */
 #define FRAMETABLE_VIRT_START	_UL(0xffff82e000000000)	/* 128 GiB */
 #define DIRECTMAP_VIRT_START	_UL(0xffff830000000000)	/* slots 262-271: the RAM, 5 TiB */
 #define DIRECTMAP_VIRT_END	HV_VIRT_END
 
-/* Inside one CPU's area (offsets). Restricted roots map the parts up to ENTRY and the IST stacks. */
+/* Inside one CPU's area (offsets). Restricted roots map the parts up to ENTRY. */
 #define PC_GDT_OFFSET		0x00000	/* 16 pages: 14 of the guest's, 1 of ours, 1 hole */
 #define PC_LDT_OFFSET		0x10000	/* 16 pages of the guest's */
-#define PC_TSS_OFFSET		0x20000	/* 1 page: the TSS */
+#define PC_TSS_OFFSET		0x20000	/* 1 page: the TSS; what entries from restricted roots need */
 #define PC_STUB_OFFSET		0x21000	/* 1 page: the SYSCALL entry stubs of this CPU */
-#define PC_ENTRY_OFFSET		0x22000	/* 1 page: entry stack of restricted roots (x86/restricted.c) */
+#define PC_ENTRY_OFFSET		0x22000	/* 1 page: entry stacks, the only page that guest mode may write */
 #define PC_STACK_OFFSET		0x28000	/* 8 pages, aligned: IST #DF, NMI, #MC, #DB, hole, 3 main */
 
-/* The last bytes of the entry page; the entry stack is below them. */
+/* In the TSS page: nothing of it changes but by this CPU in the hypervisor. */
+#define CP_CR3_FULL		0x100	/* root with the whole hypervisor */
+#define CP_CR3_OUT		0x108	/* restricted root to leave on */
+#define CP_FRAME_TOP		0x110	/* &cpu_info.guest.es */
+#define CP_ROOT			0x180	/* the root (mfn) that CR3_OUT has a copy of, ... */
+#define CP_GEN			0x188	/* ... as of this generation, ... */
+#define CP_GEN_AT		0x190	/* ... which counts on here */
+#define CP_SYSCALL_FRAME	0x120	/* ring 1: rip cs rflags rsp ss for IRETQ to its handlers */
+#define CP_FAULT_FRAME		0x150
+
+/* The entry page: the stack of entries from guest mode, stacks of IST entries, two words. */
+#define EP_IST_TOP(n)		((n) * 0x200)
 #define EP_STACK_TOP		0xfc0
-#define EP_CR3_FULL		0xfc0	/* root with the whole hypervisor */
-#define EP_CR3_OUT		0xfc8	/* restricted root to leave on */
-#define EP_FRAME_TOP		0xfd0	/* &cpu_info.guest.es */
 #define EP_RAX			0xfd8
 #define EP_RSP			0xfe0
+#define EP_TRUSTED		0xfe8	/* test build, without=3: CP_CR3_FULL */
 
 #define STACK_SHIFT		15
 #define STACK_SIZE		(_UL(1) << STACK_SHIFT)
@@ -63,10 +79,29 @@
 #define GUEST_CS64		0xe033
 #define HV_TSS_SEL		0xe040	/* 16 bytes each */
 #define HV_LDT_SEL		0xe050
+#define RING1_CS		0xe061	/* PARAPET_RING1_CS, _SS */
+#define RING1_SS		0xe069
 #define FIRST_HV_GDT_PAGE	14
 #define NR_GUEST_GDT_PAGES	14
 
+/* How a vcpu is entered and left; a vcpu's is v->pv.mode. */
+#define MODE_FULL		0	/* ring 3, on roots that map the hypervisor */
+#define MODE_RESTRICTED		1	/* ring 3, on restricted roots */
+#define MODE_RING1		2	/* kernel in ring 1, on restricted roots */
+
+/*
+ * A test build (make UNSAFE=1) can leave out one of the conditions that make ring 1 safe, by the option
+ * without=n, so that a guest can show the attack which it stops: tests/guests/attacks.
+ */
+#ifdef UNSAFE
+#define WITHOUT(n) (opt_without == (n))
+#else
+#define WITHOUT(n) 0
+#endif
+
 #ifndef __ASSEMBLY__
+extern unsigned int opt_without;
+
 /* The hypervisor's slots are exactly the 8 TiB at HV_VIRT_START: one shift tells. */
 static inline int in_hv_slots(unsigned long va)
 {

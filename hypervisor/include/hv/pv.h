@@ -55,6 +55,22 @@ void bounce_trap(struct vcpu *v, struct cpu_user_regs *regs, unsigned int vector
 void bounce_page_fault(struct vcpu *v, struct cpu_user_regs *regs, u64 cr2, u32 error);
 void bounce_failsafe(struct vcpu *v, struct cpu_user_regs *regs);
 
+#define BOUNCE_CLEARS (X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_RF | X86_RFLAGS_VM | \
+		       X86_RFLAGS_AC | X86_RFLAGS_IOPL)		/* of the flags when a handler starts */
+
+/* --- ring1.c: the same for kernels in ring 1 (v->pv.mode == MODE_RING1) --- */
+bool ring1_bounce(struct vcpu *v, struct cpu_user_regs *regs, u64 entry, bool mask_events,
+		  bool has_error, u32 error, u64 sp);
+bool ring1_page_ok(const struct vcpu *v);	/* its vcpu_info is where it must be */
+bool ring1_takes_event(struct vcpu *v, struct cpu_user_regs *regs);	/* may change regs */
+void ring1_nmi(struct vcpu *v, struct cpu_user_regs *regs);
+void ring1_iret(struct vcpu *v, struct cpu_user_regs *regs, const struct iret_context *f);
+/* Is the guest kernel's the GS base in force? In ring 1 the guest exchanges them by itself. */
+static inline bool kernel_gs_active(const struct vcpu *v)
+{
+	return v->pv.in_kernel || v->pv.mode == MODE_RING1;
+}
+
 /* --- descriptors.c --- */
 bool fix_code_selector(u64 *sel);	/* make it a legal ring-3 code selector; false: refuse */
 bool fix_stack_selector(u64 *sel);

@@ -7,7 +7,6 @@
  * Holds: exactly one result line a run; the first failed check is its reason.
  */
 #include "guest.h"
-#include "parapet.h"
 #include "sysctl.h"
 
 struct start_info *si;
@@ -273,6 +272,8 @@ void guest_init(struct start_info *start)
 		vcpus[i].info = &shared->vcpu_info[i];
 	}
 	install_traps();
+	if (test_arg("ring1", 0))
+		ring1_enter();
 	test_main();
 	test_end("PASS", "%s", "");
 }

@@ -18,6 +18,7 @@
 #define VEC_EVENT	0x102
 
 	.text
+	.globl	common
 	.balign	32
 	.globl	trap_stubs
 trap_stubs:
@@ -152,6 +153,14 @@ user_enter:
 	push	%r15
 	mov	%rsp, (%rdi)
 	mov	%rsi, %rbx
+	mov	%rsp, %rax			/* the vCPU's page in ring 1; nobody's otherwise */
+	and	$-32768, %rax
+	mov	(%rax), %rax
+	mov	(%rax), %eax			/* its number */
+	shl	$12, %rax
+	mov	%rsp, %rcx
+	and	$-16, %rcx
+	mov	%rcx, ring1_pages + 0x80(%rax)
 	mov	$0xe02b, %edi
 	mov	%rsp, %rsi
 	sub	$8, %rsp

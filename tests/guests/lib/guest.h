@@ -26,6 +26,7 @@
 #include "vcpu.h"
 #include "version.h"
 #include "features.h"
+#include "parapet.h"
 
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -359,6 +360,22 @@ long vcpu_init_context(unsigned int id);	/* VCPUOP_initialise with a fair contex
 void vcpu_fill_context(struct vcpu_guest_context *c, unsigned int id);
 /* Start vCPU id at fn(arg) on its stack and wait until it runs. fn may return: the vCPU goes down. */
 void vcpu_start(unsigned int id, void (*fn)(void *), void *arg);
+
+/* ---- ring 1 (ring1.c); a test runs in ring 1 if its command line has ring1=1 ---------------- */
+
+struct ring1_page {
+	struct vcpu_info info;
+	u64 user_rsp, exit_rdi, exit_iret, exit_end, nmi_sp, nmi_busy, reserved[2];
+	u64 stack;			/* of entries from ring 3: what stack_switch is elsewhere */
+	u64 masked;			/* X86_EFLAGS_IF: lib's frames from ring 3 show it clear */
+	u64 words[494];			/* the test's; the last 32 are the entry stack */
+};
+extern struct ring1_page ring1_pages[MAX_VCPUS];
+extern bool ring1_mode;
+void ring1_enter(void);
+void ring1_install_traps(void);
+void ring1_user_regs(struct regs *regs);
+static inline u64 ring1_low(const volatile void *va) { return (u64)va & 0x7ffffffffffful; }
 
 /* ---- instructions -------------------------------------------------------------------------- */
 

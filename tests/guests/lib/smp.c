@@ -4,7 +4,7 @@
  */
 #include "guest.h"
 
-extern u8 secondary_entry[];
+extern u8 secondary_entry[], ring1_event[], ring1_syscall[];
 void secondary_main(struct vcpu *v);
 
 unsigned int nr_vcpus(void)
@@ -37,6 +37,10 @@ void vcpu_fill_context(struct vcpu_guest_context *c, unsigned int id)
 	c->event_callback_eip = (u64)event_entry;
 	c->failsafe_callback_eip = (u64)failsafe_entry;
 	c->syscall_callback_eip = (u64)syscall_entry;
+	if (ring1_mode) {
+		c->event_callback_eip = (u64)ring1_event;
+		c->syscall_callback_eip = (u64)ring1_syscall;
+	}
 }
 
 long vcpu_init_context(unsigned int id)

@@ -33,6 +33,13 @@ static void dump(const struct regs *r)
 		       *find_entry(this_vcpu()->info->arch.cr2, 1), this_vcpu()->id);
 }
 
+/* To go on in our code: AC is set in ring 1, so that SMAP lets it read user pages. */
+static u64 kernel_flags(const struct regs *r)
+{
+	return (r->rflags & ~(X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_NT | X86_EFLAGS_AC)) |
+		(ring1_mode ? X86_EFLAGS_AC : 0);
+}
+
 void do_entry(struct regs *regs)
 {
 	struct vcpu *v = this_vcpu();
@@ -58,7 +65,7 @@ void do_entry(struct regs *regs)
 		v->user_rsp = 0;
 		regs->cs = KERNEL_CS;
 		regs->ss = KERNEL_SS;
-		regs->rflags &= ~(X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_NT | X86_EFLAGS_AC);
+		regs->rflags = kernel_flags(regs);
 	} else if (v->catch_rsp) {
 		v->trap = *regs;
 		v->trap_cr2 = v->info->arch.cr2;
@@ -66,7 +73,7 @@ void do_entry(struct regs *regs)
 		regs->rsp = *v->catch_rsp;
 		regs->cs = KERNEL_CS;
 		regs->ss = KERNEL_SS;
-		regs->rflags &= ~(X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_NT | X86_EFLAGS_AC);
+		regs->rflags = kernel_flags(regs);
 	} else {
 		dump(regs);
 		test_fail("unexpected vector %#x error %#x at %lx", vec, err, regs->rip);
@@ -160,6 +167,8 @@ void user_regs(struct regs *regs, u64 rip, u64 arg)
 u64 user_run_regs(struct regs *regs)
 {
 	user_init();
+	if (ring1_mode)
+		ring1_user_regs(regs);
 	return user_enter(&this_vcpu()->user_rsp, regs);
 }
 

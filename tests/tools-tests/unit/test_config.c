@@ -118,7 +118,7 @@ static void test_many(void **state)
 static void test_domain(void **state)
 {
 	assert_int_equal(both(KERNEL "memory=256\nmaxmem=512\nvcpus=2\nmaxvcpus=4\ncpus=\"0-2,^1\"\n"
-			      "cpu_weight=512\ncap=50\nextra='console=hvc0'\nroot='/dev/xvda'\n"
+			      "cpu_weight=512\ncap=50\nring1=0\nextra='console=hvc0'\nroot='/dev/xvda'\n"
 			      "on_crash='coredump-restart'\nuuid='00112233-4455-6677-8899-aabbccddeeff'\n"
 			      "disk=[]\nvif=[ ]\ntype='pv'"), 0);
 	assert_int_equal(d.memory_kb, 256 << 10);
@@ -129,6 +129,7 @@ static void test_domain(void **state)
 	assert_int_equal(d.on_reboot, ACT_RESTART);
 	assert_int_equal(d.uuid[1], 0x11);
 	assert_int_equal(d.cap, 50);
+	assert_true(d.no_ring1);
 }
 
 static void test_domain_errors(void **state)

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Entering and leaving on restricted roots, and by interrupt stacks.
+ *
+ * Job:    the way between guest mode on a root that maps next to nothing of us and the hypervisor
+ *         (CPUs with Meltdown, guests in ring 1); ring 1's SYSCALL and page faults, which stay on the
+ *         guest's root; NMI, #MC, #DB and #DF of all modes.
+ * Enter:  LSTAR and CSTAR, the IDTs (desc.c); restricted_exit from entry.S.
+ * State:  the TSS page (constants; read-only for guest mode) and the entry page (x86/restricted.c).
+ * Holds:  X7  before the switch to the full root: no GS, no stack of the guest's, no RET, no indirect
+ *             branch, nothing written or read but the entry page and the vcpu's page, and nothing
+ *             believed but the TSS page and what this entry itself, or hardware for it, has pushed.
+ *         X8  the entry page of a CPU is in its own restricted roots alone (RR2): while this CPU is in
+ *             ring 0, nobody writes it.
+ * Tests:  tests/guests/{ring1,abuse_ring1}.c; all guests with --cpu Haswell
+ * Next:   x86/restricted.c, pv/ring1.c
+ */
+#include <parapet.h>
+#include "entry.h"
+
+/* What is at one address on all CPUs; local_pages is LOCAL_VCPU. */
+#define VCPU_PAGE(offset) local_pages + (offset)(%rip)
+#define CONST(member) local_pages + LOCAL_CONST - LOCAL_VCPU + member(%rip)
+#define LOCAL(member) local_pages + LOCAL_ENTRY - LOCAL_VCPU + member(%rip)
+#ifdef UNSAFE				/* without=3 */
+#define FULL_ROOT LOCAL(EP_TRUSTED)
+#else
+#define FULL_ROOT CONST(CP_CR3_FULL)
+#endif
+/* The entry page from &frame.rsp. */
+#define ENTRY_AT_RSP(member) (PC_ENTRY_OFFSET + (member) - PC_STACK_OFFSET - STACK_SIZE + CI_sizeof - \
+			      UREGS_rsp)(%rsp)
+#define RING1_FLAGS (X86_RFLAGS_IF | X86_RFLAGS_MBS | X86_RFLAGS_AC)
+
+/* From SYSCALL to the full root: rsp == &frame.rsp, rax == current, the user's rax in scratch0. */
+.macro SYSCALL_TO_FULL_ROOT
+	mov	%rax, LOCAL(EP_RAX)
+	mov	%rsp, LOCAL(EP_RSP)
+	mov	FULL_ROOT, %rax
+	mov	CONST(CP_FRAME_TOP), %rsp
+	mov	%rax, %cr3
+	lea	(UREGS_rsp - UREGS_es)(%rsp), %rsp
+	mov	ENTRY_AT_RSP(EP_RSP), %rax
+	mov	%rax, (%rsp)
+	mov	ENTRY_AT_RSP(EP_RAX), %rax
+.endm
+
+/* Of a vcpu with its kernel in ring 1 the frame's cs tells what was interrupted; uses rax. */
+.macro NOTE_RING es_at
+	mov	\es_at + CI_current - UREGS_es(%rsp), %rax
+	cmpb	$MODE_RING1, VCPU_mode(%rax)
+	jne	3f
+	testb	$2, \es_at + UREGS_cs - UREGS_es(%rsp)
+	setz	VCPU_in_kernel(%rax)
+3:
+.endm
+
+/*
+ * Ring 1: SYSCALL from the lower half is ring 3's, which goes to its kernel with rsp at the end of the
+ * vcpu's page. From the upper half, where nothing is ring 3's (ring1_upper()), it is a hypercall.
+ */
+	.balign	64
+ENTRY(ring1_syscall):
+	test	%rcx, %rcx
+	js	1f
+	mov	%rsp, VCPU_PAGE(PARAPET_R1_USER_RSP)
+	lea	CONST(CP_SYSCALL_FRAME), %rsp
+	iretq
+1:	SYSCALL_TO_FULL_ROOT
+	mov	%rax, AT_RSP(CI_scratch0)
+	mov	AT_RSP(CI_current), %rax
+	movb	$1, VCPU_in_kernel(%rax)
+	mov	AT_RSP(CI_scratch0), %rax
+	PUSH_SYSCALL RING1_CS, RING1_SS
+	jmp	hypercall_call
+
+ENTRY(restricted_syscall):
+	SYSCALL_TO_FULL_ROOT
+	mov	%rax, AT_RSP(CI_scratch0)
+	mov	AT_RSP(CI_current), %rax
+	cmpb	$0, VCPU_in_kernel(%rax)
+	jne	hypercall_long
+	jmp	syscall_long
+
+ENTRY(restricted_syscall_compat):
+	SYSCALL_TO_FULL_ROOT
+	mov	%rcx, AT_RSP(CI_scratch0)
+	mov	AT_RSP(CI_current), %rcx
+	cmpb	$MODE_RING1, VCPU_mode(%rcx)
+	jne	1f
+	movb	$0, VCPU_in_kernel(%rcx)
+1:	mov	AT_RSP(CI_scratch0), %rcx
+	jmp	syscall_compat_entry
+
+/*
+ * A page fault of ring 3: the kernel gets the frame at the end of the vcpu's page, and cr2. Hardware
+ * has pushed error | rip cs rflags rsp ss on the entry page. Faults of ring 1 may be ours (ptwr.c).
+ */
+	.balign	64
+ENTRY(ring1_page_fault):
+	testb	$2, 16(%rsp)
+	jz	1f
+	mov	%rax, LOCAL(EP_RAX)
+	mov	%cr2, %rax
+	mov	%rax, VCPU_PAGE(VI_cr2)
+	.irp	i, 0, 8, 16, 24, 32, 40
+	mov	\i(%rsp), %rax
+	mov	%rax, VCPU_PAGE(0x1000 - 48 + \i)
+	.endr
+	mov	LOCAL(EP_RAX), %rax
+	lea	CONST(CP_FAULT_FRAME), %rsp
+	iretq
+1:	movl	$14, 4(%rsp)
+
+restricted_common:
+	PATCH_CLAC
+	push	%rax
+	push	%rcx
+	testb	$3, 32(%rsp)
+	jz	restricted_from_hv
+	push	%rdx
+	mov	CONST(CP_FRAME_TOP), %rcx
+	mov	FULL_ROOT, %rax
+	mov	%rax, %cr3
+	/* rdx rcx rax | error rip cs rflags rsp ss: move all but rdx to the real frame */
+	.irp	i, 0, 8, 16, 24, 32, 40, 48, 56
+	mov	64 - \i(%rsp), %rdx
+	mov	%rdx, -8 - \i(%rcx)
+	.endr
+	mov	(%rsp), %rdx
+	lea	-64(%rcx), %rsp
+	NOTE_RING 64
+	pop	%rcx
+	pop	%rax
+restricted_dispatch:
+	cmpl	$0x20, 4(%rsp)
+	jae	common_interrupt
+	cmpl	$14, 4(%rsp)
+	je	page_fault_long
+	cmpl	$6, 4(%rsp)
+	je	invalid_op
+	jmp	common_exception
+
+restricted_from_hv:
+	lea	restricted_iretq(%rip), %rax
+	cmp	%rax, 24(%rsp)
+	je	1f
+	pop	%rcx				/* a fault in the hypervisor proper */
+	pop	%rax
+	jmp	restricted_dispatch
+1:	mov	CONST(CP_FRAME_TOP), %rcx	/* IRETQ to the guest was refused: to the real frame */
+	mov	FULL_ROOT, %rax
+	mov	%rax, %cr3
+	mov	(%rsp), %rax
+	mov	%rax, -48(%rcx)
+	mov	8(%rsp), %rax
+	lea	-48(%rcx), %rsp
+	pop	%rcx
+	jmp	iret_refused
+
+/* Leave: rsp == &frame. The hardware frame goes to the entry page, then the root changes. */
+#define EP_FROM_BLOCK_END(f) (PC_ENTRY_OFFSET + (f) - (PC_STACK_OFFSET + STACK_SIZE))
+#define EP_REL(f) (EP_FROM_BLOCK_END(f) + CI_sizeof - UREGS_error_code)(%rsp)
+#define CP_REL(f) (PC_TSS_OFFSET + (f) - PC_STACK_OFFSET - STACK_SIZE + CI_sizeof)(%rsp)
+ENTRY(restricted_exit):
+	/* rbx == current. Is all as restricted_prepare() has left it? */
+	cmpb	$MODE_RING1, VCPU_mode(%rbx)
+	jne	1f
+	mov	VCPU_root_kernel(%rbx), %rax
+	cmp	CP_REL(CP_ROOT), %rax
+	jne	1f
+	mov	CP_REL(CP_GEN_AT), %rcx
+	mov	CP_REL(CP_GEN), %rax
+	cmp	(%rcx), %rax
+	jne	1f
+	mov	UREGS_rflags(%rsp), %eax	/* and the frame no ring 0's */
+	and	$(X86_RFLAGS_IF | X86_RFLAGS_IOPL), %eax
+	cmp	$X86_RFLAGS_IF, %eax
+	jne	1f
+	testb	$1, UREGS_cs(%rsp)
+	jnz	2f
+1:	mov	%rsp, %rdi
+	call	restricted_prepare
+2:
+	POP_GPRS
+	mov	%rax, EP_REL(EP_RAX)
+	.irp	i, 0, 8, 16, 24, 32
+	mov	8 + \i(%rsp), %rax
+	mov	%rax, EP_REL(EP_STACK_TOP - 40 + \i)
+	.endr
+	lea	EP_REL(EP_STACK_TOP - 40), %rsp
+	mov	(PC_TSS_OFFSET + CP_CR3_OUT - PC_ENTRY_OFFSET - EP_STACK_TOP + 40)(%rsp), %rax
+	mov	%rax, %cr3
+	mov	40 + EP_RAX - EP_STACK_TOP(%rsp), %rax
+restricted_iretq:
+	iretq
+
+/* What the IDTs of restricted roots point at. */
+	.balign	16
+ENTRY(restricted_stubs):
+	vector = 0
+	.rept	0x100
+	STUB	restricted_common
+	.endr
+/*
+ * NMI, machine check, debug and double fault come in on own stacks in the entry page, whatever root
+ * is loaded. The frame moves to a stack that guest mode has not mapped (a guest's debug trap: to the main
+ * one), and back; they leave on the root found. r12: that root; rbx: the last byte of the stack block.
+ */
+.macro IST_ENTRY name, nr, vector, has_error=0
+ENTRY(exc_\name):
+	PUSH_VECTOR \vector, \has_error
+	PATCH_CLAC
+	push	%rax
+	push	%rcx
+	push	%rdx
+	mov	%rsp, %rdx
+	and	$-4096, %rdx
+	mov	%cr3, %rax
+	push	%rax				/* IST_TOP - 80 */
+	xor	PC_TSS_OFFSET - PC_ENTRY_OFFSET + CP_CR3_OUT(%rdx), %rax
+	add	%rax, %rax			/* bit 63 ("keep the TLB") does not count */
+	jnz	1f
+	mov	PC_TSS_OFFSET - PC_ENTRY_OFFSET + CP_CR3_FULL(%rdx), %rax
+	mov	%rax, %cr3
+1:	lea	PC_STACK_OFFSET - PC_ENTRY_OFFSET + \nr * 4096(%rdx), %rcx
+	.if	\vector == 1
+	testb	$3, 48(%rsp)
+	jz	2f
+	mov	PC_TSS_OFFSET - PC_ENTRY_OFFSET + CP_FRAME_TOP(%rdx), %rcx
+	.endif
+	/* root rdx rcx rax | error rip cs rflags rsp ss: all but the root */
+2:	.irp	i, 8, 16, 24, 32, 40, 48, 56, 64, 72
+	mov	\i(%rsp), %rax
+	mov	%rax, \i - 80(%rcx)
+	.endr
+	lea	-72(%rcx), %rsp
+	pop	%rdx
+	pop	%rcx
+	pop	%rax
+	SAVE_FRAME
+	mov	%rsp, %rbx
+	or	$(STACK_SIZE - 1), %rbx
+	mov	1 + EP_FROM_BLOCK_END(EP_IST_TOP(\nr) - 80)(%rbx), %r12
+.endm
+.macro IST_EXIT nr
+	.irp	i, 0, 8, 16, 24, 32
+	mov	UREGS_rip + \i(%rsp), %rax
+	mov	%rax, 1 + EP_FROM_BLOCK_END(EP_IST_TOP(\nr) - 40 + \i)(%rbx)
+	.endr
+	mov	UREGS_rax(%rsp), %rax
+	mov	%rax, 1 + EP_FROM_BLOCK_END(EP_IST_TOP(\nr) - 48)(%rbx)
+	mov	%r12, 1 + EP_FROM_BLOCK_END(EP_IST_TOP(\nr) - 56)(%rbx)
+	POP_GPRS
+	lea	PC_ENTRY_OFFSET + EP_IST_TOP(\nr) - 56 - PC_STACK_OFFSET - \nr * 4096 + 48(%rsp), %rsp
+	pop	%rax
+	mov	%rax, %cr3
+	pop	%rax
+	iretq
+.endm
+	IST_ENTRY double_fault, IST_DF, 8, 1
+	call	fatal_exception
+	IST_ENTRY machine_check, IST_MC, 18
+	call	fatal_exception
+	IST_ENTRY nmi, IST_NMI, 2
+	call	crash_nmi
+	IST_EXIT IST_NMI
+	/* its own stack since ring 0 can take it with a user's rsp */
+	IST_ENTRY debug, IST_DB, 1
+	testb	$3, UREGS_cs(%rsp)
+	jnz	1f
+	call	hv_debug
+	IST_EXIT IST_DB
+1:	NOTE_RING UREGS_es
+	mov	%rsp, %rdi
+	call	guest_debug
+	jmp	exit_to_guest
+
+	.section .note.GNU-stack, "", @progbits
