@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pv-abi/blkif.h: the ring of the split block driver, for 64-bit guests.
+ * pv-abi/blkif.h: what goes through the ring of the split block driver, for 64-bit guests.
  *
  * Job:   requests and responses between a guest's block frontend and its backend.
  * Enter: C only.
@@ -30,7 +30,6 @@
 #define BLKIF_DISCARD_SECURE		1
 #define BLKIF_MAX_SEGMENTS_PER_REQUEST	11
 #define BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST 8
-#define BLKIF_SEGMENTS_PER_PAGE		512	/* in an indirect page */
 
 #define VDISK_CDROM			1
 #define VDISK_REMOVABLE			2
@@ -69,7 +68,6 @@ struct blkif_request_indirect {
 	uint64_t id;
 	blkif_sector_t sector_number;
 	blkif_vdev_t handle;
-	uint16_t _pad2;
 	grant_ref_t indirect_grefs[BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST];
 };
 
@@ -77,20 +75,6 @@ struct blkif_response {
 	uint64_t id;
 	uint8_t operation;
 	int16_t status;
-};
-
-union blkif_sring_entry {
-	struct blkif_request req;
-	struct blkif_request_discard discard;
-	struct blkif_request_indirect indirect;
-	struct blkif_response rsp;
-};
-
-struct blkif_sring {
-	uint32_t req_prod, req_event;
-	uint32_t rsp_prod, rsp_event;
-	uint8_t pad[48];
-	union blkif_sring_entry ring[];
 };
 
 #endif

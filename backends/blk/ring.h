@@ -17,6 +17,22 @@
 #define MAX_RING_PAGES 16U		/* 512 slots */
 #define MAX_SLOTS 512U
 #define MAX_SEGMENTS 256U		/* of an indirect request: 1 MiB */
+#define BLKIF_SEGMENTS_PER_PAGE 512U	/* in an indirect page */
+
+/* The shared page, as Xen's io/ring.h makes it of the block driver's requests and responses. */
+union blkif_sring_entry {
+	struct blkif_request req;
+	struct blkif_request_discard discard;
+	struct blkif_request_indirect indirect;
+	struct blkif_response rsp;
+};
+
+struct blkif_sring {
+	uint32_t req_prod, req_event;
+	uint32_t rsp_prod, rsp_event;
+	uint8_t pad[48];
+	union blkif_sring_entry ring[];
+};
 
 enum flight_state { FLIGHT_FREE, FLIGHT_TAKEN, FLIGHT_ANSWERED };
 

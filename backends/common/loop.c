@@ -140,13 +140,13 @@ void loop_after(uint64_t us, loop_fn fn, void *ctx)
 		}
 }
 
-/* Calls those whose moment has come; ms until the next one, -1: there is none. */
-static int run_moments(void)
+/* Calls those whose moment has come. */
+static void run_moments(void)
 {
-	uint64_t next = 0, now = 0;
+	uint64_t now = 0;
 
 	if (!nr_moments)
-		return -1;
+		return;
 	for (unsigned int i = 0; i < LOOP_MAX; i++) {
 		if (!moments[i].when)
 			continue;
@@ -160,11 +160,18 @@ static int run_moments(void)
 			fn(moments[i].ctx);
 		}
 	}
+}
+
+/* ms until the next moment, -1: there is none. */
+static int next_moment(void)
+{
+	uint64_t next = 0, now;
+
+	if (!nr_moments)
+		return -1;
 	for (unsigned int i = 0; i < LOOP_MAX; i++)
 		if (moments[i].when && (!next || moments[i].when < next))
 			next = moments[i].when;
-	if (!next)
-		return -1;
 	now = loop_now();
 	return next <= now ? 0 : (int)((next - now + 999) / 1000);
 }
@@ -174,10 +181,12 @@ void loop_run(bool (*before)(void))
 	struct epoll_event e[8];
 
 	for (;;) {
-		int ms = run_moments(), n;
+		bool again;
+		int ms, n;
 
-		if (before && before())
-			ms = 0;
+		run_moments();
+		again = before && before();
+		ms = again ? 0 : next_moment();	/* before() may have set one */
 		if (direct_fd >= 0 && !signalled && ms < 0 && direct_alone()) {
 			direct_fn(NULL);
 			continue;

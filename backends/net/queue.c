@@ -52,9 +52,11 @@ static void refill(struct vif *v)
 	if (!n)
 		return;
 	v->since += n * v->interval_us;
-	/* What was not used does not add up, but a packet must fit. */
-	v->credit = v->rate > PACKET_MAX ? v->rate : PACKET_MAX < v->credit + n * v->rate ? PACKET_MAX :
-		    v->credit + n * v->rate;
+	/* What was not used does not add up; a packet larger than the credit is paid later. */
+	if (n > (uint64_t)(v->rate - v->credit) / (uint64_t)v->rate)
+		v->credit = v->rate;
+	else
+		v->credit += (int64_t)n * v->rate;
 }
 
 static void credit_back(void *ctx)
@@ -72,7 +74,7 @@ static bool within_rate(struct queue *q)
 	if (!v->rate)
 		return true;
 	refill(v);
-	if (v->credit)
+	if (v->credit > 0)
 		return true;
 	loop_after(v->interval_us, credit_back, q);
 	return false;
@@ -81,7 +83,7 @@ static bool within_rate(struct queue *q)
 static void charge(struct vif *v, uint32_t bytes)
 {
 	if (v->rate)
-		v->credit -= bytes < v->credit ? bytes : v->credit;
+		v->credit -= bytes;
 }
 
 /* Says where the packet's parts will be, and notes what is to be copied. */
@@ -214,7 +216,7 @@ const char *queue_tx(struct queue *q)
 		}
 		if (r == TX_BROKEN)
 			return "impossible requests on the transmit ring";
-		if (!n && r == TX_NONE && q->vif->rate && !q->vif->credit)
+		if (!n && r == TX_NONE && q->vif->rate && q->vif->credit <= 0)
 			return NULL;		/* credit_back() goes on */
 		if (!n && !tx_sleep(&q->tx))
 			return NULL;

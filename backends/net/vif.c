@@ -50,13 +50,13 @@ static void read_rate(struct vif *v)
 	char *text = back_read(v->dev, "rate");
 	unsigned long bytes = 0, us = 0;
 
-	if (!text || sscanf(text, "%lu,%lu", &bytes, &us) != 2 || !bytes || !us || us > 10000000)
-		bytes = 0;
+	if (!text || sscanf(text, "%lu,%lu", &bytes, &us) != 2 || bytes > 1UL << 40 || !us || us > 10000000)
+		bytes = us = 0;
 	free(text);
-	if (v->rate == bytes && v->interval_us == us)
+	if (v->rate == (int64_t)bytes && v->interval_us == us)
 		return;
 	v->interval_us = us;
-	v->rate = v->credit = bytes;
+	v->rate = v->credit = (int64_t)bytes;
 	v->since = loop_now();
 }
 

@@ -65,8 +65,9 @@ struct vif {
 	struct queue queue[MAX_QUEUES];
 	uint16_t vlan;			/* 0: none */
 	bool csum4, csum6, gso4, gso6, sg;	/* what the frontend takes */
-	/* Limit of what the guest sends: bytes in each interval; 0: none. */
-	uint64_t rate, credit, interval_us, since;
+	/* Limit of what the guest sends: bytes in each interval; 0: none. The credit may be a debt. */
+	int64_t rate, credit;
+	uint64_t interval_us, since;
 	struct net_shared *ctrl;	/* NULL: none */
 	uint32_t ctrl_cons;
 	struct channel *ctrl_channel;

@@ -54,6 +54,7 @@ struct blk_dev {
 	unsigned int nr_queues, order;
 	u16 handle;
 	bool up;		/* F1: requests run */
+	bool quiet;		/* the block layer's queue is quiesced, once */
 	bool talking;		/* rings exist */
 	bool gone;		/* removed, or the backend sent nonsense: every request fails */
 	bool closing;		/* to be removed as soon as nobody has it open */

@@ -439,6 +439,20 @@ static void place(unsigned int number, unsigned int *disk, unsigned int *part)
 	}
 }
 
+static void quiesce(struct blk_dev *d)
+{
+	if (d->disk && !d->quiet)
+		blk_mq_quiesce_queue(d->disk->queue);
+	d->quiet = d->disk;
+}
+
+static void unquiesce(struct blk_dev *d)
+{
+	if (d->quiet)
+		blk_mq_unquiesce_queue(d->disk->queue);
+	d->quiet = false;
+}
+
 int blk_disk_make(struct blk_dev *d)
 {
 	unsigned int number = xenbus_read_unsigned(d->xb->nodename, "virtual-device", 51712), disk, part;
@@ -476,7 +490,7 @@ int blk_disk_make(struct blk_dev *d)
 		d->disk->flags |= GENHD_FL_REMOVABLE;
 	set_capacity(d->disk, d->deal.sectors);
 	set_disk_ro(d->disk, d->deal.readonly);
-	blk_mq_quiesce_queue(d->disk->queue);
+	quiesce(d);
 	return 0;
 }
 
@@ -491,7 +505,7 @@ int blk_disk_show(struct blk_dev *d)
 void blk_rings_start(struct blk_dev *d)
 {
 	d->up = true;
-	blk_mq_unquiesce_queue(d->disk->queue);
+	unquiesce(d);
 	blk_mq_kick_requeue_list(d->disk->queue);
 	blk_mq_start_stopped_hw_queues(d->disk->queue, true);
 }
@@ -525,8 +539,7 @@ void blk_rings_stop(struct blk_dev *d)
 {
 	unsigned int i;
 
-	if (d->disk && d->up)
-		blk_mq_quiesce_queue(d->disk->queue);
+	quiesce(d);
 	for (i = 0; i < d->nr_queues; i++) {
 		struct blk_queue *q = &d->queue[i];
 
@@ -539,8 +552,8 @@ void blk_rings_stop(struct blk_dev *d)
 			msleep(1);
 		q->stopped = false;
 	}
-	if (d->disk && d->up && d->gone)
-		blk_mq_unquiesce_queue(d->disk->queue);
+	if (d->gone)
+		unquiesce(d);
 	d->up = false;
 }
 
@@ -551,7 +564,7 @@ void blk_disk_end(struct blk_dev *d)
 	d->ended = true;
 	if (d->shown) {
 		blk_mark_disk_dead(d->disk);
-		blk_mq_unquiesce_queue(d->disk->queue);
+		unquiesce(d);
 		blk_mq_kick_requeue_list(d->disk->queue);
 		blk_mq_start_stopped_hw_queues(d->disk->queue, true);
 		del_gendisk(d->disk);

@@ -12,7 +12,7 @@ MAKEFLAGS += --no-builtin-rules
 
 O := build/fuzz
 SRC := $(filter-out hypervisor/lib/string.c,$(sort $(wildcard $(foreach d,core pv control lib,\
-	hypervisor/$(d)/*.c)) $(wildcard $(foreach f,debug/format debug/audit boot/multiboot boot/acpi,\
+	hypervisor/$(d)/*.c)) $(wildcard $(foreach f,debug/format debug/audit debug/trace boot/multiboot boot/acpi,\
 	hypervisor/$(f).c))))
 OBJ := $(SRC:%.c=$(O)/%.o)
 SEAM := $(patsubst %,$(O)/tests/host/%_host.o,arch guest dev)

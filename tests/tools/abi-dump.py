@@ -24,6 +24,7 @@ ABI = os.environ.get("ABI_DIR") or os.path.join(TOP, "pv-abi")
 
 # Our header -> Xen's headers that together define the same things.
 XEN = {
+    "blkif": ["io/blkif.h"],
     "callback": ["callback.h"],
     "console": ["io/console.h"],
     "cpuid": ["arch-x86/cpuid.h"],

@@ -188,11 +188,44 @@ static void test_loop(void **state)
 	assert_int_equal(WEXITSTATUS(status), 77);
 }
 
+static void come(void *ctx)
+{
+	_exit(78);
+}
+
+static bool set_one(void)
+{
+	static bool done;
+
+	if (!done)
+		loop_after(1000, come, NULL);
+	done = true;
+	return false;
+}
+
+/* A moment that is set just before the loop waits: nothing else will wake it. */
+static void test_late_moment(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		alarm(30);
+		if (loop_open())
+			_exit(2);
+		loop_run(set_one);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 78);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_life), cmocka_unit_test(test_rush), cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_limits), cmocka_unit_test(test_loop),
+		cmocka_unit_test(test_late_moment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
