@@ -160,7 +160,8 @@ static unsigned int find_notes(struct kernel *k, const Elf64_Ehdr *eh)
 
 /* --- segments --- */
 
-static bool complete(const struct kernel *k, const Elf64_Ehdr *eh)
+/* Does the file have all that its program headers say? */
+static bool is_whole(const struct kernel *k, const Elf64_Ehdr *eh)
 {
 	for (unsigned int i = 0; i < eh->e_phnum; i++) {
 		Elf64_Phdr ph;
@@ -185,7 +186,7 @@ static int take_segments(struct kernel *k, const char *path, const Elf64_Ehdr *e
 			continue;
 		if (k->nr_segments == MAX_SEGMENTS)
 			return err(ST_CONFIG, "%s: more than %d segments", path, MAX_SEGMENTS);
-		s->data = at(k, ph.p_offset, ph.p_filesz);
+		s->data = at(k, ph.p_offset, ph.p_filesz);	/* there: is_whole() */
 		if (ph.p_filesz > ph.p_memsz || ph.p_memsz > MAX_IMAGE ||
 		    ph.p_paddr < k->paddr_offset ||
 		    ph.p_paddr - k->paddr_offset > MAX_IMAGE)
@@ -247,7 +248,7 @@ static int parse_elf(struct kernel *k, const char *path)
 	if (eh.e_phentsize != sizeof(Elf64_Phdr) ||
 	    !at(k, eh.e_phoff, sizeof(Elf64_Phdr) * (uint64_t)eh.e_phnum))
 		return err(ST_CONFIG, "%s: the file is truncated or damaged: no program headers", path);
-	if (!complete(k, &eh))
+	if (!is_whole(k, &eh))
 		return err(ST_CONFIG, "%s: the file is truncated: a segment lies outside of it", path);
 	if (!find_notes(k, &eh))
 		return err(ST_CONFIG, "%s: no Xen notes: this kernel is built without CONFIG_XEN_PV",
