@@ -216,17 +216,21 @@ static void put(uint32_t domid, const char *name, const char *fmt, ...)
 }
 
 /*
- * The domain's directory is dom0's, and the guest may read it; `control` is the guest's own, which makes
- * there what it wants. Only what somebody uses: with many domains each request is dear, since xenstored
- * asks for every connection whether it may be told.
+ * The domain's directory is dom0's, and the guest may read it; `control`, `data` and `error` are the
+ * guest's own, which makes there what it wants. With many domains each request is dear, since
+ * xenstored asks for every connection whether it may be told.
  */
 static void guest_entries(uint32_t id)
 {
+	static const char *const own[] = { "control", "data", "error" };
+
 	/* What a domain of the same id left behind, if its end was not seen. */
 	st_queue_rm("/local/domain/%u", id);
 	st_queue_rm("/local/domain/0/backend/" BLOCK_KIND "/%u", id);
-	put(id, "control", "%s", "");
-	st_queue_access(id, id, "/local/domain/%u/control", id);
+	for (unsigned int i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		put(id, own[i], "%s", "");
+		st_queue_access(id, id, "/local/domain/%u/%s", id, own[i]);
+	}
 	st_queue_access(0, id, "/local/domain/%u", id);
 }
 
@@ -238,6 +242,8 @@ static int vm_entries(const struct creation *c)
 	if (!text)
 		return err(ST_NO_MEMORY, "no memory for the tools");
 	snprintf(now, sizeof(now), "%ld", (long)time(NULL));
+	st_queue_write(c->uuid, "/vm/%s/uuid", c->uuid);
+	st_queue_write(d->name, "/vm/%s/name", c->uuid);
 	st_queue_write(now, "/vm/%s/start_time", c->uuid);
 	st_queue_write(text, "/vm/%s/parapet", c->uuid);
 	free(text);
@@ -255,8 +261,12 @@ static void domain_entries(const struct creation *c)
 	put(id, "domid", "%u", id);
 	put(id, "memory/static-max", "%lu", d->maxmem_kb);
 	put(id, "memory/target", "%lu", d->memory_kb);
+	put(id, "store/port", "%u", c->b.store_port);
+	put(id, "store/ring-ref", "%lu", c->b.store_mfn);
 	put(id, "console/port", "%u", c->b.console_port);
 	put(id, "console/ring-ref", "%lu", c->b.console_mfn);
+	put(id, "console/limit", "1048576");
+	put(id, "console/type", "xenconsoled");
 	for (unsigned int i = 0; i < d->max_vcpus; i++) {
 		snprintf(name, sizeof(name), "cpu/%u/availability", i);
 		put(id, name, "%s", i < d->vcpus ? "online" : "offline");
