@@ -276,7 +276,7 @@ static void refusals(void)
 	dom = 0;
 	CHECK(DOMCTL(createdomain, .max_vcpus = 0) < 0, "no vcpu");
 	CHECK(DOMCTL(createdomain, .max_vcpus = 1000000) < 0, "a million vcpus");
-	CHECK(DOMCTL(createdomain, .max_vcpus = 1, .flags = 0x80000000) < 0, "unknown flags");
+	CHECK(DOMCTL(createdomain, .max_vcpus = 1, .flags = 0x40000000) < 0, "unknown flags");
 	op.cmd = XEN_DOMCTL_createdomain;
 	op.interface_version = 0;
 	CHECK_EQ(HC_1(__HYPERVISOR_domctl, &op), -XEN_EACCES);
