@@ -111,13 +111,13 @@ static void attack_other_cpu(void)
 	r1_old_rsp = (u64)vcpu_stacks[3] + STACK_SIZE - 64;
 	*(struct vcpu **)vcpu_stacks[3] = this_vcpu();
 	vcpu_start(1, spoiler, NULL);
-	wait_for(ready, 2000);
+	wait_for(ready, 20000);
 	for (u64 i = 0; i < rounds; i++) {
 		hc_xen_version(XENVER_version, NULL);
 		asm volatile("cli" ::: "memory");
 	}
 	stop = true;
-	CHECK(wait_for(!hc_vcpu_op(VCPUOP_is_up, 1, NULL), 5000), "the other vCPU does not stop");
+	CHECK(wait_for(!hc_vcpu_op(VCPUOP_is_up, 1, NULL), 20000), "the other vCPU does not stop");
 }
 
 static void fill_entry_page(u64 val)
@@ -162,12 +162,12 @@ static void attack_nmi(void)
 {
 	trap_hook[VEC_SYSCALL] = on_syscall;
 	vcpu_start(1, key_d, NULL);
-	wait_for(ready, 2000);
+	wait_for(ready, 20000);
 	u64 end = system_time() + 500000000ul;
 	while (system_time() < end)
 		CHECK_EQ(user_run((u64)user_loop, 20000), 0x600d);
 	stop = true;
-	CHECK(wait_for(!hc_vcpu_op(VCPUOP_is_up, 1, NULL), 5000), "the other vCPU does not stop");
+	CHECK(wait_for(!hc_vcpu_op(VCPUOP_is_up, 1, NULL), 20000), "the other vCPU does not stop");
 }
 
 static bool on_db(struct regs *r)
@@ -224,7 +224,7 @@ static void attack_context(void)
 	c->user_regs.ss = 0;
 	r1_pwned_cs = 0;
 	if (!hc_vcpu_op(VCPUOP_initialise, 1, c) && !hc_vcpu_op(VCPUOP_up, 1, NULL)) {
-		wait_for(READ_ONCE(r1_pwned_cs), 2000);
+		wait_for(READ_ONCE(r1_pwned_cs), 20000);
 		if (!(r1_pwned_cs & 3))
 			r1_won();
 	}

@@ -192,7 +192,7 @@ static void run_it(void)
 	CHECK(back->user_regs.rip >= CODE_VA && back->user_regs.rip < CODE_VA + 4096, "rip %#lx",
 	      back->user_regs.rip);
 	CHECK_EQ(plain(XEN_DOMCTL_unpausedomain), 0);
-	CHECK(wait_for(data[0] > was, 5000), "it does not go on");
+	CHECK(wait_for(data[0] > was, 20000), "it does not go on");
 	/* affinity and weight */
 	u64 map = 1, soft = 0;
 	memset(&op, 0, sizeof(op));
@@ -221,7 +221,7 @@ static void run_it(void)
 	/* and its end */
 	data[2] = SHUTDOWN_reboot;
 	data[1] = 1;
-	CHECK(wait_for(state() & XEN_DOMINF_shutdown, 5000), "it does not shut down");
+	CHECK(wait_for(state() & XEN_DOMINF_shutdown, 20000), "it does not shut down");
 	CHECK_EQ(state() >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask, SHUTDOWN_reboot);
 }
 
@@ -263,7 +263,7 @@ static void end_it(u32 handle)
 	CHECK_EQ(*(u64 *)GRANTED, 4711);	/* still there for us */
 	CHECK_EQ(HC_3(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref, &un, 1), 0);
 	CHECK_EQ(un.status, 0);
-	CHECK(wait_for(state() == ~0u, 5000), "it is still there");
+	CHECK(wait_for(state() == ~0u, 20000), "it is still there");
 }
 
 static void refusals(void)
@@ -322,11 +322,11 @@ void test_main(void)
 		if (!round)
 			before = free_pages();
 	}
-	CHECK_NOT_XEN(wait_for(free_pages() == before, 2000), "free pages: %lu, before %lu", free_pages(), before);
+	CHECK_NOT_XEN(wait_for(free_pages() == before, 20000), "free pages: %lu, before %lu", free_pages(), before);
 	/* half made ones go as well */
 	create();
 	CHECK_EQ(plain(XEN_DOMCTL_destroydomain), 0);
-	CHECK_NOT_XEN(wait_for(free_pages() == before, 2000), "free pages: %lu, before %lu", free_pages(), before);
+	CHECK_NOT_XEN(wait_for(free_pages() == before, 20000), "free pages: %lu, before %lu", free_pages(), before);
 	refusals();
 	policies();
 }

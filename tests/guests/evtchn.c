@@ -151,7 +151,7 @@ static void virq(void)
 	events_unmask();
 	ss.timeout_abs_ns = system_time() + 2000000;
 	CHECK_EQ(hc_vcpu_op(VCPUOP_set_singleshot_timer, 0, &ss), 0);
-	CHECK(wait_for(evt_count[t], 2000), "no timer event");
+	CHECK(wait_for(evt_count[t], 20000), "no timer event");
 	events_mask();
 	CHECK_EQ(evt_close(t), 0);
 	t = need(evt_bind_virq(VIRQ_TIMER, 0), "VIRQ_TIMER again");

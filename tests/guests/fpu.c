@@ -130,7 +130,7 @@ static void switches(void)
 	}
 	stop = 1;
 	for (unsigned int i = 1; i < n; i++) {
-		CHECK(wait_for(hc_vcpu_op(VCPUOP_is_up, i, NULL) == 0, 2000), "vCPU %u does not stop", i);
+		CHECK(wait_for(hc_vcpu_op(VCPUOP_is_up, i, NULL) == 0, 20000), "vCPU %u does not stop", i);
 		CHECK(!lost[i], "vCPU %u lost its registers in %u of %u rounds", i, lost[i], rounds[i]);
 		CHECK(rounds[i] > 3, "vCPU %u ran %u rounds", i, rounds[i]);
 		CHECK(!dirty[i], "vCPU %u began with foreign values (%u)", i, dirty[i]);

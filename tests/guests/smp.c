@@ -48,13 +48,13 @@ static void bring_up(void)
 	CHECK(hc_vcpu_op(VCPUOP_up, 1, NULL) < 0, "up before initialise");
 	CHECK_EQ(hc_vcpu_op(VCPUOP_initialise, 1, (void *)0x1000), -XEN_EFAULT);
 	vcpu_start(1, first, (void *)40);
-	CHECK(wait_for(seen_id == 41, 2000), "first run: %u", seen_id);
-	CHECK(wait_for(hc_vcpu_op(VCPUOP_is_up, 1, NULL) == 0, 2000), "down does not take it down");
+	CHECK(wait_for(seen_id == 41, 20000), "first run: %u", seen_id);
+	CHECK(wait_for(hc_vcpu_op(VCPUOP_is_up, 1, NULL) == 0, 20000), "down does not take it down");
 	CHECK_EQ(vcpu_init_context(1), -XEN_EEXIST);
 	/* Up again: it goes on after the down hypercall. */
 	vcpu_start(1, first, (void *)70);
-	CHECK(wait_for(seen_id == 71, 2000), "second run: %u", seen_id);
-	CHECK(wait_for(hc_vcpu_op(VCPUOP_is_up, 1, NULL) == 0, 2000), "down does not take it down");
+	CHECK(wait_for(seen_id == 71, 20000), "second run: %u", seen_id);
+	CHECK(wait_for(hc_vcpu_op(VCPUOP_is_up, 1, NULL) == 0, 20000), "down does not take it down");
 }
 
 static void ipis(void)
@@ -78,12 +78,12 @@ static void ipis(void)
 			u32 before = evt_count[ipi_back];
 
 			evt_send(ipi_there);
-			if (!CHECK(wait_for(evt_count[ipi_back] != before, 2000), "IPI %u is lost", i))
+			if (!CHECK(wait_for(evt_count[ipi_back] != before, 20000), "IPI %u is lost", i))
 				break;
 		}
 		stop = 1;
 		evt_send(ipi_there);
-		CHECK(wait_for(hc_vcpu_op(VCPUOP_is_up, 1, NULL) == 0, 2000), "vCPU 1 does not stop");
+		CHECK(wait_for(hc_vcpu_op(VCPUOP_is_up, 1, NULL) == 0, 20000), "vCPU 1 does not stop");
 		events_mask();
 	}
 	CHECK(pings >= 400, "%u pings", pings);
@@ -151,7 +151,7 @@ static void flushes(void)
 			spin_ns(100000);
 	}
 	stop = 1;
-	CHECK(wait_for(hc_vcpu_op(VCPUOP_is_up, 1, NULL) == 0, 2000), "vCPU 1 does not stop");
+	CHECK(wait_for(hc_vcpu_op(VCPUOP_is_up, 1, NULL) == 0, 20000), "vCPU 1 does not stop");
 	CHECK(reads > 100, "%lu reads", reads);
 	CHECK(bad_reads == 0, "%lu of %lu reads went to the old page", bad_reads, reads);
 	hc_update_va_mapping(VA, 0, UVMF_INVLPG | UVMF_ALL);
@@ -247,11 +247,11 @@ static void nmi(void)
 	stop = 0;
 	vcpu_start(1, serve, NULL);
 	CHECK_EQ(hc_vcpu_op(VCPUOP_send_nmi, 1, NULL), 0);
-	CHECK(wait_for(nmis == 1, 2000), "no NMI on vCPU 1");
+	CHECK(wait_for(nmis == 1, 20000), "no NMI on vCPU 1");
 	CHECK_EQ(hc_vcpu_op(VCPUOP_send_nmi, 0, NULL), 0);
-	CHECK(wait_for(nmis == 2, 2000), "no NMI on this vCPU");
+	CHECK(wait_for(nmis == 2, 20000), "no NMI on this vCPU");
 	stop = 1;
-	CHECK(wait_for(hc_vcpu_op(VCPUOP_is_up, 1, NULL) == 0, 2000), "vCPU 1 does not stop");
+	CHECK(wait_for(hc_vcpu_op(VCPUOP_is_up, 1, NULL) == 0, 20000), "vCPU 1 does not stop");
 }
 
 /* A vCPU that is pinned to one CPU has a physical id. */

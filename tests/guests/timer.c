@@ -188,7 +188,7 @@ static void watchdogs(void)
 	CHECK_EQ(dog(0, 600), 2);
 	CHECK_EQ(dog(0, 600), -XEN_ENOSPC);
 	CHECK_EQ(dog(1, 600), 0);
-	wait_for(system_time() > t0 + 1200000000, 2000);	/* it was set again in time */
+	wait_for(system_time() > t0 + 1200000000, 20000);	/* it was set again in time */
 	CHECK_EQ(dog(1, 0), 0);
 	CHECK_EQ(dog(1, 0), -XEN_EINVAL);
 	CHECK_EQ(dog(0, 600), 1);
