@@ -5,36 +5,25 @@
  * Job:    disks of a running domain: what the tools write into the store, the backend does.
  * Enter:  the table of commands.
  * State:  none.
- * Holds:  1. A disk that the frontend or the backend refused leaves no entries behind.
  * Tests:  tests/tools-tests/dom0/block
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "cmd.h"
+#include "device.h"
 
-#define WAIT_MS 10000
-#define RUN_FILE "/run/parapet/" BLOCK_KIND "-%u-%s.log"
-
-enum { UNKNOWN, INITIALISING, INIT_WAIT, INITIALISED, CONNECTED, CLOSING, CLOSED };
+static const struct device_class disks = {
+	.kind = BLOCK_KIND, .front = "vbd", .counters = "log", .was_closed = "the disk was closed",
+	.held = " (is it mounted?)",
+};
 
 /* What stands at the beginning of a device's log file; backends/blk/vbd.h. */
 struct counters {
 	uint64_t magic, reads, writes, flushes, discards, errors, read_bytes, write_bytes, heard, notified;
 };
-
-static int state(uint32_t domid, uint32_t id)
-{
-	char *s = st_read("/local/domain/0/backend/" BLOCK_KIND "/%u/%u/state", domid, id);
-	int v = s ? atoi(s) : UNKNOWN;
-
-	free(s);
-	return v;
-}
 
 /* The device of our backend that a command names; -1 after err(). */
 static int find_device(const char *arg, const char *vdev, uint32_t *domid, uint32_t *id)
@@ -46,35 +35,16 @@ static int find_device(const char *arg, const char *vdev, uint32_t *domid, uint3
 	if (!vdev_parse(vdev, id))
 		return err(ST_USAGE, "'%s' is no name of a disk", vdev);
 	*domid = i.domain;
-	if (!state(*domid, *id))
+	if (!device_state(&disks, *domid, *id))
 		return err(ST_FAILED, "domain %u has no disk %s of ours", *domid, vdev);
 	return 0;
-}
-
-static void forget(uint32_t domid, uint32_t id)
-{
-	st_rm("/local/domain/%u/device/vbd/%u", domid, id);
-	st_rm("/local/domain/0/backend/" BLOCK_KIND "/%u/%u", domid, id);
-}
-
-/* Until the backend is in one of two states. */
-static int wait_for(uint32_t domid, uint32_t id, int a, int b)
-{
-	int s = state(domid, id);
-
-	for (int ms = 0; s != a && s != b && ms < WAIT_MS; ms += 10) {
-		usleep(10000);
-		s = state(domid, id);
-	}
-	return s;
 }
 
 int cmd_block_attach(int argc, char **argv)
 {
 	struct disk_config d;
-	char why[400], *error;
+	char why[400];
 	dom_info i;
-	int s;
 
 	if (!disk_parse(&d, argv[1], why, sizeof(why)))
 		return err(ST_USAGE, "%s", why);
@@ -82,41 +52,18 @@ int cmd_block_attach(int argc, char **argv)
 		return -1;
 	if (!disk_check(&d, why, sizeof(why)))
 		return err(ST_CONFIG, "%s", why);
-	if (state(i.domain, d.id))
+	if (device_state(&disks, i.domain, d.id))
 		return err(ST_FAILED, "domain %u has a disk %s already", i.domain, d.vdev);
 	disk_entries(i.domain, &d);
 	disk_free(&d);
-	if (!st_flush() || !devices_nudge())
-		return err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
-	s = wait_for(i.domain, d.id, CONNECTED, CLOSED);
-	if (s == CONNECTED)
-		return 0;
-	error = st_read("/local/domain/0/backend/" BLOCK_KIND "/%u/%u/error", i.domain, d.id);
-	if (s == CLOSED || s == CLOSING || error)
-		err(ST_FAILED, "%s", error ? error : "the disk was closed");
-	else
-		err(ST_TIMEOUT, "the %s did not answer within 10 s", s == INIT_WAIT ? "guest" : "backend");
-	free(error);
-	forget(i.domain, d.id);
-	return -1;
+	return device_announce() ? -1 : device_connect(&disks, i.domain, d.id);
 }
 
 int cmd_block_detach(int argc, char **argv)
 {
 	uint32_t domid, id;
 
-	if (find_device(argv[0], argv[1], &domid, &id))
-		return -1;
-	st_queue_write("0", "/local/domain/0/backend/" BLOCK_KIND "/%u/%u/online", domid, id);
-	st_queue_write("5", "/local/domain/0/backend/" BLOCK_KIND "/%u/%u/state", domid, id);
-	if (!st_flush())
-		return err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
-	if (wait_for(domid, id, CLOSED, UNKNOWN) == CLOSING && !opt_flag("force")) {
-		st_write(XBT_NULL, "1", "/local/domain/0/backend/" BLOCK_KIND "/%u/%u/online", domid, id);
-		return err(ST_TIMEOUT, "the guest did not let go of it within 10 s (is it mounted?): see --force");
-	}
-	forget(domid, id);
-	return 0;
+	return find_device(argv[0], argv[1], &domid, &id) ? -1 : device_detach(&disks, domid, id);
 }
 
 int cmd_block_resize(int argc, char **argv)
@@ -171,20 +118,6 @@ int cmd_block_limit(int argc, char **argv)
 	return st_flush() ? 0 : err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
 }
 
-static bool read_counters(uint32_t domid, const char *id, struct counters *c)
-{
-	char path[64];
-	int fd;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), RUN_FILE, domid, id);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, c, sizeof(*c));
-	if (fd >= 0)
-		close(fd);
-	return n == sizeof(*c);
-}
-
 static void row(struct json *j, uint32_t domid, const char *id)
 {
 	static const char *const front_keys[] = { "backend-id", "state", "event-channel", "backend" };
@@ -205,7 +138,7 @@ static void row(struct json *j, uint32_t domid, const char *id)
 		json_text(j, "backend_path", f[3]);
 		for (unsigned int i = 0; i < 7; i++)
 			json_text(j, back_keys[i], b[i]);
-		if (read_counters(domid, id, &c)) {
+		if (device_counters(&disks, domid, id, &c, sizeof(c))) {
 			json_number(j, "reads", c.reads);
 			json_number(j, "writes", c.writes);
 			json_number(j, "flushes", c.flushes);
@@ -229,22 +162,5 @@ static void row(struct json *j, uint32_t domid, const char *id)
 
 int cmd_block_list(int argc, char **argv)
 {
-	struct json j = { .out = stdout };
-	unsigned int n;
-	char **ids;
-	dom_info i;
-
-	if (host_open() || dom_find(argv[0], &i))
-		return -1;
-	ids = st_list(&n, "/local/domain/%u/device/vbd", i.domain);
-	if (want_json)
-		json_open(&j, NULL, '[');
-	else
-		puts("DEVICE   NAME   BACKEND STATE CHANNEL  TYPE     PATH");
-	for (unsigned int k = 0; k < n; k++)
-		row(&j, i.domain, ids[k]);
-	if (want_json)
-		json_close(&j, ']');
-	free(ids);
-	return 0;
+	return device_list(&disks, argv[0], "DEVICE   NAME   BACKEND STATE CHANNEL  TYPE     PATH", row);
 }

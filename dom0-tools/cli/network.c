@@ -5,31 +5,21 @@
  * Job:    network devices of a running domain: what the tools write into the store, the backend does.
  * Enter:  the table of commands.
  * State:  none.
- * Holds:  1. A device that the frontend or the backend refused leaves no entries behind.
  * Tests:  tests/tools-tests/dom0/net
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include "cmd.h"
 #include "../lib/vif.h"
+#include "device.h"
 
-#define WAIT_MS 10000
 #define BACK "/local/domain/0/backend/" VIF_KIND "/%u/%u"
 
-enum { UNKNOWN, INIT_WAIT = 2, CONNECTED = 4, CLOSING, CLOSED };
-
-static int state(uint32_t domid, uint32_t id)
-{
-	char *s = st_read(BACK "/state", domid, id);
-	int v = s ? atoi(s) : UNKNOWN;
-
-	free(s);
-	return v;
-}
+static const struct device_class vifs = {
+	.kind = VIF_KIND, .front = "vif", .counters = "state", .was_closed = "the device was closed",
+	.held = "", .forgotten = vif_forget,
+};
 
 /* By number, or by MAC. The device of our backend that a command names; -1 after err(). */
 static int find_device(const char *arg, const char *dev, uint32_t *domid, uint32_t *id)
@@ -50,25 +40,6 @@ static int find_device(const char *arg, const char *dev, uint32_t *domid, uint32
 			return 0;
 	}
 	return err(ST_FAILED, "domain %u has no network device %s of ours", *domid, dev);
-}
-
-static void forget(uint32_t domid, uint32_t id)
-{
-	st_rm("/local/domain/%u/device/vif/%u", domid, id);
-	st_rm(BACK, domid, id);
-	vif_forget(domid, (int)id);
-}
-
-/* Until the backend is in one of two states. */
-static int wait_for(uint32_t domid, uint32_t id, int a, int b)
-{
-	int s = state(domid, id);
-
-	for (int ms = 0; s != a && s != b && ms < WAIT_MS; ms += 10) {
-		usleep(10000);
-		s = state(domid, id);
-	}
-	return s;
 }
 
 /* A number that no device of the domain has. */
@@ -93,9 +64,7 @@ int cmd_network_attach(int argc, char **argv)
 {
 	const char *wrong;
 	struct vif_config v;
-	char *error;
 	dom_info i;
-	int s;
 
 	wrong = vif_parse(&v, argc > 1 ? argv[1] : "");
 	if (wrong)
@@ -104,39 +73,16 @@ int cmd_network_attach(int argc, char **argv)
 	    vif_check(&v, i.handle, (unsigned int)v.devid))
 		return -1;
 	vif_entries(i.domain, &v);
-	if (!st_flush() || !devices_nudge())
-		return err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
-	if (v.kernel)
-		return 0;
-	s = wait_for(i.domain, (uint32_t)v.devid, CONNECTED, CLOSED);
-	if (s == CONNECTED)
-		return 0;
-	error = st_read(BACK "/error", i.domain, (uint32_t)v.devid);
-	if (s == CLOSED || s == CLOSING || error)
-		err(ST_FAILED, "%s", error ? error : "the device was closed");
-	else
-		err(ST_TIMEOUT, "the %s did not answer within 10 s", s == INIT_WAIT ? "guest" : "backend");
-	free(error);
-	forget(i.domain, (uint32_t)v.devid);
-	return -1;
+	if (device_announce())
+		return -1;
+	return v.kernel ? 0 : device_connect(&vifs, i.domain, (uint32_t)v.devid);
 }
 
 int cmd_network_detach(int argc, char **argv)
 {
 	uint32_t domid, id;
 
-	if (find_device(argv[0], argv[1], &domid, &id))
-		return -1;
-	st_queue_write("0", BACK "/online", domid, id);
-	st_queue_write("5", BACK "/state", domid, id);
-	if (!st_flush())
-		return err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
-	if (wait_for(domid, id, CLOSED, UNKNOWN) == CLOSING && !opt_flag("force")) {
-		st_write(XBT_NULL, "1", BACK "/online", domid, id);
-		return err(ST_TIMEOUT, "the guest did not let go of it within 10 s: see --force");
-	}
-	forget(domid, id);
-	return 0;
+	return find_device(argv[0], argv[1], &domid, &id) ? -1 : device_detach(&vifs, domid, id);
 }
 
 int cmd_network_limit(int argc, char **argv)
@@ -155,20 +101,6 @@ int cmd_network_limit(int argc, char **argv)
 }
 
 /* --- the list --- */
-
-static bool read_counters(uint32_t domid, const char *id, struct vif_counters *c)
-{
-	char path[64];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/run/parapet/" VIF_KIND "-%u-%s.state", domid, id);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, c, sizeof(*c));
-	if (fd >= 0)
-		close(fd);
-	return n == sizeof(*c);
-}
 
 static void row_json(struct json *j, char *const *f, char *const *b, const char *id, const struct vif_counters *c)
 {
@@ -203,7 +135,7 @@ static void row(struct json *j, uint32_t domid, const char *id)
 	static const char *const back_keys[] = { "bridge", "vifname", "ip", "vlan", "rate", "mtu" };
 	char *f[4], *b[6] = { NULL };
 	struct vif_counters c;
-	bool counted = read_counters(domid, id, &c);
+	bool counted = device_counters(&vifs, domid, id, &c, sizeof(c));
 
 	for (unsigned int i = 0; i < 4; i++)
 		f[i] = st_read("/local/domain/%u/device/vif/%s/%s", domid, id, front_keys[i]);
@@ -223,22 +155,6 @@ static void row(struct json *j, uint32_t domid, const char *id)
 
 int cmd_network_list(int argc, char **argv)
 {
-	struct json j = { .out = stdout };
-	unsigned int n;
-	char **ids;
-	dom_info i;
-
-	if (host_open() || dom_find(argv[0], &i))
-		return -1;
-	ids = st_list(&n, "/local/domain/%u/device/vif", i.domain);
-	if (want_json)
-		json_open(&j, NULL, '[');
-	else
-		puts("DEVICE STATE MAC               BRIDGE          TAP          BYTES TO IT    FROM IT");
-	for (unsigned int k = 0; k < n; k++)
-		row(&j, i.domain, ids[k]);
-	if (want_json)
-		json_close(&j, ']');
-	free(ids);
-	return 0;
+	return device_list(&vifs, argv[0],
+			   "DEVICE STATE MAC               BRIDGE          TAP          BYTES TO IT    FROM IT", row);
 }
