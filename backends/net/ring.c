@@ -47,6 +47,28 @@ static bool show(struct net_shared *sh, uint32_t *rsp, uint32_t to)
 	return to - LOAD(sh->rsp_event) < to - old;
 }
 
+/*
+ * Where a ring is: *rsp as the frontend sees it, *done what the journal has beyond it, if that is believable.
+ * false: the indices are impossible.
+ */
+static bool take_over(const struct net_shared *sh, bool again, uint32_t journal, uint32_t *rsp, uint32_t *done)
+{
+	uint32_t prod;
+
+	*rsp = LOAD(sh->rsp_prod);
+	prod = LOAD(sh->req_prod);
+	*done = again && journal - *rsp <= prod - *rsp ? journal : *rsp;
+	return prod - *rsp <= NET_RING;
+}
+
+/* Requests that wait; -1: the index is too far, or back behind what was taken. */
+static int waiting(const struct net_shared *sh, uint32_t rsp, uint32_t cons)
+{
+	uint32_t prod = LOAD(sh->req_prod);
+
+	return prod - rsp > NET_RING || prod - cons > NET_RING ? -1 : (int)(prod - cons);
+}
+
 /* --- transmit --- */
 
 static void tx_write_answers(struct tx_ring *r, uint32_t to)
@@ -57,18 +79,13 @@ static void tx_write_answers(struct tx_ring *r, uint32_t to)
 
 bool tx_init(struct tx_ring *r, void *page, struct tx_journal *j, bool again, bool *notify)
 {
-	uint32_t prod, done;
+	uint32_t done;
 
 	r->sh = page;
 	r->j = j;
-	r->rsp = LOAD(r->sh->rsp_prod);
-	prod = LOAD(r->sh->req_prod);
 	*notify = false;
-	if (prod - r->rsp > NET_RING)
+	if (!take_over(r->sh, again, j->done, &r->rsp, &done))
 		return false;
-	done = again ? j->done : r->rsp;
-	if (done - r->rsp > prod - r->rsp)
-		done = r->rsp;
 	tx_write_answers(r, done);
 	if (done != r->rsp)
 		*notify = show(r->sh, &r->rsp, done);
@@ -115,15 +132,14 @@ static enum tx_result extras(struct tx_ring *r, uint32_t *i, uint32_t prod, stru
 
 enum tx_result tx_next(struct tx_ring *r, struct tx_packet *p)
 {
-	uint32_t prod = LOAD(r->sh->req_prod), i = r->cons, rest = 0;
+	int n = waiting(r->sh, r->rsp, r->cons);
+	uint32_t i = r->cons, prod = i + (uint32_t)n, rest = 0;
 	enum tx_result result = TX_PACKET;
 	struct netif_tx_request q;
 	bool more;
 
-	if (prod == i)
-		return TX_NONE;
-	if (prod - r->rsp > NET_RING || prod - r->cons > NET_RING)	/* too far, or back behind what was taken */
-		return TX_BROKEN;
+	if (n <= 0)
+		return n ? TX_BROKEN : TX_NONE;
 	memset(p, 0, __builtin_offsetof(struct tx_packet, slot));
 	p->gso_type = p->mcast_type = 0;
 	p->from = i;
@@ -200,18 +216,13 @@ static void rx_write_answers(struct rx_ring *r, uint32_t to)
 
 bool rx_init(struct rx_ring *r, void *page, struct rx_journal *j, bool again, bool *notify)
 {
-	uint32_t prod, done;
+	uint32_t done;
 
 	r->sh = page;
 	r->j = j;
-	r->rsp = LOAD(r->sh->rsp_prod);
-	prod = LOAD(r->sh->req_prod);
 	*notify = false;
-	if (prod - r->rsp > NET_RING)
+	if (!take_over(r->sh, again, j->done, &r->rsp, &done))
 		return false;
-	done = again ? j->done : r->rsp;
-	if (done - r->rsp > prod - r->rsp)
-		done = r->rsp;
 	rx_write_answers(r, done);
 	if (done != r->rsp)
 		*notify = show(r->sh, &r->rsp, done);
@@ -222,11 +233,7 @@ bool rx_init(struct rx_ring *r, void *page, struct rx_journal *j, bool again, bo
 
 int rx_room(struct rx_ring *r)
 {
-	uint32_t prod = LOAD(r->sh->req_prod);
-
-	if (prod - r->rsp > NET_RING || prod - r->cons > NET_RING)
-		return -1;
-	return (int)(prod - r->cons);
+	return waiting(r->sh, r->rsp, r->cons);
 }
 
 uint32_t rx_gref(const struct rx_ring *r, uint32_t n)
