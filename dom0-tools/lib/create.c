@@ -189,7 +189,7 @@ static int claim(struct creation *c)
 	if (dom_name_free(c->cfg->name))
 		goto out;
 	snprintf(maker, sizeof(maker), "%d %s", getpid(), c->uuid);
-	st_queue_write(maker, "/parapet/building/%s", c->cfg->name);
+	st_queue_write(maker, "/parapet/building/%s", st_key(c->cfg->name));
 	if (!st_flush()) {
 		err(ST_NO_HOST, "the store refused an entry: %s", strerror(errno));
 		goto out;
@@ -285,7 +285,7 @@ static int store_entries(struct creation *c)
 	for (unsigned int i = 0; i < c->cfg->nr_disks; i++)
 		disk_entries(c->b.domid, &c->cfg->disks[i]);
 	st_queue_write(c->uuid, "/parapet/domain/%s", id);
-	st_queue_write(id, "/parapet/names/%s", c->cfg->name);
+	st_queue_write(id, "/parapet/names/%s", st_key(c->cfg->name));
 	if (!st_flush())
 		return err(ST_FAILED, "the store refused an entry of the new domain: %s", strerror(errno));
 	for (unsigned int i = 0; i < c->cfg->nr_vifs; i++)
@@ -374,7 +374,7 @@ int dom_create(struct domain_config *cfg, bool paused, uint32_t *domid)
 	*domid = c.b.domid;
 out:
 	if (c.claimed)
-		st_rm("/parapet/building/%s", cfg->name);
+		st_rm("/parapet/building/%s", st_key(cfg->name));
 	if (c.b.ramdisk)
 		munmap((void *)c.b.ramdisk, c.b.ramdisk_len);
 	kernel_close(&c.b.kernel);

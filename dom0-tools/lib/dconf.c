@@ -223,23 +223,23 @@ static int get_kind(const struct config *c)
 	return 0;
 }
 
+bool domain_name_good(const char *name)
+{
+	size_t i = 0;
+
+	/* it is a part of file names (logs, dumps), too */
+	while (isalnum((unsigned char)name[i]) || (name[i] && strchr("_-.+:@", name[i])))
+		i++;
+	return i && !name[i] && i <= 128 && name[0] != '-' && strspn(name, "0123456789") != i;
+}
+
 static int get_name(const struct config *c, struct domain_config *d)
 {
-	const struct entry *e = find(c, "name");
-	unsigned int i;
-
 	if (get_text(c, "name", &d->name))
 		return -1;
 	if (!d->name)
 		return err(ST_CONFIG, "no name is given: the key 'name' is missing");
-	/* it is a part of paths in the store, which knows no dots */
-	for (i = 0; d->name[i] && (isalnum((unsigned char)d->name[i]) || strchr("_-", d->name[i])); i++)
-		;
-	if (!i || d->name[i] || i > 128)
-		return refuse(e, "letters, digits and any of _- are wanted, at most 128");
-	if (isdigit((unsigned char)d->name[0]) && strspn(d->name, "0123456789") == i)
-		return refuse(e, "a name of digits only would be taken for a domain's id");
-	return 0;
+	return domain_name_good(d->name) ? 0 : refuse(find(c, "name"), DOMAIN_NAMES " are wanted");
 }
 
 static int get_cmdline(const struct config *c, struct domain_config *d)

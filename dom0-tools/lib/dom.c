@@ -4,7 +4,7 @@
  *
  * Job:    find them by name or id, list them, rename and end them.
  * Enter:  the commands, the daemon.
- * State:  in the store: /parapet/names/NAME is the id of a domain made by these tools, so that a
+ * State:  in the store (NAME by st_key()): /parapet/names/NAME is the id of a domain made by these tools, so that a
  *         name is found without asking for each;
  *         /parapet/domain/N is its UUID;
  *         /parapet/building/NAME is the pid of a creator at work, and the UUID it makes.
@@ -111,7 +111,7 @@ static bool is_named(const char *id, const char *name, dom_info *info)
 /* The live domain of that name: info filled, true. */
 static bool by_name(const char *name, dom_info *info)
 {
-	char *id = st_read("/parapet/names/%s", name), **own, **all;
+	char *id = st_read("/parapet/names/%s", st_key(name)), **own, **all;
 	struct dom_set ours = { { 0 } };
 	unsigned int n, i, n_own;
 	bool found = id && is_named(id, name, info);
@@ -147,7 +147,7 @@ int dom_find(const char *name, dom_info *info)
 
 int dom_name_free(const char *name)
 {
-	char *maker = st_read("/parapet/building/%s", name);
+	char *maker = st_read("/parapet/building/%s", st_key(name));
 	int pid = maker ? atoi(maker) : 0;
 	dom_info info;
 
@@ -168,9 +168,9 @@ int dom_rename(uint32_t domid, const char *name)
 	if (!st_write(XBT_NULL, name, "/local/domain/%u/name", domid))
 		return err(ST_FAILED, "the store refused the new name: %s", strerror(errno));
 	if (uuid) {
-		st_write(XBT_NULL, id, "/parapet/names/%s", name);
+		st_write(XBT_NULL, id, "/parapet/names/%s", st_key(name));
 		if (old && strcmp(old, name))
-			st_rm("/parapet/names/%s", old);
+			st_rm("/parapet/names/%s", st_key(old));
 	}
 	free(uuid);
 	free(old);
@@ -236,10 +236,10 @@ void dom_forget(uint32_t domid)
 	char *name = st_read("/local/domain/%u/name", domid);
 	char *vm = st_read("/local/domain/%u/vm", domid);
 	char *own = st_read("/parapet/domain/%u", domid);
-	char *id = name ? st_read("/parapet/names/%s", name) : NULL;
+	char *id = name ? st_read("/parapet/names/%s", st_key(name)) : NULL;
 
 	if (id && (uint32_t)atoi(id) == domid)
-		st_queue_rm("/parapet/names/%s", name);
+		st_queue_rm("/parapet/names/%s", st_key(name));
 	if (own) {
 		st_queue_rm("/parapet/domain/%u", domid);
 		if (!vm && !in_use(own))
