@@ -76,8 +76,15 @@ static int new_domain(struct creation *c)
 	d->max_maptrack_frames = -1;
 	d->grant_opts = XEN_DOMCTL_GRANT_version(1);
 	d->flags = c->cfg->no_ring1 ? PARAPET_CDF_NO_RING1 : 0;
-	if (hv_domctl(0, XEN_DOMCTL_createdomain, &op))
-		return refused("making a domain");
+	if (hv_domctl(0, XEN_DOMCTL_createdomain, &op)) {
+		/* Xen does not know our flag, and has no ring 1 to keep the kernel out of. */
+		if (errno != EINVAL || !d->flags)
+			return refused("making a domain");
+		warn("ring1: this hypervisor has no ring 1: left out");
+		d->flags = 0;
+		if (hv_domctl(0, XEN_DOMCTL_createdomain, &op))
+			return refused("making a domain");
+	}
 	c->b.domid = op.domain;
 	c->created = true;
 	memset(&op.u, 0, sizeof(op.u));
