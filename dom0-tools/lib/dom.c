@@ -108,8 +108,8 @@ static bool is_named(const char *id, const char *name, dom_info *info)
 	return yes && dom_info_of((uint32_t)atoi(id), info) && !(info->flags & XEN_DOMINF_dying);
 }
 
-/* The live domain of that name: info filled, true. */
-static bool by_name(const char *name, dom_info *info)
+/* The live domain of that name: info filled, true. thorough: also one of ours that another tool has renamed. */
+static bool by_name(const char *name, dom_info *info, bool thorough)
 {
 	char *id = st_read("/parapet/names/%s", st_key(name)), **own, **all;
 	struct dom_set ours = { { 0 } };
@@ -119,10 +119,10 @@ static bool by_name(const char *name, dom_info *info)
 	free(id);
 	if (found)
 		return true;
-	/* Made by other tools: ask for the names of those that are not in our list. */
+	/* Made by other tools: ask for the names of those that are not in our list, or of all. */
 	all = st_list(&n, "/local/domain");
 	own = st_list(&n_own, "/parapet/domain");
-	for (i = 0; i < n_own; i++)
+	for (i = 0; i < n_own && !thorough; i++)
 		dom_put(&ours, (uint32_t)atoi(own[i]));
 	for (i = 0; i < n && !found; i++)
 		found = !dom_in(&ours, (uint32_t)atoi(all[i])) && is_named(all[i], name, info);
@@ -142,7 +142,7 @@ int dom_find(const char *name, dom_info *info)
 	}
 	if (strchr(name, '/') || !*name)
 		return err(ST_USAGE, "'%s' is no name of a domain", name);
-	return by_name(name, info) ? 0 : err(ST_NO_DOMAIN, "there is no domain named %s", name);
+	return by_name(name, info, true) ? 0 : err(ST_NO_DOMAIN, "there is no domain named %s", name);
 }
 
 int dom_name_free(const char *name)
@@ -154,7 +154,7 @@ int dom_name_free(const char *name)
 	free(maker);
 	if (pid > 0 && !kill(pid, 0))
 		return err(ST_FAILED, "the name %s is being given to a domain by process %d", name, pid);
-	if (by_name(name, &info))
+	if (by_name(name, &info, false))
 		return err(ST_FAILED, "the name %s is in use by domain %u", name, info.domain);
 	return 0;
 }
