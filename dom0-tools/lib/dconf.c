@@ -259,6 +259,9 @@ static int get_cmdline(const struct config *c, struct domain_config *d)
 	free(extra);
 	if (!rc && strlen(d->cmdline) >= 1024)
 		rc = err(ST_CONFIG, "the kernel's command line is longer than 1023 bytes");
+	/* domain_config_text() could not write it down for a restart */
+	if (!rc && strchr(d->cmdline, '"') && strchr(d->cmdline, '\''))
+		rc = err(ST_CONFIG, "the kernel's command line has both kinds of quotes");
 	return rc ? -1 : 0;
 }
 
@@ -456,7 +459,7 @@ char *domain_config_text(const struct domain_config *d)
 	if (!f)
 		return NULL;
 	uuid_text(uuid, d->uuid);
-	/* A text has no way to hold both kinds of quotes: the command line came in by one of them. */
+	/* A text has no way to hold both kinds of quotes. */
 	fprintf(f, "name=\"%s\"\nuuid=\"%s\"\nkernel=\"%s\"\n", d->name, uuid, d->kernel);
 	if (d->ramdisk)
 		fprintf(f, "ramdisk=\"%s\"\n", d->ramdisk);
@@ -470,6 +473,8 @@ char *domain_config_text(const struct domain_config *d)
 		fprintf(f, "cap=%u\n", d->cap);
 	if (d->tsc_mode)
 		fprintf(f, "tsc_mode=%u\n", d->tsc_mode);
+	if (d->no_ring1)
+		fputs("ring1=0\n", f);
 	for (unsigned int i = 0; i < d->nr_affinity; i++)
 		fprintf(f, "%s\"%s\"%s", i ? "," : d->nr_affinity > 1 ? "cpus=[" : "cpus=",
 			cpumap_text(&d->affinity[i], CPU_WORDS * 64, map, sizeof(map)),

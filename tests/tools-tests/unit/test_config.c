@@ -146,6 +146,7 @@ static void test_domain_errors(void **state)
 		{ KERNEL "disk=['a']", "f.cfg:3: disk: vdev is missing" }, { KERNEL "vif=['foo=1']", "f.cfg:3: vif: foo=1: this key" },
 		{ KERNEL "bootloader='pygrub'", "bootloader" }, { KERNEL "uuid='12'", "uuid" },
 		{ "name='a/b'\nkernel='/dev/null'", "f.cfg:1: name" }, { "name='17'\nkernel='/dev/null'", "digits" },
+		{ KERNEL "root='a\"b'\nextra=\"it's\"", "both kinds of quotes" },
 		{ "name='a b'\nkernel='/dev/null'", "any of _-.+:@" }, { "name='-a'\nkernel='/dev/null'", "any of _-.+:@" },
 		{ "name=''\nkernel='/dev/null'", "name" }, { "name='a'\nkernel='/nowhere'", "f.cfg:2: kernel: /nowhere" },
 		{ KERNEL "memory=['1']", "memory" }, { KERNEL "tsc_mode='odd'", "tsc_mode" },
@@ -168,7 +169,7 @@ static void test_round_trip(void **state)
 	struct domain_config again;
 	char *one, *two;
 
-	assert_int_equal(both(KERNEL "extra='a=\"b c\"'\nramdisk='/dev/null'\ncpus=['0','1-3']\nvcpus=2\ncap=0\n"), 0);
+	assert_int_equal(both(KERNEL "extra='a=\"b c\"'\nramdisk='/dev/null'\ncpus=['0','1-3']\nvcpus=2\ncap=0\nring1=0\n"), 0);
 	one = domain_config_text(&d);
 	config_free(&c);
 	assert_int_equal(text(one), 0);
@@ -176,6 +177,7 @@ static void test_round_trip(void **state)
 	two = domain_config_text(&again);
 	assert_string_equal(one, two);
 	assert_true(again.have_cap);
+	assert_true(again.no_ring1);
 	assert_int_equal(again.nr_affinity, 2);
 	assert_int_equal(again.affinity[1].bits[0], 14);
 	free(one);
