@@ -97,14 +97,13 @@ static void hide(struct domain *d, const struct xen_cpuid_leaf *x)
 long set_cpu_policy(struct domain *d, struct xen_domctl_cpu_policy *p)
 {
 	struct xen_cpuid_leaf x;
-	u32 i;
 
 	p->err_leaf = p->err_subleaf = p->err_msr = ~0U;
 	if (d->state != DOM_building)
 		return refuse(-EEXIST, "d%u runs already: its CPU policy stays", d->id);
 	if (p->nr_leaves > 512 || p->nr_msrs > 64)
 		return -E2BIG;
-	for (i = 0; i < p->nr_leaves; i++) {
+	for (u32 i = 0; i < p->nr_leaves; i++) {
 		if (copy_from_guest(&x, _gva(p->leaves + i * sizeof(x)), sizeof(x)))
 			return -EFAULT;
 		hide(d, &x);

@@ -98,7 +98,6 @@ static long scheduler_op(struct domain *d, struct xen_domctl_scheduler_op *s)
 static void fill_context(struct vcpu *v, struct vcpu_guest_context *c)
 {
 	const struct pv_vcpu *p = &v->pv;
-	unsigned int i;
 
 	c->flags = VGCF_i387_valid | (p->in_kernel ? VGCF_in_kernel : 0) |
 		(v->pause_flags & VPF_down ? 0 : VGCF_online) |
@@ -111,7 +110,7 @@ static void fill_context(struct vcpu *v, struct vcpu_guest_context *c)
 	c->ldt_base = p->ldt_base;
 	c->ldt_ents = p->ldt_ents;
 	c->gdt_ents = p->gdt_ents;
-	for (i = 0; i < DIV_ROUND_UP(p->gdt_ents, 512); i++)
+	for (unsigned int i = 0; i < DIV_ROUND_UP(p->gdt_ents, 512); i++)
 		c->gdt_frames[i] = mfn_x(p->gdt_frames[i]);
 	c->kernel_ss = p->kernel_ss;
 	c->kernel_sp = p->kernel_sp;
@@ -120,7 +119,7 @@ static void fill_context(struct vcpu *v, struct vcpu_guest_context *c)
 	c->ctrlreg[3] = mfn_eq(p->root_kernel, INVALID_MFN) ? 0 :
 		xen_pfn_to_cr3(mfn_x(p->root_kernel));
 	c->ctrlreg[4] = p->ctrlreg4;
-	for (i = 0; i < 8; i++)
+	for (unsigned int i = 0; i < 8; i++)
 		c->debugreg[i] = i == 4 || i == 5 ? 0 : p->dr[i];
 	c->event_callback_eip = p->event_entry;
 	c->failsafe_callback_eip = p->failsafe_entry;

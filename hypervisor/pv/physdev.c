@@ -69,7 +69,6 @@ static long status_query(struct domain *d, struct physdev_irq_status_query *op)
 
 static long eoi_map(struct domain *d, mfn_t mfn, bool auto_unmask)
 {
-	unsigned int i;
 	bool taken;
 
 	if (!mfn_is_ram(mfn) || !get_page_writable(mfn_to_page(mfn), d))
@@ -79,7 +78,7 @@ static long eoi_map(struct domain *d, mfn_t mfn, bool auto_unmask)
 	if (!taken) {
 		d->pirq_eoi_mfn = mfn;
 		d->pirq_auto_unmask = auto_unmask;
-		for (i = 0; i < NR_PIRQS; i++)
+		for (unsigned int i = 0; i < NR_PIRQS; i++)
 			if (d->pirq[i] && d->pirq[i]->port)
 				pirq_show_eoi(d, d->pirq[i]);
 	}

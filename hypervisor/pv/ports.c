@@ -28,12 +28,10 @@ static const struct { u16 first, last; enum port_kind kind; } policy[] = {
 
 static enum port_kind port_kind(const struct domain *d, u16 port)
 {
-	unsigned int i;
-
 	if (arch_port_is_ours(port) || !d->ioport_denied ||
 	    ((d->ioport_denied[port >> 3] >> (port & 7)) & 1))
 		return IO_hide;
-	for (i = 0; i < ARRAY_SIZE(policy); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(policy); i++)
 		if (port >= policy[i].first && port <= policy[i].last)
 			return policy[i].kind;
 	return IO_pass;

@@ -122,12 +122,11 @@ static void calibrate_timer(void)
 void apic_init(void)
 {
 	u64 base = rdmsr(MSR_APIC_BASE);
-	unsigned int i;
 
 	i8259_mask();
 	/* Switch to x2APIC only where asked to or needed: the IO-APIC's 8-bit destinations stay. */
 	x2apic = base & APIC_BASE_EXTD || (cpu_feat.x2apic && opt_x2apic);
-	for (i = 0; i < nr_cpus_present; i++)
+	for (unsigned int i = 0; i < nr_cpus_present; i++)
 		x2apic |= cpu_apicid[i] > 0xfe && cpu_feat.x2apic;
 	if (!x2apic) {
 		base &= ((1UL << cpu_feat.phys_bits) - 1) & PAGE_MASK;

@@ -113,9 +113,7 @@ bool console_parse(const char *arg)
 
 void uart_init(void)
 {
-	struct uart *u;
-
-	for (u = uarts; u < uarts + 2; u++) {
+	for (struct uart *u = uarts; u < uarts + 2; u++) {
 		if (!u->console || !u->port)
 			continue;
 		outb(u->port + UART_SCR, 0x5a);
@@ -136,9 +134,7 @@ void uart_init(void)
 
 static void uart_send(struct uart *u, u8 c)
 {
-	unsigned int spins;
-
-	for (spins = 0; !(inb(u->port + UART_LSR) & LSR_THRE); spins++) {
+	for (unsigned int spins = 0; !(inb(u->port + UART_LSR) & LSR_THRE); spins++) {
 		if (spins > 1000000) {
 			u->alive = false;
 			return;
@@ -151,10 +147,9 @@ static void uart_send(struct uart *u, u8 c)
 static void uart_interrupt(void *arg)
 {
 	struct uart *u = arg;
-	unsigned int n;
 
 	inb(u->port + UART_IIR);
-	for (n = 0; n < 64 && inb(u->port + UART_LSR) & LSR_DATA; n++)
+	for (unsigned int n = 0; n < 64 && inb(u->port + UART_LSR) & LSR_DATA; n++)
 		console_input(inb(u->port + UART_DATA));
 }
 
@@ -190,9 +185,7 @@ bool arch_port_is_ours(u16 port)
 
 static void scroll(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < ROWS * COLS; i++)
+	for (unsigned int i = 0; i < ROWS * COLS; i++)
 		screen[i] = i < (ROWS - 1) * COLS ? screen[i + COLS] : 0x0720;
 	row = ROWS - 1;
 }

@@ -93,11 +93,10 @@ static bool has_meltdown(const struct cpu_features *f)
 static void patch_smap(void)
 {
 	extern const struct smap_patch { u8 *at; u64 stac; } __start_smap_patch[], __stop_smap_patch[];
-	const struct smap_patch *p;
 	u64 cr0 = read_cr0();
 
 	write_cr0(cr0 & ~X86_CR0_WP);
-	for (p = __start_smap_patch; p < __stop_smap_patch; p++) {
+	for (const struct smap_patch *p = __start_smap_patch; p < __stop_smap_patch; p++) {
 		p->at[1] = 0x01;
 		p->at[2] = p->stac ? 0xcb : 0xca;
 	}
@@ -108,9 +107,8 @@ static void patch_smap(void)
 bool ring1_parse(const char *arg)
 {
 	static const char *const names[] = { "off", "on", "force" };
-	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(names); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(arg, names[i])) {
 			opt_ring1 = i;
 			return true;

@@ -105,23 +105,22 @@ void *ioremap(u64 maddr, size_t len)
 
 static void map_direct(const struct boot_info *bi)
 {
-	const struct mem_range *m;
-	u64 a, end;
+	u64 end;
 
-	for (m = bi->mem; m < bi->mem + bi->nr_mem; m++) {
+	for (const struct mem_range *m = bi->mem; m < bi->mem + bi->nr_mem; m++) {
 		if (m->type != MEM_RAM && m->type != MEM_ACPI && m->type != MEM_NVS)
 			continue;
 		end = min(m->base + m->len, DIRECTMAP_VIRT_END - DIRECTMAP_VIRT_START);
-		for (a = ROUND_DOWN(m->base, CHUNK); a < end; a += CHUNK)
+		for (u64 a = ROUND_DOWN(m->base, CHUNK); a < end; a += CHUNK)
 			*hv_entry(DIRECTMAP_VIRT_START + a, 21) = a | HV_FLAGS | PTE_PS | global_flag;
 	}
 }
 
 static void map_image(void)
 {
-	u64 va, flags;
+	u64 flags;
 
-	for (va = IMAGE_VIRT_START; va < (u64)_end; va += PAGE_SIZE) {
+	for (u64 va = IMAGE_VIRT_START; va < (u64)_end; va += PAGE_SIZE) {
 		flags = HV_FLAGS;
 		if (va < (u64)_etext || (va >= (u64)_sinit && va < (u64)_einittext))
 			flags = PTE_P | PTE_A | PTE_D;
@@ -153,9 +152,8 @@ static const struct frame_array arrays[] = {
 static void fill_blank(const struct frame_array *a, u64 *p, u64 bytes, u64 first_word)
 {
 	const u64 *end = p + bytes / 8;
-	unsigned int i;
 
-	for (i = first_word % a->words; p < end; i = i + 1 < a->words ? i + 1 : 0)
+	for (unsigned int i = first_word % a->words; p < end; i = i + 1 < a->words ? i + 1 : 0)
 		*p++ = a->blank.w[i];
 }
 
@@ -220,11 +218,11 @@ static void map_array(const struct boot_info *bi, const struct frame_array *a)
 static void init_ram_frames(const struct boot_info *bi)
 {
 	const struct mem_range *m;
-	u64 mfn, last;
+	u64 last;
 
 	for_each_ram(m, bi) {
 		last = min(PFN_DOWN(m->base + m->len), max_page);
-		for (mfn = PFN_UP(max(m->base, MiB(1))); mfn < last; mfn++, total_pages++)
+		for (u64 mfn = PFN_UP(max(m->base, MiB(1))); mfn < last; mfn++, total_pages++)
 			frame_table[mfn] = (struct page_info){ .owner = DOMID_INVALID, .word = 1 };
 	}
 }
@@ -307,9 +305,7 @@ void paging_init(const struct boot_info *bi)
 
 void free_init_sections(void)
 {
-	u64 va;
-
-	for (va = (u64)_sinit; va < (u64)_einit; va += PAGE_SIZE)
+	for (u64 va = (u64)_sinit; va < (u64)_einit; va += PAGE_SIZE)
 		map_hv_page(va, 0, 0);
 	flush_tlb_local();		/* other CPUs load CR3 before they run a guest */
 	page_alloc_add(_mfn(PFN_DOWN((u64)_sinit - IMAGE_VIRT_BASE)),

@@ -64,10 +64,8 @@ static void reset_by_cf9(void)
 
 static void reset_by_keyboard(void)
 {
-	unsigned int i, wait;
-
-	for (i = 0; i < 10; i++) {
-		for (wait = 0; inb(0x64) & 2 && wait < 10000; wait++)
+	for (unsigned int i = 0; i < 10; i++) {
+		for (unsigned int wait = 0; inb(0x64) & 2 && wait < 10000; wait++)
 			delay_us(2);
 		outb(0x64, 0xfe);
 		delay_us(5000);

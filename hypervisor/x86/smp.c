@@ -131,7 +131,6 @@ void smp_boot_others(const struct boot_info *bi)
 	u64 page = boot_find_memory(bi, PAGE_SIZE, KiB(64), KiB(636));
 	u8 *code = maddr_to_virt(page);
 	struct trampoline_params *p = (void *)(code + (trampoline_params - trampoline_start));
-	unsigned int cpu;
 
 	if (nr_cpus_present == 1)
 		return;
@@ -145,7 +144,7 @@ void smp_boot_others(const struct boot_info *bi)
 	p->long_eip += (u32)page;
 	p->cr3 = mfn_x(virt_to_mfn(hv_root)) << PAGE_SHIFT;
 	p->entry = (u64)start_secondary;
-	for (cpu = 1; cpu < nr_cpus_present; cpu++)
+	for (unsigned int cpu = 1; cpu < nr_cpus_present; cpu++)
 		boot_cpu(cpu, page, p);
 	log_info("CPUs: %u of %u are up\n", __builtin_popcountl(cpu_online_map), nr_cpus_present);
 }

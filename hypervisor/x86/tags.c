@@ -37,10 +37,8 @@ void tags_flush(void)
 /* INVPCID, unlike INVLPG, faults on an address that is not canonical, and guests may name one. */
 void flush_va_local(u64 va)
 {
-	unsigned int tag;
-
 	invlpg(va);
-	for (tag = tlb_tags; tag; tag--)
+	for (unsigned int tag = tlb_tags; tag; tag--)
 		invpcid(ONE_ADDRESS, tag, (u64)((s64)(va << 16) >> 16));
 }
 
