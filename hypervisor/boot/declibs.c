@@ -12,7 +12,6 @@
  * Tests:  tests/linux (every kernel)
  */
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/image.h>
 #include <hv/page_alloc.h>
 #include "machine.h"

@@ -13,10 +13,8 @@
 #include <hv/clock.h>
 #include <hv/control.h>
 #include <hv/debug.h>
-#include <hv/memory.h>
 #include <hv/options.h>
 #include <hv/page_alloc.h>
-#include <hv/softirq.h>
 #include <hv/string.h>
 #include "machine.h"
 

@@ -10,8 +10,6 @@
  * Tests:  tests/host/test_domctl.c
  */
 #include <hv/control.h>
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/pv.h>
 #include <hv/string.h>
 

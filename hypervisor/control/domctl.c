@@ -11,13 +11,9 @@
  *              any domctl, or none, would not tolerate.
  * Tests:  tests/host/test_domctl.c, tests/guests/domains.c
  */
-#include <domctl.h>
 #include <parapet.h>
 #include <hv/clock.h>
-#include <hv/continue.h>
 #include <hv/control.h>
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/evtchn.h>
 #include <hv/grant.h>
 #include <hv/pv.h>

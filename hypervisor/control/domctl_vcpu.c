@@ -8,11 +8,7 @@
  * Locks:  none; contexts are touched with the domain paused.
  * Tests:  tests/host/test_domctl.c, tests/guests/domains.c
  */
-#include <domctl.h>
-#include <hv/continue.h>
 #include <hv/control.h>
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include <hv/l1.h>
 #include <hv/regs.h>

@@ -8,11 +8,9 @@
  * Locks:  none.
  * Tests:  tests/host/test_hypercall.c, tests/guests/domains.c
  */
-#include <sysctl.h>
 #include <hv/continue.h>
 #include <hv/control.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
 

@@ -11,7 +11,6 @@
  * Caveat: the periodic timer stops while its vcpu does not run, as in Xen.
  * Tests:  tests/host/test_clock.c, tests/guests/timer.c
  */
-#include <vcpu.h>
 #include <hv/clock.h>
 #include <hv/debug.h>
 #include <hv/evtchn.h>

@@ -13,10 +13,8 @@
  *         G3  each handle in use holds one pin and a reference on the granter.
  * Tests:  tests/host/test_hypercall.c, tests/guests/grants.c
  */
-#include <hv/domain.h>
 #include <hv/continue.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/grant.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>

@@ -16,7 +16,6 @@
 #include <hv/continue.h>
 #include <hv/debug.h>
 #include <hv/grant.h>
-#include <hv/layout.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
 

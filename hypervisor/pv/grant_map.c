@@ -12,8 +12,6 @@
  *              rely on GTF_writing being clear.
  * Tests:  tests/guests/grants.c
  */
-#include <hv/continue.h>
-#include <hv/debug.h>
 #include <hv/grant.h>
 #include <hv/l1.h>
 

@@ -5,7 +5,6 @@
  * Job:    compiled to assembly text only; the Makefile turns the `->` lines into asm-offsets.h.
  * Tests:  the build
  */
-#include <hv/domain.h>
 #include <hv/pv.h>
 #include "machine.h"
 

@@ -12,7 +12,6 @@
  *         C3  a CPU is in d->dirty_cpus while its TLB may hold entries of d.
  * Tests:  tests/guests/{fpu,smp,debugregs}.c
  */
-#include <hv/debug.h>
 #include <hv/pv.h>
 #include <hv/string.h>
 #include "machine.h"

@@ -10,7 +10,6 @@
  * Tests:  tests/guests/privop.c
  */
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/string.h>
 #include "machine.h"
 

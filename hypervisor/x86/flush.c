@@ -17,7 +17,6 @@
  * Tests:  tests/guests/smp.c
  */
 #include <hv/debug.h>
-#include <hv/lock.h>
 #include "machine.h"
 
 static spinlock_t req_lock = SPINLOCK_INIT(RANK_FLUSH);

@@ -12,8 +12,6 @@
  * Tests:  tests/guests/fpu.c
  */
 #include <hv/debug.h>
-#include <hv/domain.h>
-#include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
 #include "machine.h"

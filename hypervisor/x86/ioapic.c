@@ -11,7 +11,6 @@
  */
 #include <hv/acpi.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include "machine.h"
 
 #define MAX_PINS 240

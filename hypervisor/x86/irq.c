@@ -15,7 +15,6 @@
  */
 #include <hv/acpi.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include "machine.h"
 

@@ -11,8 +11,6 @@
  * Tests:  tests/linux (virtio MSI-X, e1000e and AHCI MSI)
  */
 #include <hv/debug.h>
-#include <hv/errno.h>
-#include <hv/list.h>
 #include <hv/page_alloc.h>
 #include "machine.h"
 

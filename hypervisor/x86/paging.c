@@ -12,10 +12,7 @@
  *         M3  frames without RAM behind them have owner DOMID_IO in the frame table, M2P ~0.
  * Tests:  boot of every machine type in tests/linux; tests/guests/abuse_l4slots.c
  */
-#include <xen.h>
 #include <hv/debug.h>
-#include <hv/domain.h>
-#include <hv/errno.h>
 #include <hv/multiboot.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>

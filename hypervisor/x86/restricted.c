@@ -17,7 +17,6 @@
  *         RR3  ring 3 of a domain in ring 1 reaches nothing in the upper half.
  * Tests:  tests/linux and tests/guests with --cpu Haswell; tests/guests/{ring1,abuse_ring1}.c
  */
-#include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include <hv/pv.h>
 #include <hv/string.h>

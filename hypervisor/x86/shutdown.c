@@ -10,7 +10,6 @@
  */
 #include <hv/acpi.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include "machine.h"
 
 #define SLP_EN 0x2000

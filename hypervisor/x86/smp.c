@@ -11,9 +11,7 @@
  */
 #include <hv/acpi.h>
 #include <hv/debug.h>
-#include <hv/domain.h>
 #include <hv/multiboot.h>
-#include <hv/sched.h>
 #include <hv/string.h>
 #include "machine.h"
 

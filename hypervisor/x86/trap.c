@@ -11,8 +11,6 @@
  *              map only.
  * Tests:  tests/guests/{abuse_iret,abuse_segments,debugregs}.c
  */
-#include <hv/debug.h>
-#include <hv/domain.h>
 #include <hv/pv.h>
 #include "machine.h"
 
