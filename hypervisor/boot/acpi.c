@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ACPI tables that the hypervisor needs.
- *
- * Job:    find the root pointer and the tables, check them, copy what matters to struct acpi_info.
+ * Job:    the ACPI tables that the hypervisor needs: find and check them, copy what matters to
+ *         acpi_info.
  * Enter:  acpi_parse() from boot/start.c, once.
  * Holds:  a table is mapped with the length that its header says only after that was checked; no
  *         entry is read beyond its table; counts are capped by the arrays.

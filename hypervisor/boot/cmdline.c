@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading the hypervisor's command line.
- *
- * Job:    split it into options, look each up in hv_options[], set the values; say once what was
- *         not understood, what was expected and what holds instead.
+ * Job:    the hypervisor's command line: split it, look each word up in hv_options[], set the
+ *         values; say once what was not understood, what was expected and what holds instead.
  * Enter:  options_parse() from boot/start.c before there is a console; options_report() after.
  * State:  complaints[]; the values that no other file owns.
  * Holds:  a malformed value changes nothing: the default (or an earlier value) holds.

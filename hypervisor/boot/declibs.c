@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A home for the decompression libraries.
- *
  * Job:    what Debian's static zlib, liblzma, libzstd and liblz4 expect of a C library, while they
  *         unpack dom0's kernel: memory, a stack, SSE, a stack-protector cookie at %fs:0x28.
  * Enter:  declib_run() from control/unpack.c, at boot, alone, interrupts off.

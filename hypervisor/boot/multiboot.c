@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loader's information, multiboot 1 and 2.
- *
- * Job:    copy what we need into struct boot_info; nothing of the loader's memory is looked at
- *         afterwards except the modules themselves.
+ * Job:    the loader's information, multiboot 1 and 2: copy what we need into struct boot_info;
+ *         nothing of the loader's memory is looked at afterwards except the modules themselves.
  * Enter:  multiboot_parse() from boot/start.c, once. boot_find_memory() until the allocator runs.
  * Holds:  no address, size or count of the information is believed before it is checked; a broken
  *         part is left out, and what follows it is still used where its place is known.

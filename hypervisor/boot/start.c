@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the loader to dom0: the order in which everything is set up.
- *
- * Job:    start_parapet() on the boot stack, then boot_cpu_main() on this CPU's own.
+ * Job:    from the loader to dom0, the order in which everything is set up: start_parapet() on the
+ *         boot stack, then boot_cpu_main() on this CPU's own.
  * Enter:  boot/head.S. Boot runs alone until smp_boot_others().
  * State:  the boot information, and what the options set.
  * Holds:  ST1  whatever the loader, a module or an option says ends in dom0 running or in one line

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CPU policies and feature sets, as toolstacks read and write them.
- *
- * Job:    the CPUID leaves of the machine and of guests as lists; hide features from a domain.
+ * Job:    CPU policies and feature sets for toolstacks: the CPUID leaves of the machine and of
+ *         guests as lists; hide features from a domain.
  * Enter:  control/sysctl.c, control/domctl_vcpu.c.
  * State:  d->cpuid_hidden, which pv/cpuid.c applies.
  * Locks:  none: a domain's mask is set before it runs.

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * domctl: the toolstack's calls about one domain.
- *
- * Job:    make, fill, limit, pause, describe and end domains. What is about vcpus: domctl_vcpu.c.
+ * Job:    domctl: make, fill, limit, pause, describe and end domains. What is about vcpus:
+ *         domctl_vcpu.c.
  * Enter:  the hypercall table; control/sysctl.c (describe_domain).
  * State:  busy: a domctl is under way; last_id.
  * Locks:  busy is taken without waiting: a second domctl is issued again until the first is done or

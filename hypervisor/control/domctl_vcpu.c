@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * domctl about vcpus: contexts, times, affinity, scheduling.
- *
- * Job:    set and get what a vcpu holds and where it may run; read and write by its addresses.
+ * Job:    domctl about vcpus: what they hold, where they may run; memory by their addresses.
  * Enter:  domctl_vcpu() from control/domctl.c.
- * State:  none of its own.
  * Locks:  none; contexts are touched with the domain paused.
  * Tests:  tests/host/test_domctl.c, tests/guests/domains.c
  */

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sysctl: the toolstack's calls about the whole machine.
- *
- * Job:    the log, the machine's size and shape, the list of domains, the scheduler's parameters.
+ * Job:    sysctl: the log, the machine's size and shape, the list of domains, the scheduler's
+ *         parameters.
  * Enter:  the hypercall table.
- * State:  none of its own.
- * Locks:  none.
  * Tests:  tests/host/test_hypercall.c, tests/guests/domains.c
  */
 #include <hv/continue.h>

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guests' time: pvclock pages, wall clock, runstate areas, vcpu timers.
- *
- * Job:    keep vcpu_time_info and the wall clock right; report runstates; raise VIRQ_TIMER.
+ * Job:    guests' time: vcpu_time_info, wall clock, runstate areas, vcpu timers that raise
+ *         VIRQ_TIMER.
  * Enter:  core/sched.c at each switch; exit work (VW_time); vcpu_op, platform_op, the dom0 builder.
  * State:  boot_sec, boot_nsec: wall clock at system time 0; each vcpu's versions and timers.
  * Locks:  wallclock_lock (leaf) for the wall clock and its records.

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Grant tables, version 1: tables, pins, handles, copies. Mapping is pv/grant_map.c.
- *
- * Job:    the shared table of a domain; who uses which entry; copying between granted frames.
+ * Job:    grant tables, version 1: the shared table; pins (who uses which entry), handles, copies.
  * Enter:  the hypercall table; core/domain.c (life of d->grant); pv/grant_map.c.
  * State:  struct grant_table.
  * Locks:  g->lock (RANK_GRANT), one at a time: the granter's for pins, the mapper's for handles.

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mapping and unmapping of granted frames.
- *
- * Job:    entries in the caller's page tables for other domains' frames, by handle.
+ * Job:    entries in the caller's page tables for frames that other domains grant, by handle.
  * Enter:  grant_map_op() from core/grant.c.
  * State:  handles and pins of core/grant.c; the caller's L1 tables.
  * Locks:  mmu_lock of the caller around its entries and its handles' flags; never a granter's.

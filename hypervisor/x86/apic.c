@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC: end of interrupt, interrupts between CPUs, and each CPU's timer.
- *
- * Job:    xAPIC by its registers in memory or x2APIC by MSRs; one-shot timer, by TSC deadline
- *         where there is one.
+ * Job:    the local APIC, by its registers in memory or x2APIC by MSRs: end of interrupt,
+ *         interrupts between CPUs; the one-shot timer, by TSC deadline where there is one.
  * Enter:  arch_set_timer() from core/timer.c; IPIs from smp.c and flush.c; EOI from irq.c.
  * State:  mode and timer rate, the same on all CPUs.
  * Locks:  none: registers are per CPU, interrupts off; an NMI handler that sends does not return.

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Structure offsets for assembly.
- *
- * Job:    compiled to assembly text only; the Makefile turns the `->` lines into asm-offsets.h.
+ * Job:    structure offsets for assembly: compiled to text only, whose `->` lines the Makefile
+ *         turns into asm-offsets.h.
  * Tests:  the build
  */
 #include <hv/pv.h>

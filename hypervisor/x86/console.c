@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The console's devices: serial ports and the text screen.
- *
- * Job:    two 16550 ports: polled output, input by interrupt; 80x25 characters at 0xb8000 until
- *         dom0 takes the screen; the choice among them.
+ * Job:    the console's devices and the choice among them. Two 16550 ports: polled output, input by
+ *         interrupt; 80x25 characters at 0xb8000 until dom0 takes the screen.
  * Enter:  printk (any context) by arch_console_putc(); uart_interrupt() from irq.c.
  * State:  uarts[]; the screen and its cursor.
  * Locks:  none: printk orders the output; input is read by one CPU's interrupt.

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The processor: what it can do, and the state that every CPU must have.
- *
- * Job:    identify; set CR0, CR4, EFER, PAT and XCR0; fault-safe MSR access; the seam's CPUID,
- *         MSR and port functions.
+ * Job:    identify the processor; set CR0, CR4, EFER, PAT and XCR0; fault-safe MSR access; the
+ *         seam's CPUID, MSR and port functions.
  * Enter:  cpu_identify(), cpu_setup() from boot/start.c and smp.c; the rest from pv/.
  * State:  cpu_feat (read-only after boot).
  * Holds:  C1  all CPUs run with the same CR4 and EFER.

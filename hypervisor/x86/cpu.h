@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The processor: features, and access to its registers and to those of devices.
- *
  * Job:    what cpu.c found out; control registers, cpuid() ...; MSRs (what may fault goes through
  *         arch_rdmsr_safe()); ports; ioremap()ed registers, by single accesses of the stated width.
  * State:  cpu_feat, filled by cpu_identify() on the boot CPU; the other CPUs must have as much.

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptor tables and the per-CPU area.
- *
  * Job:    each CPU's area (layout.h): GDT and LDT windows, TSS, SYSCALL stubs, stacks; the IDTs;
- *         loading them for the mode of the vcpu that runs; mapping a vcpu's GDT and LDT frames into the windows.
+ *         loading them for the mode of the vcpu that runs; showing its GDT and LDT frames in the
+ *         windows.
  * Enter:  boot/start.c, smp.c (percpu_setup, cpu_load_tables); context.c, pv/ (windows).
  * State:  the areas; an IDT per mode for all CPUs; which mode each CPU has loaded.
  * Locks:  set-up runs on one CPU; the windows are touched by their own CPU only.

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TLB flushes and calls on other CPUs.
- *
- * Job:    local and remote flushes, the flush clock, call_on_cpus(), arch_poll().
+ * Job:    TLB flushes, local and remote; the flush clock; calls on other CPUs; arch_poll().
  * Enter:  page-table code, page_alloc.c, frame.c; VEC_CALL from irq.c; spinning CPUs.
  * State:  one request at a time (req, req_pending); tlb_clock and each CPU's last flush.
  * Locks:  req_lock (RANK_FLUSH) while a request is under way. A CPU that waits for any spinlock

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * IO-APICs: where interrupt lines become vectors.
- *
- * Job:    find them through ACPI, program and mask their pins.
+ * Job:    IO-APICs: find them through ACPI, program and mask their pins.
  * Enter:  irq.c; physdev_op's apic_read by ioapic_guest_read().
  * State:  ioapics[], constant after boot; what a pin does: irq.c's descriptor.
  * Locks:  ioapic_lock (RANK_LEAF): the index and data registers are a pair.

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Machine interrupts: vectors, owners, delivery.
- *
- * Job:    one descriptor per interrupt (GSIs, then MSIs); vectors; dispatch to our own handlers or
- *         to guests' event channels; when to acknowledge.
+ * Job:    machine interrupts, one descriptor each (GSIs, then MSIs); vectors; dispatch to our own
+ *         handlers or to guests' event channels; when to acknowledge.
  * Enter:  do_irq() from entry.S; pv/physdev.c and core/evtchn.c through hv/irq.h.
  * State:  descs[], vector_irq[]: a vector means the same on every CPU.
  * Locks:  irq_lock (RANK_IRQ). Event channels are raised after it is released; a reference keeps

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Message-signalled interrupts.
- *
- * Job:    program MSI capabilities and MSI-X tables of dom0's devices: message, mask, enable.
+ * Job:    MSI capabilities and MSI-X tables of dom0's devices: message, mask, enable.
  * Enter:  pv/physdev.c through hv/irq.h; irq.c for message and mask.
  * State:  slots[] (irq - nr_gsis), devices that have some.
  * Locks:  msi_lock for slots and devices, outside irq.c's lock. With that alone irq.c calls

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's page tables and the memory it keeps for itself.
- *
- * Job:    build the direct map, M2P and frame table from the memory map; hand the rest of RAM to
- *         the allocator; map single pages and device registers later.
+ * Job:    the hypervisor's page tables: direct map, M2P and frame table from the memory map; the
+ *         rest of RAM goes to the allocator; single pages and device registers are mapped later.
  * Enter:  boot/start.c (paging_init), desc.c, apic.c ... (map_hv_page, ioremap).
  * State:  hv_root and what hangs below it; every guest L4 copies its slots 256-271, so L3 tables
  *         that exist after paging_init() are all there will ever be.

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PCI configuration space: the first 256 registers of each function.
- *
- * Job:    reads and writes by ports cf8/cfc in segment 0, by MMCFG in the others.
+ * Job:    PCI configuration space, the first 256 registers of each function: by ports cf8/cfc in
+ *         segment 0, by MMCFG in the others.
  * Enter:  msi.c, shutdown.c; physdev_op pci_mmcfg_reserved.
  * State:  mmcfg[]
  * Locks:  cf8_lock (RANK_LEAF) around an address and data cycle.

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entering and leaving on restricted roots, and by interrupt stacks.
- *
  * Job:    the way between guest mode on a root that maps next to nothing of us and the hypervisor
  *         (CPUs with Meltdown, guests in ring 1); ring 1's SYSCALL and page faults, which stay on the
  *         guest's root; NMI, #MC, #DB and #DF of all modes.

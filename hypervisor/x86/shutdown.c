@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Turning the machine off, on again, or just stopping it.
- *
  * Job:    reboot by what the machine has (ACPI reset register, port cf9, keyboard controller,
  *         triple fault); S5 with the values that dom0 found in its tables; halt.
  * Enter:  core/domain.c when dom0 shuts down, platform_op, panic.c, debug key R.

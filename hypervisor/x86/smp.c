@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other processors.
- *
- * Job:    number them, start them (INIT, STARTUP twice), bring them to their idle loop.
+ * Job:    the other processors: number them, start them (INIT, STARTUP twice), bring them to their
+ *         idle loop.
  * Enter:  boot/start.c; the trampoline leads to start_secondary().
  * State:  cpu_online_map; the trampoline's parameters while a CPU starts.
  * Locks:  none: one CPU is started at a time.

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tags of TLB entries (PCIDs): switches between a guest's kernel and user mode keep the TLB.
- *
- * Job:    which tag a root is loaded with, and what drops the entries of which tags.
+ * Job:    tags of TLB entries (PCIDs), so that switches between a guest's kernel and user mode keep
+ *         the TLB: which tag a root is loaded with, and what drops the entries of which tags.
  * Enter:  flush.c, context.c, desc.c, restricted.c.
  * State:  tlb_tags, set by cpu_identify(); CR4.PCIDE is then set on every CPU.
  * Locks:  none; all of it is about this CPU.

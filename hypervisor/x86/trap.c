@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exceptions in the hypervisor itself, and what is shown when something went wrong.
- *
- * Job:    recover what __ex_table covers, stop with a dump for the rest; pass guests' debug traps;
- *         print registers, page-table walks, a crashed guest's state; stop the other CPUs by NMI.
+ * Job:    exceptions in the hypervisor: recover what __ex_table covers, stop with a dump for the
+ *         rest; guests' debug traps; print registers, page-table walks, a crashed guest's state;
+ *         stop the other CPUs by NMI.
  * Enter:  entry.S; debug/panic.c, core/domain.c (guest crash), debug keys.
  * State:  __ex_table; crashing; who has stopped; who is asked for an answer to an NMI.
  * Holds:  X6  a fault in ring 0 is either in __ex_table or the end: nothing is guessed.

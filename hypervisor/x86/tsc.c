@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System time from the time-stamp counter, and the CMOS clock.
- *
- * Job:    find the TSC's rate (against the ACPI PM timer, else the PIT); nanoseconds since boot by
- *         the formula that guests use on their pvclock pages; agreement of the CPUs' counters.
+ * Job:    the TSC's rate (against the ACPI PM timer, else the PIT); nanoseconds since boot by the
+ *         formula that guests use on their pvclock pages; agreement of the CPUs' counters; the CMOS
+ *         clock.
  * Enter:  now_ns() everywhere; core/clock.c takes arch_time_scale(); apic.c ns_to_tsc().
  * State:  scale[cpu]: equal on all CPUs unless the counters differ, then tsc_base does.
  * Locks:  none; the scales do not change once a CPU is up.

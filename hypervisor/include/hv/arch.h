@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The seam: everything that core/, pv/ and control/ need of the machine.
- *
- * Job:    declare it; hypervisor/x86 implements it, and tests/host/arch_host.c implements the
- *         same list over simulated memory. What must be inline is in arch_inline.h, which the
- *         include path resolves (hypervisor/x86 or tests/host).
+ * Job:    the seam, everything that core/, pv/ and control/ need of the machine: hypervisor/x86
+ *         implements it, and tests/host/arch_host.c over simulated memory. What must be inline is
+ *         in arch_inline.h, which the include path resolves (hypervisor/x86 or tests/host).
  * Holds:  A1  nothing here takes a lock with a rank below RANK_FLUSH.
  * Tests:  every host test
  *
