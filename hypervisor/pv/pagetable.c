@@ -39,8 +39,7 @@ int get_l1e_slow(struct domain *d, struct domain *pg_owner, u64 e, struct page_i
 	if ((e & PTE_CACHE) && !d->is_hardware)
 		return refuse(-EINVAL, "cache attributes in L1 entry %lx", e);
 	if (!mfn_is_ram(mfn)) {	/* a device's registers, ROM, a hole: nothing is counted */
-		if (iorange_allows(&d->iomem, mfn_x(mfn), mfn_x(mfn)) ||
-		    (!(e & PTE_RW) && iorange_allows(&d->iomem_ro, mfn_x(mfn), mfn_x(mfn))))
+		if (iorange_allows(&d->iomem, mfn_x(mfn), mfn_x(mfn)))
 			return 0;
 		return refuse(-EPERM, "d%d may not map I/O frame %lx", d->id, mfn_x(mfn));
 	}

@@ -28,7 +28,6 @@
 /* The entry page from &frame.rsp. */
 #define ENTRY_AT_RSP(member) (PC_ENTRY_OFFSET + (member) - PC_STACK_OFFSET - STACK_SIZE + CI_sizeof - \
 			      UREGS_rsp)(%rsp)
-#define RING1_FLAGS (X86_RFLAGS_IF | X86_RFLAGS_MBS | X86_RFLAGS_AC)
 
 /* From SYSCALL to the full root: rsp == &frame.rsp, rax == current, the user's rax in scratch0. */
 .macro SYSCALL_TO_FULL_ROOT

@@ -73,7 +73,6 @@ struct vcpu {
 	u64 periodic_period, last_update_time;
 	int poll_port;			/* port that a poll waits for: 0 none/any, -1 several */
 	u32 virq_to_port[24];		/* 0: unbound */
-	bool nmi_pending;
 
 	struct {			/* a multicall being run (hypercall.c) */
 		bool active, preempted;
@@ -134,10 +133,9 @@ struct domain {
 	bool pirq_auto_unmask;
 
 	struct grant_table *grant;
-	struct ioranges iomem, iomem_ro; /* machine frames it may map though not RAM */
+	struct ioranges iomem;		/* machine frames it may map though not RAM */
 	u8 cmos_index;			/* port 70 latch of the hardware domain */
 	u32 pci_cf8;			/* port cf8 latch */
-	u8 *ioport_denied;		/* 8 KiB bitmap for the hardware domain; NULL: no ports */
 
 	u32 pause_count;
 	bool shutdown_begun;		/* claims the right to say why ... */
