@@ -27,6 +27,9 @@ extern const hypercall_fn hypercall_table[NR_HYPERCALLS];	/* called by entry.S *
 /* Copy in the argument of a sub-operation and act: what expr gives, or -EFAULT. */
 #define with_arg(type, name, at, expr) \
 	({ type name; copy_from_guest(&name, at, sizeof(name)) ?: (long)(expr); })
+/* ... and if that succeeds copy it back. */
+#define with_arg_back(type, name, at, expr) \
+	with_arg(type, name, at, (expr) ?: copy_to_guest(at, &name, sizeof(name)))
 
 /* --- pagetable.c --- */
 /*
