@@ -179,13 +179,14 @@ static long ext_context(struct vcpu *v, struct xen_domctl_ext_vcpucontext *e, bo
 	return 0;
 }
 
-static void vcpu_info(const struct vcpu *v, struct xen_domctl_getvcpuinfo *i)
+static long vcpu_info(const struct vcpu *v, struct xen_domctl_getvcpuinfo *i)
 {
 	i->online = !(v->pause_flags & VPF_down);
 	i->blocked = !!(v->pause_flags & VPF_blocked);
 	i->running = v->sched.running;
 	i->cpu_time = vcpu_cpu_time(v);
 	i->cpu = v->processor;
+	return 0;
 }
 
 /* --- its memory, by the addresses of its first vcpu's kernel --- */
@@ -244,7 +245,8 @@ static long memio(struct domain *d, struct xen_domctl_gdbsx_memio *m)
 
 long domctl_vcpu(struct domain *d, struct xen_domctl *op)
 {
-	struct vcpu *v;
+	/* those about one vcpu all begin with its number */
+	struct vcpu *v = domain_vcpu(d, op->u.vcpucontext.vcpu);
 
 	switch (op->cmd) {
 	case XEN_DOMCTL_scheduler_op:
@@ -259,32 +261,19 @@ long domctl_vcpu(struct domain *d, struct xen_domctl *op)
 		return set_cpu_policy(d, &op->u.cpu_policy);
 	case XEN_DOMCTL_gdbsx_guestmemio:
 		return memio(d, &op->u.gdbsx_guest_memio);
+	case XEN_DOMCTL_getvcpuinfo:
+		return v ? vcpu_info(v, &op->u.getvcpuinfo) : -ESRCH;
+	case XEN_DOMCTL_setvcpuaffinity:
+		return v ? set_affinity(v, &op->u.vcpuaffinity) : -ESRCH;
+	case XEN_DOMCTL_getvcpuaffinity:
+		return v ? get_affinity(v, &op->u.vcpuaffinity) : -ESRCH;
 	case XEN_DOMCTL_setvcpucontext:
 	case XEN_DOMCTL_getvcpucontext:
-	case XEN_DOMCTL_getvcpuinfo:
-	case XEN_DOMCTL_setvcpuaffinity:
-	case XEN_DOMCTL_getvcpuaffinity:
+		return v ? context(v, &op->u.vcpucontext, op->cmd == XEN_DOMCTL_setvcpucontext) : -ESRCH;
 	case XEN_DOMCTL_set_ext_vcpucontext:
 	case XEN_DOMCTL_get_ext_vcpucontext:
-		break;
-	default:
-		return refuse(-ENOSYS, "domctl %u", op->cmd);
+		return v ? ext_context(v, &op->u.ext_vcpucontext,
+				       op->cmd == XEN_DOMCTL_set_ext_vcpucontext) : -ESRCH;
 	}
-	v = domain_vcpu(d, op->u.vcpucontext.vcpu);	/* they all begin with the vcpu's number */
-	if (!v)
-		return -ESRCH;
-	switch (op->cmd) {
-	case XEN_DOMCTL_getvcpuinfo:
-		vcpu_info(v, &op->u.getvcpuinfo);
-		return 0;
-	case XEN_DOMCTL_setvcpuaffinity:
-		return set_affinity(v, &op->u.vcpuaffinity);
-	case XEN_DOMCTL_getvcpuaffinity:
-		return get_affinity(v, &op->u.vcpuaffinity);
-	case XEN_DOMCTL_set_ext_vcpucontext:
-	case XEN_DOMCTL_get_ext_vcpucontext:
-		return ext_context(v, &op->u.ext_vcpucontext,
-				   op->cmd == XEN_DOMCTL_set_ext_vcpucontext);
-	}
-	return context(v, &op->u.vcpucontext, op->cmd == XEN_DOMCTL_setvcpucontext);
+	return refuse(-ENOSYS, "domctl %u", op->cmd);
 }
