@@ -64,20 +64,16 @@ static void flush_if_wanted(cpumask_t me)
 	}
 }
 
-void flush_cache_local(void)
+static void write_back(void *arg)
 {
 	wbinvd();
 }
 
-static void flush_cache(void *arg)
+void flush_cache(bool all)
 {
 	wbinvd();
-}
-
-void flush_cache_all(void)
-{
-	wbinvd();
-	call_on_cpus(cpu_online_map, flush_cache, NULL);
+	if (all)
+		call_on_cpus(cpu_online_map, write_back, NULL);
 }
 
 void tlb_enter_hv_root(void)

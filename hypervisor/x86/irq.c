@@ -13,6 +13,7 @@
  */
 #include <hv/acpi.h>
 #include <hv/debug.h>
+#include <hv/evtchn.h>
 #include <hv/page_alloc.h>
 #include "machine.h"
 

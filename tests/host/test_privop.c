@@ -76,7 +76,7 @@ void sched_block(void)
 	blocked++;
 }
 
-void flush_cache_local(void)
+void flush_cache(bool all)
 {
 	cache_flushes++;
 }

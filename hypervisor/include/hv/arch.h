@@ -48,8 +48,7 @@ void flush_tlb_mask(cpumask_t mask, u64 va);
  * never 0; stamp 0 means "never mapped": nobody is stale then.
  */
 cpumask_t tlb_stale(cpumask_t mask, u32 stamp);
-void flush_cache_local(void);		/* WBINVD */
-void flush_cache_all(void);		/* on every CPU */
+void flush_cache(bool all);		/* WBINVD; all: on every CPU */
 
 /* --- other CPUs --- */
 extern cpumask_t cpu_online_map;
@@ -134,8 +133,6 @@ void guest_page_fault(struct cpu_user_regs *regs, u64 cr2);
 void guest_syscall(struct cpu_user_regs *regs, bool compat);
 void guest_sysenter(struct cpu_user_regs *regs);
 void exit_to_guest_work(struct cpu_user_regs *regs);	/* before guest mode, something is pending */
-void timer_interrupt(void);			/* this CPU's timer fired (core/timer.c) */
-void evtchn_raise_pirq(struct domain *d, u32 port);	/* a guest's device interrupt */
 void console_input(char c);			/* a character on the console UART (debug/keys.c) */
 
 #endif
