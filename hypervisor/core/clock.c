@@ -226,11 +226,6 @@ long clock_set_singleshot(struct vcpu *v, u64 timeout_abs_ns, u32 flags)
 	return 0;
 }
 
-void clock_stop_singleshot(struct vcpu *v)
-{
-	timer_stop(&v->singleshot);
-}
-
 long clock_set_periodic(struct vcpu *v, u64 period_ns)
 {
 	if (period_ns < MIN_PERIOD || period_ns > MAX_PERIOD)

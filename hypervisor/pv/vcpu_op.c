@@ -272,7 +272,7 @@ HYPERCALL(vcpu_op)
 	case VCPUOP_stop_singleshot_timer:
 		if (v != current_vcpu())
 			return -EINVAL;
-		clock_stop_singleshot(v);
+		timer_stop(&v->singleshot);
 		return 0;
 	case VCPUOP_initialise:
 		rc = initialise(v, arg);
