@@ -11,10 +11,8 @@
 #include <hv/arch.h>
 #include <hv/regs.h>
 
-enum cpu_vendor { VENDOR_other, VENDOR_intel, VENDOR_amd };	/* Hygon counts as AMD */
-
 struct cpu_features {
-	u8 vendor;			/* enum cpu_vendor */
+	u8 vendor;			/* V_* of hv/pv.h */
 	u8 phys_bits;
 	u32 max_leaf;
 	u64 xcr0_mask;			/* components that may be enabled; 0: no XSAVE */

@@ -11,8 +11,8 @@
  *         D5  page 14 holds our descriptors alike on every CPU but for the TSS base.
  * Tests:  tests/guests/{descriptors,abuse_segments}.c
  */
-#include <hv/errno.h>
 #include <hv/page_alloc.h>
+#include <hv/pv.h>
 #include <hv/string.h>
 #include "machine.h"
 
@@ -193,7 +193,7 @@ void load_mode(unsigned int cpu, unsigned int mode)
 	wrmsr(MSR_CSTAR, mode == MODE_FULL ? base + PC_STUB_OFFSET + SYSCALL_STUB_SIZE :
 	      (u64)restricted_syscall_compat);
 	/* AMD has no SYSENTER in long mode; restricted roots do not offer it */
-	if (cpu_feat.vendor == VENDOR_intel)
+	if (cpu_feat.vendor == V_intel)
 		wrmsr(MSR_SYSENTER_CS, mode == MODE_FULL ? HV_CS : 0);
 }
 
@@ -216,7 +216,7 @@ void cpu_load_tables(unsigned int cpu)
 	wrmsr(MSR_FMASK, X86_RFLAGS_TF | X86_RFLAGS_IF | X86_RFLAGS_DF |
 			 (WITHOUT(5) ? 0 : X86_RFLAGS_NT) |
 			 X86_RFLAGS_AC | X86_RFLAGS_RF | X86_RFLAGS_VM | X86_RFLAGS_IOPL);
-	if (cpu_feat.vendor == VENDOR_intel) {
+	if (cpu_feat.vendor == V_intel) {
 		wrmsr(MSR_SYSENTER_ESP, (u64)&cpu_info_of(cpu)->guest.es);
 		wrmsr(MSR_SYSENTER_EIP, (u64)sysenter_entry);
 	}
