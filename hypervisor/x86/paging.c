@@ -23,7 +23,7 @@
 	for (m = (bi)->mem; m < (bi)->mem + (bi)->nr_mem; m++) \
 		if (m->type == MEM_RAM)
 
-extern char _end[], _stext[], _etext[], _srodata[], _erodata[], _sinit[], _einittext[], _einit[];
+extern char _end[], _stext[], _etext[], _erodata[], _sinit[], _einittext[], _einit[];
 
 u64 *hv_root;
 static spinlock_t hv_map_lock = SPINLOCK_INIT(RANK_BUDDY - 1);	/* tables are allocated under it */
