@@ -269,11 +269,12 @@ long domctl_vcpu(struct domain *d, struct xen_domctl *op)
 		return v ? get_affinity(v, &op->u.vcpuaffinity) : -ESRCH;
 	case XEN_DOMCTL_setvcpucontext:
 	case XEN_DOMCTL_getvcpucontext:
-		return v ? context(v, &op->u.vcpucontext, op->cmd == XEN_DOMCTL_setvcpucontext) : -ESRCH;
+		return !v ? -ESRCH : context(v, &op->u.vcpucontext,
+					     op->cmd == XEN_DOMCTL_setvcpucontext);
 	case XEN_DOMCTL_set_ext_vcpucontext:
 	case XEN_DOMCTL_get_ext_vcpucontext:
-		return v ? ext_context(v, &op->u.ext_vcpucontext,
-				       op->cmd == XEN_DOMCTL_set_ext_vcpucontext) : -ESRCH;
+		return !v ? -ESRCH : ext_context(v, &op->u.ext_vcpucontext,
+						 op->cmd == XEN_DOMCTL_set_ext_vcpucontext);
 	}
 	return refuse(-ENOSYS, "domctl %u", op->cmd);
 }

@@ -3,8 +3,8 @@
  * Job:    physdev_op, the hardware domain's hand on interrupts, PCI devices and I/O privilege:
  *         check and translate; the work is in core/access.c (pirqs) and x86 (hv/irq.h).
  * Locks:  d->evtchn_lock for pirqs.
- * Holds:  PD1  only what is in FOR_ALL is for domains that own no hardware, and it touches nothing but
- *              the caller.
+ * Holds:  PD1  only what is in FOR_ALL is for domains that own no hardware, and it touches nothing
+ *              but the caller.
  * Caveat: apic_write is refused: the I/O APICs are programmed from setup_gsi alone.
  * Tests:  tests/guests/abuse_physdev.c, abuse_iopl.c, tests/linux
  */
@@ -107,35 +107,16 @@ static int map_msi(struct domain *d, const struct physdev_map_pirq *op)
 	return pirq;
 }
 
-static long map_pirq(struct physdev_map_pirq *op)
+static long map_pirq(struct domain *d, struct physdev_map_pirq *op)
 {
-	struct domain *d;
-	int rc = (int)op_domain(op->domid, &d);
-
-	if (rc)
-		return rc;
 	if (op->type == MAP_PIRQ_TYPE_GSI)
-		rc = map_gsi(d, op);
+		op->pirq = map_gsi(d, op);
 	else if (op->type == MAP_PIRQ_TYPE_MSI || op->type == MAP_PIRQ_TYPE_MSI_SEG ||
 		 op->type == MAP_PIRQ_TYPE_MULTI_MSI)
-		rc = map_msi(d, op);
+		op->pirq = map_msi(d, op);
 	else
-		rc = refuse(-EINVAL, "map_pirq of type %d", op->type);
-	domain_put(d);
-	op->pirq = rc;
-	return min(rc, 0);
-}
-
-static long unmap_pirq(const struct physdev_unmap_pirq *op)
-{
-	struct domain *d;
-	long rc = op_domain(op->domid, &d);
-
-	if (!rc) {
-		rc = pirq_unmap(d, (u32)op->pirq);
-		domain_put(d);
-	}
-	return rc;
+		return refuse(-EINVAL, "map_pirq of type %d", op->type);
+	return min(op->pirq, 0);
 }
 
 /* Virtual, as the bitmap: looked at when IN or OUT traps. */
@@ -190,15 +171,18 @@ HYPERCALL(physdev_op)
 	case PHYSDEVOP_eoi:
 		return with_arg(struct physdev_eoi, op, arg, eoi(d, &op));
 	case PHYSDEVOP_irq_status_query:
-		return with_arg_back(struct physdev_irq_status_query, op, arg, status_query(d, &op));
+		return with_arg_back(struct physdev_irq_status_query, op, arg,
+				     status_query(d, &op));
 	case PHYSDEVOP_pirq_eoi_gmfn_v1:
 	case PHYSDEVOP_pirq_eoi_gmfn_v2:
 		return with_arg(struct physdev_pirq_eoi_gmfn, op, arg,
 				eoi_map(d, _mfn(op.gmfn), a1 == PHYSDEVOP_pirq_eoi_gmfn_v1));
 	case PHYSDEVOP_map_pirq:
-		return with_arg_back(struct physdev_map_pirq, op, arg, map_pirq(&op));
+		return with_arg_back(struct physdev_map_pirq, op, arg,
+				     with_domain(op.domid, o, map_pirq(o, &op)));
 	case PHYSDEVOP_unmap_pirq:
-		return with_arg(struct physdev_unmap_pirq, op, arg, unmap_pirq(&op));
+		return with_arg(struct physdev_unmap_pirq, op, arg,
+				with_domain(op.domid, o, pirq_unmap(o, (u32)op.pirq)));
 	case PHYSDEVOP_get_free_pirq:
 		return with_arg_back(struct physdev_get_free_pirq, op, arg, free_pirq(d, &op));
 	case PHYSDEVOP_setup_gsi:
@@ -213,20 +197,22 @@ HYPERCALL(physdev_op)
 	case PHYSDEVOP_apic_write:
 		return -EOPNOTSUPP;
 	case PHYSDEVOP_restore_msi:
-		return with_arg(struct physdev_restore_msi, op, arg, irq_msi_restore(0, op.bus, op.devfn));
+		return with_arg(struct physdev_restore_msi, op, arg,
+				irq_msi_restore(0, op.bus, op.devfn));
 	case PHYSDEVOP_restore_msi_ext:
 		return with_arg(struct physdev_pci_device, op, arg,
 				irq_msi_restore(op.seg, op.bus, op.devfn));
 	case PHYSDEVOP_prepare_msix:
 	case PHYSDEVOP_release_msix:
 		return with_arg(struct physdev_pci_device, op, arg,
-				irq_msi_prepare(op.seg, op.bus, op.devfn, a1 == PHYSDEVOP_release_msix));
+				irq_msi_prepare(op.seg, op.bus, op.devfn,
+						a1 == PHYSDEVOP_release_msix));
 	case PHYSDEVOP_pci_mmcfg_reserved:
 		return with_arg(struct physdev_pci_mmcfg_reserved, op, arg, mmcfg_reserved(&op));
 	case PHYSDEVOP_manage_pci_add ... PHYSDEVOP_manage_pci_remove:
 	case PHYSDEVOP_manage_pci_add_ext:
 	case PHYSDEVOP_pci_device_add ... PHYSDEVOP_pci_device_remove:
-		return 0;	/* devices are found when they ask for interrupts: nothing is kept */
+		return 0;	/* devices are found when they ask for interrupts */
 	}
 	return refuse(-ENOSYS, "physdev_op %lu", a1);
 }
