@@ -8,7 +8,6 @@
  * Tests:  tests/host/test_acpi.c, tests/fuzz/fuzz_multiboot.c
  */
 #include <hv/acpi.h>
-#include <hv/errno.h>
 #include <hv/string.h>
 
 #define MAX_TABLE MiB(16)

@@ -102,16 +102,14 @@ static void __noreturn __used boot_cpu_main(void)
 	get_cpu_info()->current = idle_vcpu[0];
 	fpu_init();
 	tsc_init();
-	if (timers_init_cpu(0))
-		refuse_boot("no memory for timers; give the machine more");
+	timers_init_cpu(0);
 	apic_init();
 	ioapic_init();
 	irq_init();
 	keys_init();
 	uart_init_irq();
 	pci_init();
-	if (trace_init_cpu(0))
-		log_warn("No memory for the trace buffer\n");
+	trace_init_cpu(0);
 	sched_init();
 	sched_init_cpu(0);
 	clock_init();

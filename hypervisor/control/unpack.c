@@ -12,7 +12,6 @@
 #include <zlib.h>
 #include <zstd.h>
 #include <hv/bytes.h>
-#include <hv/errno.h>
 #include <hv/image.h>
 #include <hv/string.h>
 

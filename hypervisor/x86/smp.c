@@ -94,13 +94,13 @@ static void boot_cpu(unsigned int cpu, u64 page, struct trampoline_params *p)
 {
 	u32 id = cpu_apicid[cpu];
 
-	if (percpu_setup(cpu) || timers_init_cpu(cpu)) {
+	if (percpu_setup(cpu)) {
 		log_err("CPU %u: no memory\n", cpu);
 		return;
 	}
 	sched_init_cpu(cpu);
-	if (trace_init_cpu(cpu))
-		log_warn("CPU %u: no memory for its trace\n", cpu);
+	timers_init_cpu(cpu);
+	trace_init_cpu(cpu);
 	cpu_info_of(cpu)->current = idle_vcpu[cpu];
 	p->stack = (u64)cpu_info_of(cpu);
 	cpu_started = 0;

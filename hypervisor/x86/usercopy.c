@@ -8,7 +8,6 @@
  * Tests:  tests/guests/abuse_pointers.c
  */
 #include <hv/arch.h>
-#include <hv/errno.h>
 
 /* [a, a + n) outside the hypervisor's slots and not wrapping */
 static inline bool range_ok(u64 a, size_t n)

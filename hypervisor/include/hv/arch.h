@@ -5,15 +5,6 @@
  *         in arch_inline.h, which the include path resolves (hypervisor/x86 or tests/host).
  * Holds:  A1  nothing here takes a lock with a rank below RANK_FLUSH.
  * Tests:  every host test
- *
- * arch_inline.h defines:
- *   unsigned int this_cpu(void);            number of this CPU
- *   struct vcpu *current_vcpu(void);        the vcpu this CPU runs (the idle vcpu when none)
- *   void *mfn_to_virt(mfn_t);               through the direct map; the frame must be RAM
- *   mfn_t virt_to_mfn(const void *);        of a direct-map address
- *   u64 *softirq_pending(unsigned int cpu); that CPU's pending softirq word
- *   u32 tlb_clock_now(void);                see tlb_stale()
- *   void cpu_relax(void); u64 rdtsc_now(void); struct page_info *frame_table
  */
 #ifndef HV_ARCH_H
 #define HV_ARCH_H

@@ -10,7 +10,6 @@
 #include <xen.h>
 #include <hv/frame.h>
 #include <hv/lock.h>
-#include <hv/memory.h>
 #include <hv/sched.h>
 #include <hv/softirq.h>
 
@@ -85,6 +84,17 @@ struct vcpu {
 /* v->work: reasons not to return straight to the guest */
 #define VW_crash	BIT(0)	/* domain crashed or vcpu must stop */
 #define VW_nmi		BIT(1)
+
+/* Also the layout of the ABI: 20 bytes. */
+struct e820_entry {
+	u64 addr, size;
+	u32 type;
+} __packed;
+
+/* The machine's memory map as the firmware gave it; constant after boot. */
+#define MAX_MACHINE_E820 256
+extern struct e820_entry machine_e820[MAX_MACHINE_E820];
+extern unsigned int nr_machine_e820;
 
 #define CPUID_WORDS 12			/* see control/cpu_policy.c */
 

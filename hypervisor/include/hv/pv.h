@@ -15,7 +15,6 @@
 #include <hv/continue.h>
 #include <hv/debug.h>
 #include <hv/domain.h>
-#include <hv/errno.h>
 #include <hv/pte.h>
 
 /* --- hypercall.c, and what files with handlers share --- */
