@@ -59,7 +59,6 @@ void do_irq(struct cpu_user_regs *regs, unsigned int vector);	/* entry.S, vector
 int irq_request_isa(unsigned int isa, void (*fn)(void *), void *arg);
 int ioapic_set_cpu(u32 gsi, unsigned int cpu);	/* where it goes; -ENXIO: no such line */
 void ioapic_set_pin(u32 gsi, u8 vector, bool level, bool active_low, bool masked);	/* after it */
-void pci_init(void);			/* MCFG */
 void msi_write(unsigned int slot, u8 vector, unsigned int cpu);	/* slot: irq - nr_gsis */
 void msi_mask(unsigned int slot, bool mask);
 void msi_describe(unsigned int slot);
