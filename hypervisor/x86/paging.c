@@ -326,12 +326,3 @@ mfn_t arch_m2p_frame(u64 n)
 
 	return e & PTE_PS ? pte_mfn(e) : INVALID_MFN;
 }
-
-u64 get_m2p(mfn_t mfn)
-{
-	mfn_t chunk = arch_m2p_frame(mfn_x(mfn) / (CHUNK / 8));
-
-	if (mfn_eq(chunk, INVALID_MFN))
-		return INVALID_M2P;
-	return ((u64 *)mfn_to_virt(chunk))[mfn_x(mfn) % (CHUNK / 8)];
-}
