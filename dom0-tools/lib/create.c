@@ -76,8 +76,15 @@ static int new_domain(struct creation *c)
 	d->max_maptrack_frames = -1;
 	d->grant_opts = XEN_DOMCTL_GRANT_version(1);
 	d->flags = c->cfg->no_ring1 ? PARAPET_CDF_NO_RING1 : 0;
-	if (hv_domctl(0, XEN_DOMCTL_createdomain, &op))
-		return refused("making a domain");
+	if (hv_domctl(0, XEN_DOMCTL_createdomain, &op)) {
+		/* Xen does not know our flag, and has no ring 1 to keep the kernel out of. */
+		if (errno != EINVAL || !d->flags)
+			return refused("making a domain");
+		warn("ring1: this hypervisor has no ring 1: left out");
+		d->flags = 0;
+		if (hv_domctl(0, XEN_DOMCTL_createdomain, &op))
+			return refused("making a domain");
+	}
 	c->b.domid = op.domain;
 	c->created = true;
 	memset(&op.u, 0, sizeof(op.u));
@@ -189,7 +196,7 @@ static int claim(struct creation *c)
 	if (dom_name_free(c->cfg->name))
 		goto out;
 	snprintf(maker, sizeof(maker), "%d %s", getpid(), c->uuid);
-	st_queue_write(maker, "/parapet/building/%s", c->cfg->name);
+	st_queue_write(maker, "/parapet/building/%s", st_key(c->cfg->name));
 	if (!st_flush()) {
 		err(ST_NO_HOST, "the store refused an entry: %s", strerror(errno));
 		goto out;
@@ -285,7 +292,7 @@ static int store_entries(struct creation *c)
 	for (unsigned int i = 0; i < c->cfg->nr_disks; i++)
 		disk_entries(c->b.domid, &c->cfg->disks[i]);
 	st_queue_write(c->uuid, "/parapet/domain/%s", id);
-	st_queue_write(id, "/parapet/names/%s", c->cfg->name);
+	st_queue_write(id, "/parapet/names/%s", st_key(c->cfg->name));
 	if (!st_flush())
 		return err(ST_FAILED, "the store refused an entry of the new domain: %s", strerror(errno));
 	for (unsigned int i = 0; i < c->cfg->nr_vifs; i++)
@@ -374,7 +381,7 @@ int dom_create(struct domain_config *cfg, bool paused, uint32_t *domid)
 	*domid = c.b.domid;
 out:
 	if (c.claimed)
-		st_rm("/parapet/building/%s", cfg->name);
+		st_rm("/parapet/building/%s", st_key(cfg->name));
 	if (c.b.ramdisk)
 		munmap((void *)c.b.ramdisk, c.b.ramdisk_len);
 	kernel_close(&c.b.kernel);

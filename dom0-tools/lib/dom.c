@@ -4,7 +4,7 @@
  *
  * Job:    find them by name or id, list them, rename and end them.
  * Enter:  the commands, the daemon.
- * State:  in the store: /parapet/names/NAME is the id of a domain made by these tools, so that a
+ * State:  in the store (NAME by st_key()): /parapet/names/NAME is the id of a domain made by these tools, so that a
  *         name is found without asking for each;
  *         /parapet/domain/N is its UUID;
  *         /parapet/building/NAME is the pid of a creator at work, and the UUID it makes.
@@ -108,10 +108,10 @@ static bool is_named(const char *id, const char *name, dom_info *info)
 	return yes && dom_info_of((uint32_t)atoi(id), info) && !(info->flags & XEN_DOMINF_dying);
 }
 
-/* The live domain of that name: info filled, true. */
-static bool by_name(const char *name, dom_info *info)
+/* The live domain of that name: info filled, true. thorough: also one of ours that another tool has renamed. */
+static bool by_name(const char *name, dom_info *info, bool thorough)
 {
-	char *id = st_read("/parapet/names/%s", name), **own, **all;
+	char *id = st_read("/parapet/names/%s", st_key(name)), **own, **all;
 	struct dom_set ours = { { 0 } };
 	unsigned int n, i, n_own;
 	bool found = id && is_named(id, name, info);
@@ -119,10 +119,10 @@ static bool by_name(const char *name, dom_info *info)
 	free(id);
 	if (found)
 		return true;
-	/* Made by other tools: ask for the names of those that are not in our list. */
+	/* Made by other tools: ask for the names of those that are not in our list, or of all. */
 	all = st_list(&n, "/local/domain");
 	own = st_list(&n_own, "/parapet/domain");
-	for (i = 0; i < n_own; i++)
+	for (i = 0; i < n_own && !thorough; i++)
 		dom_put(&ours, (uint32_t)atoi(own[i]));
 	for (i = 0; i < n && !found; i++)
 		found = !dom_in(&ours, (uint32_t)atoi(all[i])) && is_named(all[i], name, info);
@@ -142,19 +142,19 @@ int dom_find(const char *name, dom_info *info)
 	}
 	if (strchr(name, '/') || !*name)
 		return err(ST_USAGE, "'%s' is no name of a domain", name);
-	return by_name(name, info) ? 0 : err(ST_NO_DOMAIN, "there is no domain named %s", name);
+	return by_name(name, info, true) ? 0 : err(ST_NO_DOMAIN, "there is no domain named %s", name);
 }
 
 int dom_name_free(const char *name)
 {
-	char *maker = st_read("/parapet/building/%s", name);
+	char *maker = st_read("/parapet/building/%s", st_key(name));
 	int pid = maker ? atoi(maker) : 0;
 	dom_info info;
 
 	free(maker);
 	if (pid > 0 && !kill(pid, 0))
 		return err(ST_FAILED, "the name %s is being given to a domain by process %d", name, pid);
-	if (by_name(name, &info))
+	if (by_name(name, &info, false))
 		return err(ST_FAILED, "the name %s is in use by domain %u", name, info.domain);
 	return 0;
 }
@@ -168,9 +168,9 @@ int dom_rename(uint32_t domid, const char *name)
 	if (!st_write(XBT_NULL, name, "/local/domain/%u/name", domid))
 		return err(ST_FAILED, "the store refused the new name: %s", strerror(errno));
 	if (uuid) {
-		st_write(XBT_NULL, id, "/parapet/names/%s", name);
+		st_write(XBT_NULL, id, "/parapet/names/%s", st_key(name));
 		if (old && strcmp(old, name))
-			st_rm("/parapet/names/%s", old);
+			st_rm("/parapet/names/%s", st_key(old));
 	}
 	free(uuid);
 	free(old);
@@ -236,10 +236,10 @@ void dom_forget(uint32_t domid)
 	char *name = st_read("/local/domain/%u/name", domid);
 	char *vm = st_read("/local/domain/%u/vm", domid);
 	char *own = st_read("/parapet/domain/%u", domid);
-	char *id = name ? st_read("/parapet/names/%s", name) : NULL;
+	char *id = name ? st_read("/parapet/names/%s", st_key(name)) : NULL;
 
 	if (id && (uint32_t)atoi(id) == domid)
-		st_queue_rm("/parapet/names/%s", name);
+		st_queue_rm("/parapet/names/%s", st_key(name));
 	if (own) {
 		st_queue_rm("/parapet/domain/%u", domid);
 		if (!vm && !in_use(own))
