@@ -5,7 +5,7 @@
  * Job:    send a list of requests to xenstored at once and then read all answers. One request after the
  *         other costs two switches of processes each, which was a third of the time that making a
  *         domain's entries took.
- * Enter:  st_queue_*(), st_flush() from lib/create.c and lib/dom.c.
+ * Enter:  st_queue_*(), st_flush() from lib/create.c, lib/dom.c, the devices' files and the daemon's consoles.
  * State:  the queue; a connection of its own, by the wire protocol of Xen's io/xs_wire.h.
  * Holds:  requests are carried out in the order in which they were queued.
  * Tests:  tests/tools-tests (on a machine)
@@ -20,11 +20,14 @@
 #include <unistd.h>
 #include "store.h"
 
+#define MAX_READINGS 8
 #define MAX_MESSAGE (sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX)
 
 static char *queue;
 static size_t length, room;
 static unsigned int count;
+static struct reading { unsigned int id; char **out; } readings[MAX_READINGS];
+static unsigned int nr_readings;
 static bool broken;			/* something did not fit: st_flush() fails */
 static int sock = -1;
 
@@ -58,6 +61,37 @@ static void end(struct xsd_sockmsg *m)
 	/* headers stay aligned in memory; what is sent is packed */
 	length = (length + 7) & ~7UL;
 	count++;
+}
+
+static void reading(uint32_t type, char **out, const char *fmt, va_list ap)
+{
+	struct xsd_sockmsg *m = begin(type, fmt, ap);
+
+	*out = NULL;
+	if (nr_readings == MAX_READINGS)
+		broken = true;
+	if (!m || broken)
+		return;
+	readings[nr_readings++] = (struct reading){ count, out };
+	end(m);
+}
+
+void st_queue_read(char **out, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	reading(XS_READ, out, fmt, ap);
+	va_end(ap);
+}
+
+void st_queue_list(char **out, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	reading(XS_DIRECTORY, out, fmt, ap);
+	va_end(ap);
 }
 
 static void append(struct xsd_sockmsg *m, const void *data, size_t len)
@@ -96,6 +130,31 @@ void st_queue_rm(const char *fmt, ...)
 		end(m);
 }
 
+static void numbers(uint32_t type, const unsigned long *n, unsigned int nr, const char *fmt, ...)
+{
+	struct xsd_sockmsg *m;
+	char text[24];
+	va_list ap;
+
+	va_start(ap, fmt);
+	m = begin(type, fmt, ap);
+	va_end(ap);
+	for (unsigned int i = 0; m && i < nr; i++)
+		append(m, text, (size_t)snprintf(text, sizeof(text), "%lu", n[i]) + 1);
+	if (m)
+		end(m);
+}
+
+void st_queue_introduce(unsigned int domid, unsigned long mfn, unsigned int port)
+{
+	numbers(XS_INTRODUCE, (unsigned long[]){ mfn, port }, 2, "%u", domid);
+}
+
+void st_queue_release(unsigned int domid)
+{
+	numbers(XS_RELEASE, NULL, 0, "%u", domid);
+}
+
 void st_queue_access(unsigned int owner, unsigned int reader, const char *fmt, ...)
 {
 	struct xsd_sockmsg *m;
@@ -111,6 +170,20 @@ void st_queue_access(unsigned int owner, unsigned int reader, const char *fmt, .
 	if (reader != owner)
 		append(m, perm, (size_t)snprintf(perm, sizeof(perm), "r%u", reader) + 1);
 	end(m);
+}
+
+void st_queue_open(const char *fmt, ...)
+{
+	struct xsd_sockmsg *m;
+	va_list ap;
+
+	va_start(ap, fmt);
+	m = begin(XS_SET_PERMS, fmt, ap);
+	va_end(ap);
+	if (m) {
+		append(m, "r0", 3);
+		end(m);
+	}
 }
 
 bool st_connect(void)
@@ -159,18 +232,28 @@ static int error_number(const char *name)
 	return EINVAL;
 }
 
-/* One answer; what a removal did not find does not matter. */
-static bool answer(int *error)
+/*
+ * One answer; what was not found does not matter, to a removal or to a reader. A reader gets two zeros at the end, so that a
+ * list has an empty name there.
+ */
+static bool answer(char **out, int *error)
 {
 	struct xsd_sockmsg m;
-	char body[XENSTORE_PAYLOAD_MAX + 1];
+	char body[XENSTORE_PAYLOAD_MAX + 2];
 
 	if (!transfer(false, &m, sizeof(m)) || m.len > XENSTORE_PAYLOAD_MAX ||
 	    !transfer(false, body, m.len))
 		return false;
-	body[m.len] = '\0';
+	body[m.len] = body[m.len + 1] = '\0';
 	if (m.type == XS_ERROR && strcmp(body, "ENOENT") && !*error)
 		*error = error_number(body);
+	if (m.type != XS_ERROR && out) {
+		*out = malloc(m.len + 2);
+		if (*out)
+			memcpy(*out, body, m.len + 2);
+		else if (!*error)
+			*error = ENOMEM;
+	}
 	return true;
 }
 
@@ -193,17 +276,22 @@ bool st_flush(void)
 {
 	bool ok = !broken;
 	int error = broken ? E2BIG : 0;
+	unsigned int r = 0;
 
 	if (ok && count && st_connect()) {
 		ok = transfer(true, queue, pack());
-		for (unsigned int i = 0; ok && i < count; i++)
-			ok = answer(&error);
+		for (unsigned int i = 0; ok && i < count; i++) {
+			bool wanted = r < nr_readings && readings[r].id == i;
+
+			ok = answer(wanted ? readings[r].out : NULL, &error);
+			r += wanted;
+		}
 		if (!ok)
 			error = errno;
 	} else if (ok && count) {
 		error = errno;
 	}
-	length = count = 0;
+	length = count = nr_readings = 0;
 	broken = false;
 	errno = error;
 	return !error;
