@@ -220,7 +220,8 @@ static void put(uint32_t domid, const char *name, const char *fmt, ...)
  * With every change xenstored asks for each domain that is there whether it may be told, which is the case when it
  * may read the entry or the directory above; for an entry that was there before, it fetches that directory from its
  * data base each time. So these four, while there is nothing in them, are everybody's to read, which is found
- * at once, and then have their permissions changed: a quarter of the cost.
+ * at once, and then have their permissions changed: a quarter of the cost. Entries inherit the permissions of the
+ * directory: all others come after this.
  */
 static void guest_entries(uint32_t id)
 {
@@ -282,16 +283,22 @@ static int store_entries(struct creation *c)
 	char id[16];
 
 	snprintf(id, sizeof(id), "%u", c->b.domid);
-	if (vm_entries(c))
-		return -1;
 	guest_entries(c->b.domid);
-	domain_entries(c);
-	for (unsigned int i = 0; i < c->cfg->nr_disks; i++)
-		disk_entries(c->b.domid, &c->cfg->disks[i]);
+	st_queue_apart();
 	st_queue_write(c->uuid, "/parapet/domain/%s", id);
 	st_queue_write(id, "/parapet/names/%s", c->cfg->name);
+	if (vm_entries(c))
+		return -1;
+	if (!st_flush())
+		return err(ST_FAILED, "the store refused the new domain's directories: %s", strerror(errno));
+	st_queue_apart();
+	domain_entries(c);
 	if (!st_flush())
 		return err(ST_FAILED, "the store refused an entry of the new domain: %s", strerror(errno));
+	for (unsigned int i = 0; i < c->cfg->nr_disks; i++)
+		disk_entries(c->b.domid, &c->cfg->disks[i]);
+	if (c->cfg->nr_disks && !st_flush())
+		return err(ST_FAILED, "the store refused an entry of a disk: %s", strerror(errno));
 	for (unsigned int i = 0; i < c->cfg->nr_vifs; i++)
 		vif_entries(c->b.domid, &c->cfg->vifs[i]);
 	if (c->cfg->nr_vifs && !st_flush())

@@ -30,6 +30,7 @@ void st_queue_read(char **out, const char *fmt, ...) __attribute__((format(print
 void st_queue_list(char **out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void st_queue_introduce(unsigned int domid, unsigned long mfn, unsigned int port);
 void st_queue_release(unsigned int domid);
+void st_queue_apart(void);		/* what follows until the flush may be done in any order */
 bool st_flush(void);
 bool st_connect(void);			/* to xenstored's socket; false with errno */
 
