@@ -27,6 +27,7 @@
 #include "dom.h"
 #include "err.h"
 #include "hyper.h"
+#include "paths.h"
 #include "store.h"
 
 #define MAX_PORT 1023
@@ -74,8 +75,15 @@ static int new_domain(struct creation *c)
 	d->max_maptrack_frames = -1;
 	d->grant_opts = XEN_DOMCTL_GRANT_version(1);
 	d->flags = c->cfg->no_ring1 ? PARAPET_CDF_NO_RING1 : 0;
-	if (hv_domctl(0, XEN_DOMCTL_createdomain, &op))
-		return refused("making a domain");
+	if (hv_domctl(0, XEN_DOMCTL_createdomain, &op)) {
+		/* Xen does not know our flag, and has no ring 1 to keep the kernel out of. */
+		if (errno != EINVAL || !d->flags)
+			return refused("making a domain");
+		warn("ring1: this hypervisor has no ring 1: left out");
+		d->flags = 0;
+		if (hv_domctl(0, XEN_DOMCTL_createdomain, &op))
+			return refused("making a domain");
+	}
 	c->b.domid = op.domain;
 	c->created = true;
 	memset(&op.u, 0, sizeof(op.u));
@@ -186,7 +194,7 @@ static int claim(struct creation *c)
 	dom_reap_locked();
 	if (dom_name_free(c->cfg->name))
 		goto out;
-	c->building = dom_building(c->cfg->name, O_RDWR | O_CREAT, maker);
+	c->building = dom_building(st_key(c->cfg->name), O_RDWR | O_CREAT, maker);
 	if (c->building < 0) {
 		err(ST_FAILED, BUILDING_DIR "/%s: %s", c->cfg->name, strerror(-c->building));
 		goto out;
@@ -286,7 +294,7 @@ static int store_entries(struct creation *c)
 	guest_entries(c->b.domid);
 	st_queue_apart();
 	st_queue_write(c->uuid, "/parapet/domain/%s", id);
-	st_queue_write(id, "/parapet/names/%s", c->cfg->name);
+	st_queue_write(id, "/parapet/names/%s", st_key(c->cfg->name));
 	if (vm_entries(c))
 		return -1;
 	if (!st_flush())
@@ -386,7 +394,7 @@ int dom_create(struct domain_config *cfg, bool paused, uint32_t *domid)
 	*domid = c.b.domid;
 out:
 	if (c.building >= 0)
-		dom_built(cfg->name, c.building);
+		dom_built(st_key(cfg->name), c.building);
 	if (c.b.ramdisk)
 		munmap((void *)c.b.ramdisk, c.b.ramdisk_len);
 	kernel_close(&c.b.kernel);

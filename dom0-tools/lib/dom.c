@@ -4,7 +4,7 @@
  *
  * Job:    find them by name or id, list them, rename and end them.
  * Enter:  the commands, the daemon.
- * State:  in the store: /parapet/names/NAME is the id of a domain made by these tools, so that a
+ * State:  in the store (NAME by st_key()): /parapet/names/NAME is the id of a domain made by these tools, so that a
  *         name is found without asking for each;
  *         /parapet/domain/N is its UUID. In BUILDING_DIR: a file for each name that a creator gives just
  *         now, with its process number and the UUID; locked while the creator lives.
@@ -24,6 +24,7 @@
 #include "dom.h"
 #include "err.h"
 #include "hyper.h"
+#include "paths.h"
 #include "store.h"
 
 #define LIST_CHUNK 256
@@ -102,13 +103,13 @@ int dom_shutdown_reason(const dom_info *i)
 
 /* --- names --- */
 
-int dom_building(const char *name, int flags, char maker[64])
+int dom_building(const char *key, int flags, char maker[64])
 {
 	char path[320];
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), BUILDING_DIR "/%s", name);
+	snprintf(path, sizeof(path), BUILDING_DIR "/%s", key);
 	fd = open(path, flags | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
@@ -136,19 +137,22 @@ static bool is_named(const char *id, const char *name, dom_info *info)
 
 /*
  * The live domain of that name: info filled, true. First by our index; then those are asked for their names that are not in it,
- * made by other tools. Few requests, and sent together: each costs the store something for every domain.
+ * made by other tools; thorough: all, of which another tool may have renamed one. Few requests, and sent together: each costs
+ * the store something for every domain.
  */
-static bool by_name(const char *name, dom_info *info)
+static bool by_name(const char *name, dom_info *info, bool thorough)
 {
 	struct dom_set ours = { { 0 } };
-	char *id, *own, *zero, **many = NULL;
+	char *id, *own = NULL, *zero = NULL, **many = NULL;
 	unsigned int n = 0, i;
 	dom_info *all;
 	bool found;
 
-	st_queue_read(&id, "/parapet/names/%s", name);
-	st_queue_read(&zero, "/local/domain/0/name");
-	st_queue_list(&own, "/parapet/domain");
+	st_queue_read(&id, "/parapet/names/%s", st_key(name));
+	if (!thorough) {
+		st_queue_read(&zero, "/local/domain/0/name");
+		st_queue_list(&own, "/parapet/domain");
+	}
 	if (!st_flush() && errno == E2BIG)
 		many = st_list(&n, "/parapet/domain");
 	for (char *p = own; p && *p; p += strlen(p) + 1)
@@ -184,21 +188,21 @@ int dom_find(const char *name, dom_info *info)
 	}
 	if (strchr(name, '/') || !*name)
 		return err(ST_USAGE, "'%s' is no name of a domain", name);
-	return by_name(name, info) ? 0 : err(ST_NO_DOMAIN, "there is no domain named %s", name);
+	return by_name(name, info, true) ? 0 : err(ST_NO_DOMAIN, "there is no domain named %s", name);
 }
 
 int dom_name_free(const char *name)
 {
 	char maker[64] = "";
 	dom_info info;
-	int fd = dom_building(name, O_RDONLY, maker);
+	int fd = dom_building(st_key(name), O_RDONLY, maker);
 
 	if (fd >= 0)
 		close(fd);
 	if (fd == -EWOULDBLOCK)
 		return err(ST_FAILED, "the name %s is being given to a domain by process %d", name,
 			   atoi(maker));
-	if (by_name(name, &info))
+	if (by_name(name, &info, false))
 		return err(ST_FAILED, "the name %s is in use by domain %u", name, info.domain);
 	return 0;
 }
@@ -212,9 +216,9 @@ int dom_rename(uint32_t domid, const char *name)
 	if (!st_write(XBT_NULL, name, "/local/domain/%u/name", domid))
 		return err(ST_FAILED, "the store refused the new name: %s", strerror(errno));
 	if (uuid) {
-		st_write(XBT_NULL, id, "/parapet/names/%s", name);
+		st_write(XBT_NULL, id, "/parapet/names/%s", st_key(name));
 		if (old && strcmp(old, name))
-			st_rm("/parapet/names/%s", old);
+			st_rm("/parapet/names/%s", st_key(old));
 	}
 	free(uuid);
 	free(old);
@@ -284,10 +288,10 @@ void dom_forget(uint32_t domid)
 	st_queue_read(&own, "/parapet/domain/%u", domid);
 	st_flush();
 	if (name)
-		st_queue_read(&id, "/parapet/names/%s", name);
+		st_queue_read(&id, "/parapet/names/%s", st_key(name));
 	st_flush();
 	if (id && (uint32_t)atoi(id) == domid)
-		st_queue_rm("/parapet/names/%s", name);
+		st_queue_rm("/parapet/names/%s", st_key(name));
 	if (own) {
 		st_queue_rm("/parapet/domain/%u", domid);
 		if (!vm && !in_use(own))
@@ -343,10 +347,10 @@ int dom_lock(void)
 	return fd;
 }
 
-static void reap(const char *name, const dom_info *all, unsigned int n)
+static void reap(const char *key, const dom_info *all, unsigned int n)
 {
 	char maker[64], text[37], uuid[37];
-	int fd = dom_building(name, O_RDONLY, maker);
+	int fd = dom_building(key, O_RDONLY, maker);
 	struct stat st;
 
 	if (fd < 0)
@@ -364,14 +368,14 @@ static void reap(const char *name, const dom_info *all, unsigned int n)
 		}
 		st_rm("/vm/%s", uuid);
 	}
-	dom_built(name, fd);
+	dom_built(key, fd);
 }
 
-void dom_built(const char *name, int fd)
+void dom_built(const char *key, int fd)
 {
 	char path[320];
 
-	snprintf(path, sizeof(path), BUILDING_DIR "/%s", name);
+	snprintf(path, sizeof(path), BUILDING_DIR "/%s", key);
 	unlink(path);
 	close(fd);
 }

@@ -5,10 +5,12 @@
  * Job:    read and write xenstored's tree with formatted paths.
  * Enter:  lib/dom.c, lib/create.c, the commands, the daemon.
  * Caveat: a xenstored in a domain of its own, without a socket in dom0, is not reached.
+ * Holds:  a domain's name stands in a path by st_key() only: it may have signs that paths have not.
  * State:  one connection, and one more for each watch: without a thread, which the static library
  *         does not have, an event that comes before a reply would be taken for it.
- * Tests:  tests/tools-tests (on a machine)
+ * Tests:  tests/tools-tests: unit/test_config (st_key()), the rest on a machine
  */
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -39,6 +41,21 @@ static const char *form(const char *fmt, va_list ap)
 	form(fmt, ap); \
 	va_end(ap); \
 } while (0)
+
+const char *st_key(const char *name)
+{
+	static char key[3 * 128 + 1];
+	char *p = key;
+
+	for (const char *end = key + sizeof(key) - 3; *name && p < end; name++) {
+		if (isalnum((unsigned char)*name) || *name == '-' || *name == '_')
+			*p++ = *name;
+		else
+			p += sprintf(p, "@%02x", (unsigned char)*name);
+	}
+	*p = '\0';
+	return key;
+}
 
 int st_open(void)
 {

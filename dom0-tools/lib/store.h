@@ -34,6 +34,10 @@ void st_queue_apart(void);		/* what follows until the flush may be done in any o
 bool st_flush(void);
 bool st_connect(void);			/* to xenstored's socket; false with errno */
 
+/* A domain's name as one component of a path: what xenstored takes none of is @ and two hex digits. Good until the
+ * next call; for names up to 128 bytes, what is more is cut off. */
+const char *st_key(const char *name);
+
 /* Allocated, or NULL. */
 char *st_read(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool st_write(xs_transaction_t t, const char *value, const char *fmt, ...)
