@@ -37,7 +37,7 @@ struct fe_pool {
 static inline void fe_copy(void *to, const void *from, size_t n)
 {
 #ifdef CONFIG_X86_64
-	if (n >= 64) {
+	if (n >= 128) {
 		size_t words = n / 8;
 
 		asm volatile("rep movsq" : "+D" (to), "+S" (from), "+c" (words) : : "memory");

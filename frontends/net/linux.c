@@ -231,6 +231,9 @@ static void tx_event(struct net_queue *q)
 	struct netdev_queue *txq = netdev_get_tx_queue(q->dev->netdev, q->n);
 	unsigned long flags;
 
+	/* Whoever stops the queue looks at the ring once more after asking for this event. */
+	if (!netif_tx_queue_stopped(txq))
+		return;
 	spin_lock_irqsave(&q->tx_lock, flags);
 	reap(q);
 	if (netif_tx_queue_stopped(txq) && q->dev->up && netf_tx_free(&q->tx) >= NETF_SLOTS / 4)
