@@ -95,7 +95,7 @@ bool device_counters(const struct device_class *c, uint32_t domid, const char *i
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "/run/parapet/%s-%u-%s.%s", c->kind, domid, id, c->counters);
+	snprintf(path, sizeof(path), COUNTERS_DIR "/%s-%u-%s.%s", c->kind, domid, id, c->counters);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, to, size);
 	if (fd >= 0)

@@ -9,10 +9,12 @@
 
 #include "cmd.h"
 
+#define COUNTERS_DIR "/run/parapet"
+
 struct device_class {
 	const char *kind;		/* the backend's folder: /local/domain/0/backend/KIND/DOMID/ID */
 	const char *front;		/* the frontend's: /local/domain/DOMID/device/FRONT/ID */
-	const char *counters;		/* what the file of its counters ends in: RUN_DIR/KIND-DOMID-ID.COUNTERS */
+	const char *counters;		/* what the file of its counters ends in: COUNTERS_DIR/KIND-DOMID-ID.COUNTERS */
 	const char *was_closed;		/* says attach, when the backend gives no reason */
 	const char *held;		/* what detach adds when the guest does not let go of it */
 	void (*forgotten)(uint32_t domid, int id);	/* after the entries; may be NULL */
