@@ -481,7 +481,8 @@ int blk_disk_make(struct blk_dev *d)
 		.queue_depth = min_t(unsigned int, d->queue[0].core.nr, 128),
 		.numa_node = NUMA_NO_NODE,
 		.cmd_size = sizeof(struct blk_pdu),
-		.flags = BLK_MQ_F_SHOULD_MERGE,
+		/* The order is the business of the one who has the disk. */
+		.flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT,
 		.driver_data = d,
 	};
 	err = blk_mq_alloc_tag_set(&d->tags);
