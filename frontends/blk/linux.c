@@ -33,7 +33,7 @@ static struct blk_queue *queue_of(struct blk_dev *d, struct blk_mq_hw_ctx *hctx)
 
 static void notify(struct blk_queue *q)
 {
-	notify_remote_via_irq(q->irq);
+	notify_remote_via_evtchn(q->port);
 }
 
 /*
