@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A home for the decompression libraries.
- *
  * Job:    what Debian's static zlib, liblzma, libzstd and liblz4 expect of a C library, while they
  *         unpack dom0's kernel: memory, a stack, SSE, a stack-protector cookie at %fs:0x28.
  * Enter:  declib_run() from control/unpack.c, at boot, alone, interrupts off.
@@ -12,7 +10,6 @@
  * Tests:  tests/linux (every kernel)
  */
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/image.h>
 #include <hv/page_alloc.h>
 #include "machine.h"

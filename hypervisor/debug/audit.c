@@ -65,9 +65,8 @@ static u64 count_grants(struct audit *a, const struct domain *d, const struct do
 {
 	const struct maptrack *t;
 	u64 found = 0;
-	u32 n;
 
-	for (n = 0; (t = grant_handle(d, &n)); n++)
+	for (u32 n = 0; (t = grant_handle(d, &n)); n++)
 		if (!granter)
 			count_ref(a, _mfn(t->mfn), !(t->flags & GNTMAP_readonly));
 		else

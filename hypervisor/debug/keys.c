@@ -8,7 +8,6 @@
  * Holds:  K1  keys only read state, and may show it torn: nothing is stopped for them.
  * Tests:  tests/linux (keys)
  */
-#include <xen.h>
 #include <hv/debug.h>
 #include <hv/evtchn.h>
 #include <hv/page_alloc.h>

@@ -148,7 +148,6 @@ static void leaf_d(u32 sub, struct cpuid_leaf *out)
 {
 	u64 xstate = usable_xstate();
 	struct cpuid_leaf l;
-	unsigned int i;
 
 	if (sub > 1 && (sub > 62 || !(xstate & BIT(sub))))
 		*out = (struct cpuid_leaf){ 0 };
@@ -158,7 +157,7 @@ static void leaf_d(u32 sub, struct cpuid_leaf *out)
 	out->a = (u32)xstate;
 	out->d = (u32)(xstate >> 32);
 	out->c = 512 + 64;
-	for (i = 2; i < 63; i++) {
+	for (unsigned int i = 2; i < 63; i++) {
 		if (!(xstate & BIT(i)))
 			continue;
 		arch_cpuid(0xd, i, &l);
@@ -208,7 +207,6 @@ static void special(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *
 void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
 	struct cpuid_leaf hw;
-	unsigned int i, w;
 
 	*out = (struct cpuid_leaf){ 0 };
 	if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= 0x4000ffff) {
@@ -219,14 +217,14 @@ void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out
 	if (leaf > hw.a || leaf > (leaf & 0x80000000U ? MAX_EXT_AMD : MAX_BASIC))
 		return;
 	arch_cpuid(leaf, sub, &hw);
-	for (i = 0; i < ARRAY_SIZE(policy); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(policy); i++)
 		if (leaf >= policy[i].first && leaf <= policy[i].last &&
 		    sub >= policy[i].first_sub && sub <= policy[i].last_sub &&
 		    (!policy[i].xstate || !(policy[i].xstate & ~usable_xstate())))
-			for (w = 0; w < 4; w++)
+			for (unsigned int w = 0; w < 4; w++)
 				(&out->a)[w] |= (&hw.a)[w] & (&policy[i].mask.a)[w];
 	special(v, leaf, sub, out);
-	for (i = 0; i < CPUID_WORDS; i++)
+	for (unsigned int i = 0; i < CPUID_WORDS; i++)
 		if (cpuid_words[i].leaf == leaf && (cpuid_words[i].sub == sub || cpuid_words[i].any_sub))
 			(&out->a)[cpuid_words[i].reg] &= ~v->domain->cpuid_hidden[i];
 }

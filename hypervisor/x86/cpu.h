@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The processor: features, and access to its registers and to those of devices.
- *
  * Job:    what cpu.c found out; control registers, cpuid() ...; MSRs (what may fault goes through
  *         arch_rdmsr_safe()); ports; ioremap()ed registers, by single accesses of the stated width.
  * State:  cpu_feat, filled by cpu_identify() on the boot CPU; the other CPUs must have as much.
@@ -13,10 +11,8 @@
 #include <hv/arch.h>
 #include <hv/regs.h>
 
-enum cpu_vendor { VENDOR_other, VENDOR_intel, VENDOR_amd };	/* Hygon counts as AMD */
-
 struct cpu_features {
-	u8 vendor;			/* enum cpu_vendor */
+	u8 vendor;			/* V_* of hv/pv.h */
 	u8 phys_bits;
 	u32 max_leaf;
 	u64 xcr0_mask;			/* components that may be enabled; 0: no XSAVE */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of x86/ offer each other and boot/start.c.
- *
- * Job:    declare it. While start.c calls the *_init() functions one CPU runs.
+ * Job:    what the files of x86/ offer each other and boot/start.c. While that calls the *_init()
+ *         functions one CPU runs.
  * Tests:  all
  */
 #ifndef X86_MACHINE_H

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PCI configuration space: the first 256 registers of each function.
- *
- * Job:    reads and writes by ports cf8/cfc in segment 0, by MMCFG in the others.
+ * Job:    PCI configuration space, the first 256 registers of each function: by ports cf8/cfc in
+ *         segment 0, by MMCFG in the others.
  * Enter:  msi.c, shutdown.c; physdev_op pci_mmcfg_reserved.
  * State:  mmcfg[]
  * Locks:  cf8_lock (RANK_LEAF) around an address and data cycle.
@@ -22,9 +21,7 @@ static spinlock_t cf8_lock = SPINLOCK_INIT(RANK_LEAF);
 /* Of firmware's areas those that can be: whole buses, addressable, not RAM. */
 void pci_init(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < acpi_info.nr_mcfg; i++) {
+	for (unsigned int i = 0; i < acpi_info.nr_mcfg; i++) {
 		const struct acpi_mcfg *m = &acpi_info.mcfg[i];
 		u64 first = m->base + ((u64)m->start_bus << 20);
 		u64 end = m->base + ((u64)(m->end_bus + 1) << 20);
@@ -44,9 +41,7 @@ void pci_init(void)
 
 static const struct mmcfg *find_mmcfg(u16 seg, u8 bus)
 {
-	const struct mmcfg *m;
-
-	for (m = mmcfg; m < mmcfg + nr_mmcfg; m++)
+	for (const struct mmcfg *m = mmcfg; m < mmcfg + nr_mmcfg; m++)
 		if (m->area.segment == seg && m->area.start_bus <= bus && m->area.end_bus >= bus)
 			return m;
 	return NULL;

@@ -23,13 +23,11 @@
 
 #include <hv/arch.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/frame.h>
 #include <hv/lock.h>
 #include <hv/page_alloc.h>
 #include <hv/pte.h>
 #include <hv/softirq.h>
-#include <hv/timer.h>
 
 #include <cmocka.h>
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the hypervisor itself wants of ACPI's tables.
- *
  * Job:    plain structures of what MADT, FADT and MCFG say. The rest of ACPI is dom0's.
  * State:  acpi_info, filled once at boot (boot/start.c), constant afterwards.
  * Tests:  tests/host/test_acpi.c, tests/fuzz/fuzz_multiboot.c

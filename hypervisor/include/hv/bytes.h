@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading what others left in memory: firmware's tables, loaders' information, images.
- *
- * Job:    numbers at any alignment, and how machine memory is reached before it is ours.
+ * Job:    what others left in memory (firmware's tables, loaders' information, images): numbers at
+ *         any alignment, and how machine memory is reached before it is ours.
  * Tests:  tests/host/test_acpi.c, test_multiboot.c, test_unpack.c
  */
 #ifndef HV_BYTES_H

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bits of architectural registers that the PV contract speaks of.
- *
- * Job:    RFLAGS, CR0, CR4 and EFER bits (Intel SDM vol. 3, ch. 2).
+ * Job:    RFLAGS, CR0, CR4 and EFER bits that the PV contract speaks of (Intel SDM vol. 3, ch. 2).
  * Tests:  through their users
  */
 #ifndef HV_REGS_H
