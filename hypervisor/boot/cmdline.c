@@ -119,6 +119,9 @@ static int truth(const char *s)
 
 static void complain(const struct option *opt, const char *word)
 {
+	for (unsigned int i = 0; i < nr_complaints; i++)
+		if (!strcmp(complaints[i].word, word))
+			return;
 	if (nr_complaints == MAX_COMPLAINTS)
 		return;
 	complaints[nr_complaints].opt = opt;

@@ -53,10 +53,9 @@ static void keep_memory_map(void)
 static int grant_io(struct domain *d)
 {
 	u64 mfn = PFN_DOWN(acpi_info.lapic_maddr ?: 0xfee00000UL);
-	int rc;
+	int rc = iorange_permit(&d->iomem, 0, BIT(cpu_feat.phys_bits - PAGE_SHIFT) - 1) ?:
+		 iorange_deny(&d->iomem, mfn, mfn);
 
-	rc = iorange_permit(&d->iomem, 0, (1UL << (cpu_feat.phys_bits - PAGE_SHIFT)) - 1);
-	rc = rc ?: iorange_deny(&d->iomem, mfn, mfn);
 	for (unsigned int i = 0; !rc && i < acpi_info.nr_ioapics; i++) {
 		mfn = PFN_DOWN(acpi_info.ioapics[i].maddr);
 		rc = iorange_deny(&d->iomem, mfn, mfn);

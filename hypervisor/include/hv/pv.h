@@ -120,6 +120,7 @@ static inline u64 trunc_to(u64 val, unsigned int bytes)
 int emulate_store(struct cpu_user_regs *regs, const struct insn *in, u64 old, u64 *new);
 
 /* --- privop.c, ports.c, cpuid.c, msr.c --- */
+#define PAT_VALUE 0x50100070406UL	/* WB WT UC- UC WC WP: Xen's ABI */
 bool emulate_privop(struct vcpu *v, struct cpu_user_regs *regs);	/* #GP: done? else inject */
 bool emulate_forced(struct vcpu *v, struct cpu_user_regs *regs);	/* #UD: ud2a "xen" cpuid */
 /* IN, OUT, or a step of INS, OUTS but for rip. -EPERM; -EFAULT: INS cannot write, nothing was read. */
