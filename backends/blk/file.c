@@ -223,8 +223,8 @@ static int lock_image(int fd, const struct stat *st, const char *owner, bool rea
 	int note, tries = 0;
 	ssize_t n;
 
-	mkdir(BACKEND_RUN "/images", 0755);
-	snprintf(path, sizeof(path), BACKEND_RUN "/images/%lx-%lx", (long)dev,
+	mkdir(RUN_DIR "/images", 0755);
+	snprintf(path, sizeof(path), RUN_DIR "/images/%lx-%lx", (long)dev,
 		 S_ISBLK(st->st_mode) ? 0 : (long)st->st_ino);
 	while (flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
 		note = open(path, O_RDONLY | O_CLOEXEC);

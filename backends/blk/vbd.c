@@ -5,7 +5,7 @@
  * Job:    what a disk's folder in the store says, and what its frontend asks for, become a struct
  *         vbd with its queues.
  * Enter:  common/device.c.
- * State:  one struct vbd for each device; its log file BACKEND_RUN/pblk-DOMID-ID.log.
+ * State:  one struct vbd for each device; its log file RUN_DIR/pblk-DOMID-ID.log.
  * Locks:  none: one thread. Images: see blk/file.c.
  * Holds:  1. The log begins anew when the frontend connects anew, and never else.
  * Tests:  tests/tools-tests (on a machine)
@@ -27,7 +27,7 @@
 
 static void run_file(const struct device *d, char path[PATH_LEN], const char *what)
 {
-	snprintf(path, PATH_LEN, BACKEND_RUN "/pblk-%u-%u.%s", d->domid, d->id, what);
+	snprintf(path, PATH_LEN, RUN_DIR "/pblk-%u-%u.%s", d->domid, d->id, what);
 }
 
 static int open_log(struct vbd *v, bool fresh)

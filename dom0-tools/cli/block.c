@@ -95,7 +95,7 @@ int cmd_block_resize(int argc, char **argv)
 		rc = err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
 	free(path);
 	free(type);
-	return rc;
+	return rc ? rc : device_done(domid, id);
 }
 
 int cmd_block_limit(int argc, char **argv)
@@ -115,7 +115,7 @@ int cmd_block_limit(int argc, char **argv)
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
 		st_queue_write(text, "/local/domain/0/backend/" BLOCK_KIND "/%u/%u/%s", domid, id, keys[i]);
 	}
-	return st_flush() ? 0 : err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
+	return st_flush() ? device_done(domid, id) : err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
 }
 
 static void row(struct json *j, uint32_t domid, const char *id)

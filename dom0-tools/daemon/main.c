@@ -29,6 +29,8 @@
 #define MAX_FDS 2048
 #define RESCAN_MS 5000
 #define SETTLE_MS 20
+#define LOCK_MS 5000
+#define LOCK_STEP_MS 50
 #define WATCH_NEW 1			/* bits of st_watch_events(), in the order of serve() */
 #define WATCH_ENDED 2
 #define WATCH_DEVICES 4
@@ -56,7 +58,7 @@ void say_error(const char *what)
 	err_clear();
 }
 
-enum { SCAN_NEW, SCAN_ENDED, SCAN_ALL };
+enum { SCAN_ENDED, SCAN_NEW, SCAN_DEVICES, SCAN_ALL };
 
 /* Compares what there is with what is served. The more may have changed, the more is looked at. */
 static void scan(int what)
@@ -75,7 +77,7 @@ static void scan(int what)
 			dom_put(&alive, list[i].domain);
 	}
 	console_keep(&alive);
-	if (what != SCAN_ENDED)
+	if (what >= SCAN_DEVICES)
 		backends_scan(&alive);
 	for (unsigned int i = 0; i < n; i++) {
 		if (!list[i].domain || list[i].flags & XEN_DOMINF_dying)
@@ -134,7 +136,7 @@ static void loop(void)
 		if (events & WATCH_ENDED)
 			scan(SCAN_ENDED);
 		if (events & WATCH_DEVICES)
-			scan(SCAN_NEW);
+			scan(SCAN_DEVICES);
 		if (now >= full) {
 			scan(SCAN_ALL);
 			full = now + RESCAN_MS;
@@ -146,17 +148,22 @@ static void loop(void)
 	}
 }
 
-/* One daemon at a time; the lock goes with the process. */
+/*
+ * One daemon at a time; the lock goes with the process, and one that was killed a moment ago may need
+ * that long to go.
+ */
 static int lock(void)
 {
-	int fd;
+	int fd, tries = LOCK_MS / LOCK_STEP_MS;
 	char pid[16];
 
 	mkdir(RUN_DIR, 0755);
 	fd = open(RUN_DIR "/parapetd.pid", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return err(ST_FAILED, RUN_DIR "/parapetd.pid: %s", strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB))
+	while (flock(fd, LOCK_EX | LOCK_NB) && --tries)
+		usleep(LOCK_STEP_MS * 1000);
+	if (!tries)
 		return err(ST_FAILED, "another parapetd is running");
 	snprintf(pid, sizeof(pid), "%d\n", getpid());
 	if (ftruncate(fd, 0) || write(fd, pid, strlen(pid)) < 0)

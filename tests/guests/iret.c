@@ -209,7 +209,7 @@ static void other_vcpu(void *arg)
 static void use_es(void *arg)
 {
 	u64 start = other_ran;
-	u64 end = system_time() + 500000000ul;
+	u64 end = system_time() + 20000000000ul;
 	u64 *gdt = arg;
 
 	asm volatile("mov %0, %%es" :: "r"(3 * 8 + 3));
