@@ -148,12 +148,6 @@ int check_trap(struct trap_info *t);	/* makes its selector legal; -EINVAL -EPERM
 /* Recompute v->pv.direct_ok after a change of roots, callbacks or the kernel stack. */
 void pv_update_direct(struct vcpu *v);
 
-/* Guest addresses that a PV guest may name at all: not the hypervisor's slots. */
-static inline bool guest_addr_ok(u64 va)
-{
-	return !in_hv_slots(va);
-}
-
 static inline bool is_canonical(u64 va)
 {
 	return (u64)((s64)(va << 16) >> 16) == va;
