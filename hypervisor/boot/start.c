@@ -119,6 +119,7 @@ static void __noreturn __used boot_cpu_main(void)
 	if (grant_io(hardware_domain))
 		refuse_boot("too many I/O ranges (a hypervisor bug)");
 	clock_update_wallclock(hardware_domain);
+	watchdog_init();
 	free_init_sections();
 	report();
 	vga_init(NULL);			/* it is dom0's now */
