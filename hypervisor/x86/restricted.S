@@ -202,7 +202,7 @@ ENTRY(restricted_stubs):
 /*
  * NMI, machine check, debug and double fault come in on own stacks in the entry page, whatever root
  * is loaded. The frame moves to a stack that guest mode has not mapped, and back; they leave on the
- * root found. A guest's debug trap or NMI goes to the main one: only the way out from there may find
+ * root found. A guest's debug trap or NMI goes to the main one: only the way out of there may find
  * a selector that is gone from the LDT. r12: the root found; rbx: the last byte of the stack block.
  */
 .macro IST_ENTRY name, nr, vector, has_error=0
