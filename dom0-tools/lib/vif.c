@@ -302,6 +302,8 @@ void vif_entries(uint32_t domid, const struct vif_config *v)
 	st_queue_write(v->antispoof ? "1" : "0", "%s/antispoof", back);
 	snprintf(text, sizeof(text), "%u", v->mtu);
 	st_queue_write(text, "%s/mtu", back);
+	if (v->kernel)			/* netback makes no interface without it; nobody runs it */
+		st_queue_write("none", "%s/script", back);
 	st_queue_write("1", "%s/state", back);
 
 	st_queue_write("", "%s", front);

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ACPI tables that the hypervisor needs.
- *
- * Job:    find the root pointer and the tables, check them, copy what matters to struct acpi_info.
+ * Job:    the ACPI tables that the hypervisor needs: find and check them, copy what matters to
+ *         acpi_info.
  * Enter:  acpi_parse() from boot/start.c, once.
  * Holds:  a table is mapped with the length that its header says only after that was checked; no
  *         entry is read beyond its table; counts are capped by the arrays.
  * Tests:  tests/host/test_acpi.c, tests/fuzz/fuzz_multiboot.c
  */
 #include <hv/acpi.h>
-#include <hv/errno.h>
 #include <hv/string.h>
 
 #define MAX_TABLE MiB(16)
@@ -74,11 +72,9 @@ static const u8 *get_table(map_maddr_t map, u64 maddr, const char *name, u32 *le
 
 static void add_cpu(struct acpi_info *ai, u32 apic_id, u32 acpi_id, u32 flags)
 {
-	unsigned int i;
-
 	if (!(flags & 1))		/* enabled */
 		return;
-	for (i = 0; i < ai->nr_cpus; i++)
+	for (unsigned int i = 0; i < ai->nr_cpus; i++)
 		if (ai->cpus[i].apic_id == apic_id)
 			return;		/* listed as local APIC and as x2APIC */
 	if (ai->nr_cpus == ACPI_MAX_CPUS)
@@ -107,13 +103,11 @@ static void madt_entry(struct acpi_info *ai, const u8 *e, u8 len)
 
 static void parse_madt(struct acpi_info *ai, const u8 *t, u32 len)
 {
-	u32 at;
-
 	if (len < 44 || ai->have_madt)
 		return;
 	ai->have_madt = true;
 	ai->lapic_maddr = get32(t + 36);
-	for (at = 44; len - at >= 2; at += t[at + 1]) {
+	for (u32 at = 44; len - at >= 2; at += t[at + 1]) {
 		if (t[at + 1] < 2 || t[at + 1] > len - at)
 			break;
 		madt_entry(ai, t + at, t[at + 1]);
@@ -147,9 +141,7 @@ static void parse_fadt(struct acpi_info *ai, const u8 *t, u32 len)
 
 static void parse_mcfg(struct acpi_info *ai, const u8 *t, u32 len)
 {
-	u32 at;
-
-	for (at = 44; at <= len && len - at >= 16 && ai->nr_mcfg < ACPI_MAX_MCFG; at += 16) {
+	for (u32 at = 44; at <= len && len - at >= 16 && ai->nr_mcfg < ACPI_MAX_MCFG; at += 16) {
 		struct acpi_mcfg m = { .base = get64(t + at), .segment = get16(t + at + 8),
 				       .start_bus = t[at + 10], .end_bus = t[at + 11] };
 
@@ -166,10 +158,9 @@ static void parse_table(struct acpi_info *ai, map_maddr_t map, u64 maddr)
 		void (*parse)(struct acpi_info *ai, const u8 *t, u32 len);
 	} known[] = { { "APIC", parse_madt }, { "FACP", parse_fadt }, { "MCFG", parse_mcfg } };
 	const u8 *t = maddr ? map(maddr, HDR_SIZE) : NULL;
-	unsigned int i;
 	u32 len;
 
-	for (i = 0; t && i < ARRAY_SIZE(known); i++) {
+	for (unsigned int i = 0; t && i < ARRAY_SIZE(known); i++) {
 		if (memcmp(t, known[i].name, 4))
 			continue;
 		t = get_table(map, maddr, known[i].name, &len);

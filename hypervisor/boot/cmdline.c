@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading the hypervisor's command line.
- *
- * Job:    split it into options, look each up in hv_options[], set the values; say once what was
- *         not understood, what was expected and what holds instead.
+ * Job:    the hypervisor's command line: split it, look each word up in hv_options[], set the
+ *         values; say once what was not understood, what was expected and what holds instead.
  * Enter:  options_parse() from boot/start.c before there is a console; options_report() after.
  * State:  complaints[]; the values that no other file owns.
  * Holds:  a malformed value changes nothing: the default (or an earlier value) holds.
@@ -112,9 +110,8 @@ static int truth(const char *s)
 	static const char *const words[][2] = {
 		{ "no", "yes" }, { "off", "on" }, { "false", "true" }, { "0", "1" }, { "disable", "enable" },
 	};
-	unsigned int i;
 
-	for (i = 0; i < 2 * ARRAY_SIZE(words); i++)
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(words); i++)
 		if (!strcmp(s, words[i / 2][i % 2]))
 			return i % 2;
 	return *s ? -1 : 1;
@@ -122,15 +119,10 @@ static int truth(const char *s)
 
 static void complain(const struct option *opt, const char *word)
 {
-	unsigned int i;
-
-	for (i = 0; i < nr_complaints; i++)
-		if (!strcmp(complaints[i].word, word))
-			return;
 	if (nr_complaints == MAX_COMPLAINTS)
 		return;
 	complaints[nr_complaints].opt = opt;
-	strlcpy(complaints[nr_complaints++].word, word, WORD_MAX);
+	snprintf(complaints[nr_complaints++].word, WORD_MAX, "%s", word);
 }
 
 /* Does the option's name stand at the start of word, alone or before a '='? Then its value. */
@@ -167,11 +159,10 @@ static bool set_option(const struct option *opt, const char *value, bool inverte
 
 static void one_word(const char *word)
 {
-	const struct option *opt;
 	const char *value;
 	bool no;
 
-	for (opt = hv_options; opt < hv_options + nr_hv_options; opt++) {
+	for (const struct option *opt = hv_options; opt < hv_options + nr_hv_options; opt++) {
 		value = value_of(opt, word);
 		no = !value && opt->type == OPT_BOOL && !strncmp(word, "no-", 3);
 		if (no)

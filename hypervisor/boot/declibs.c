@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A home for the decompression libraries.
- *
  * Job:    what Debian's static zlib, liblzma, libzstd and liblz4 expect of a C library, while they
  *         unpack dom0's kernel: memory, a stack, SSE, a stack-protector cookie at %fs:0x28.
  * Enter:  declib_run() from control/unpack.c, at boot, alone, interrupts off.
@@ -12,7 +10,6 @@
  * Tests:  tests/linux (every kernel)
  */
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/image.h>
 #include <hv/page_alloc.h>
 #include "machine.h"
@@ -93,15 +90,13 @@ static int call_on_stack(int (*fn)(void *), void *arg, void *top)
 
 int __init declib_run(int (*fn)(void *arg), void *arg, size_t arena_size)
 {
+	/* the stack, one page for the thread area, the arena */
+	unsigned int order = order_of(STACK_SIZE + PAGE_SIZE + arena_size);
 	u64 cr0 = read_cr0();
-	unsigned int order = 0;
 	struct cpu_info *info;
 	u8 *block;
 	int rc;
 
-	/* the stack, one page for the thread area, the arena */
-	while (PAGE_SIZE << order < STACK_SIZE + PAGE_SIZE + arena_size)
-		order++;
 	block = alloc_hv_pages(order);
 	if (!block)
 		return -ENOMEM;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the loader to C.
- *
- * Job:    the multiboot 1 and 2 headers; from 32-bit protected mode without paging to long mode at
- *         the image's own address; one clear line and a halt on a CPU that cannot do it.
+ * Job:    from the loader to C. The multiboot 1 and 2 headers; from 32-bit protected mode without
+ *         paging to long mode at the image's own address; one clear line and a halt on a CPU that
+ *         cannot do it.
  * Enter:  start32 with eax = magic, ebx = machine address of the information (both protocols,
  *         BIOS and UEFI alike).
  * State:  boot_l4 and the tables below it: machine addresses 0-4 GiB at 0 and at the direct map,

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loader's information, multiboot 1 and 2.
- *
- * Job:    copy what we need into struct boot_info; nothing of the loader's memory is looked at
- *         afterwards except the modules themselves.
+ * Job:    the loader's information, multiboot 1 and 2: copy what we need into struct boot_info;
+ *         nothing of the loader's memory is looked at afterwards except the modules themselves.
  * Enter:  multiboot_parse() from boot/start.c, once. boot_find_memory() until the allocator runs.
  * Holds:  no address, size or count of the information is believed before it is checked; a broken
  *         part is left out, and what follows it is still used where its place is known.
@@ -77,9 +75,7 @@ static void add_basic_memory(struct boot_info *bi, const u8 *p)
 /* The first module in [start, end); NULL: none. */
 static const struct boot_module *find_module(const struct boot_info *bi, u64 start, u64 end)
 {
-	const struct boot_module *m;
-
-	for (m = bi->modules; m < bi->modules + bi->nr_modules; m++)
+	for (const struct boot_module *m = bi->modules; m < bi->modules + bi->nr_modules; m++)
 		if (m->start < end && start < m->end)
 			return m;
 	return NULL;
@@ -121,12 +117,11 @@ static void set_video(struct boot_info *bi, const u8 *p, const u8 *colour)
  */
 static u32 type_at(const struct boot_info *bi, u64 pos, u64 *next)
 {
-	const struct mem_range *m;
 	u64 start, end;
 	u32 type, found = 0;
 
 	*next = MADDR_LIMIT;
-	for (m = bi->raw; m < bi->raw + bi->nr_raw; m++) {
+	for (const struct mem_range *m = bi->raw; m < bi->raw + bi->nr_raw; m++) {
 		start = min(m->base, MADDR_LIMIT);
 		end = start + min(m->len, MADDR_LIMIT - start);
 		type = m->type >= MEM_RAM && m->type <= MEM_UNUSABLE ? m->type : MEM_RESERVED;
@@ -144,11 +139,11 @@ static u32 type_at(const struct boot_info *bi, u64 pos, u64 *next)
 void boot_sort_memory(struct boot_info *bi)
 {
 	struct mem_range *m;
-	u64 pos, next;
+	u64 next;
 	u32 type;
 
 	bi->nr_mem = 0;
-	for (pos = 0; pos < MADDR_LIMIT; pos = next) {
+	for (u64 pos = 0; pos < MADDR_LIMIT; pos = next) {
 		type = type_at(bi, pos, &next);
 		if (!type)
 			continue;
@@ -163,10 +158,9 @@ void boot_sort_memory(struct boot_info *bi)
 u64 boot_find_memory(const struct boot_info *bi, u64 len, u64 min_addr, u64 limit)
 {
 	const struct boot_module *in_way;
-	const struct mem_range *m;
 	u64 pos, end;
 
-	for (m = bi->mem; m < bi->mem + bi->nr_mem; m++) {
+	for (const struct mem_range *m = bi->mem; m < bi->mem + bi->nr_mem; m++) {
 		if (m->type != MEM_RAM)
 			continue;
 		pos = ROUND_UP(max(m->base, min_addr), PAGE_SIZE);
@@ -185,9 +179,8 @@ u64 boot_find_memory(const struct boot_info *bi, u64 len, u64 min_addr, u64 limi
 static void mb1_modules(map_maddr_t map, struct boot_info *bi, u64 maddr, u32 count)
 {
 	const u8 *p;
-	u32 i;
 
-	for (i = 0; i < min(count, 64U); i++) {
+	for (u32 i = 0; i < min(count, 64U); i++) {
 		p = map(maddr + 16UL * i, 16);
 		if (p)
 			add_module(map, bi, get32(p), get32(p + 4), get32(p + 8), BOOT_CMDLINE_MAX);
@@ -304,7 +297,6 @@ static const char *parse_mb2(u64 info, map_maddr_t map, struct boot_info *bi)
 const char *multiboot_parse(u32 magic, u64 info, map_maddr_t map, struct boot_info *bi)
 {
 	const char *why = "not started by a multiboot loader: use GRUB (multiboot2) or qemu -kernel";
-	unsigned int i;
 
 	memset(bi, 0, sizeof(*bi));
 	if (magic == MULTIBOOT1_LOADED)
@@ -312,7 +304,7 @@ const char *multiboot_parse(u32 magic, u64 info, map_maddr_t map, struct boot_in
 	else if (magic == MULTIBOOT2_LOADED)
 		why = parse_mb2(info, map, bi);
 	/* only now: the loader's name may come after the lines that depend on it */
-	for (i = 0; i < bi->nr_modules; i++)
+	for (unsigned int i = 0; i < bi->nr_modules; i++)
 		drop_file_name(bi, bi->modules[i].cmdline);
 	drop_file_name(bi, bi->cmdline);
 	boot_sort_memory(bi);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The boot options: one table, from which docs/options.md is made too.
- *
- * Job:    names, types, expected values, defaults, help.
+ * Job:    the table of boot options, from which docs/options.md is made too.
  * Enter:  boot/cmdline.c reads it.
  * Tests:  tests/host/test_cmdline.c (the parser)
  */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the loader to dom0: the order in which everything is set up.
- *
- * Job:    start_parapet() on the boot stack, then boot_cpu_main() on this CPU's own.
+ * Job:    from the loader to dom0, the order in which everything is set up: start_parapet() on the
+ *         boot stack, then boot_cpu_main() on this CPU's own.
  * Enter:  boot/head.S. Boot runs alone until smp_boot_others().
  * State:  the boot information, and what the options set.
  * Holds:  ST1  whatever the loader, a module or an option says ends in dom0 running or in one line
@@ -13,10 +12,8 @@
 #include <hv/clock.h>
 #include <hv/control.h>
 #include <hv/debug.h>
-#include <hv/memory.h>
 #include <hv/options.h>
 #include <hv/page_alloc.h>
-#include <hv/softirq.h>
 #include <hv/string.h>
 #include "machine.h"
 
@@ -56,12 +53,11 @@ static void keep_memory_map(void)
 static int grant_io(struct domain *d)
 {
 	u64 mfn = PFN_DOWN(acpi_info.lapic_maddr ?: 0xfee00000UL);
-	unsigned int i;
 	int rc;
 
 	rc = iorange_permit(&d->iomem, 0, (1UL << (cpu_feat.phys_bits - PAGE_SHIFT)) - 1);
 	rc = rc ?: iorange_deny(&d->iomem, mfn, mfn);
-	for (i = 0; !rc && i < acpi_info.nr_ioapics; i++) {
+	for (unsigned int i = 0; !rc && i < acpi_info.nr_ioapics; i++) {
 		mfn = PFN_DOWN(acpi_info.ioapics[i].maddr);
 		rc = iorange_deny(&d->iomem, mfn, mfn);
 	}
@@ -106,16 +102,13 @@ static void __noreturn __used boot_cpu_main(void)
 	get_cpu_info()->current = idle_vcpu[0];
 	fpu_init();
 	tsc_init();
-	if (timers_init_cpu(0))
-		refuse_boot("no memory for timers; give the machine more");
+	timers_init_cpu(0);
 	apic_init();
 	ioapic_init();
 	irq_init();
 	keys_init();
 	uart_init_irq();
-	pci_init();
-	if (trace_init_cpu(0))
-		log_warn("No memory for the trace buffer\n");
+	trace_init_cpu(0);
 	sched_init();
 	sched_init_cpu(0);
 	clock_init();
@@ -153,7 +146,7 @@ void start_parapet(u32 magic, u64 mbi)
 	const char *why = multiboot_parse(magic, mbi, map_low, &boot_info);
 
 	options_parse(boot_info.cmdline);
-	strlcpy(hv_cmdline, boot_info.cmdline, sizeof(hv_cmdline));
+	snprintf(hv_cmdline, sizeof(hv_cmdline), "%s", boot_info.cmdline);
 	uart_init();
 	vga_init(boot_info.efi ? NULL : maddr_to_virt(0xb8000));
 	printk("Parapet " PARAPET_VERSION "\n");

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first steps of the other processors.
- *
- * Job:    real mode -> protected mode -> long mode on boot_l4 -> the given CR3, stack and function.
+ * Job:    the other processors' first steps: real mode -> protected mode -> long mode on boot_l4 ->
+ *         the given CR3, stack and function.
  * Enter:  STARTUP interrupt at a copy of this page below 1 MiB; x86/smp.c made it.
  * State:  trampoline_params in the copy, written by the CPU that starts us.
  * Holds:  TR1  only addresses relative to the page (ebx) are used until the image is mapped.

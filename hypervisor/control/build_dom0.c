@@ -43,11 +43,6 @@ struct build {
 static const char no_memory[] =
 	"not enough memory to build dom0: give the machine more, or dom0 less (dom0_mem=)";
 
-static unsigned int order_of(u64 bytes)
-{
-	return bytes <= PAGE_SIZE ? 0 : 64 - (unsigned int)__builtin_clzl((bytes - 1) >> PAGE_SHIFT);
-}
-
 static void *pfn_ptr(struct build *b, u64 pfn)
 {
 	return mfn_to_virt(_mfn(b->p2m[pfn]));
@@ -201,9 +196,8 @@ static u64 lay_out(struct build *b)
 static u64 *entry(struct build *b, u64 va, unsigned int level)
 {
 	u64 *t = pfn_ptr(b, b->pt_pfn);
-	unsigned int l;
 
-	for (l = 4; l > level; l--) {
+	for (unsigned int l = 4; l > level; l--) {
 		t += (va >> (9 * l + 3)) & 511;
 		if (!(*t & PTE_P)) {
 			memset(pfn_ptr(b, b->next_table), 0, PAGE_SIZE);
@@ -217,13 +211,12 @@ static u64 *entry(struct build *b, u64 va, unsigned int level)
 /* Tables level by level, so that their order is L3s, L2s, L1s (DB2). */
 static void map_pages(struct build *b, u64 va, u64 pfn, u64 pages)
 {
-	unsigned int level;
-	u64 i, flags;
+	u64 flags;
 
-	for (level = 3; level; level--)
-		for (i = 0; i < tables_at(va, pages, level); i++)
+	for (unsigned int level = 3; level; level--)
+		for (u64 i = 0; i < tables_at(va, pages, level); i++)
 			entry(b, va + (i << (12 + 9 * level)), level);
-	for (i = 0; i < pages; i++, pfn++) {
+	for (u64 i = 0; i < pages; i++, pfn++) {
 		flags = pfn - b->pt_pfn < b->nr_pt ? MAP_FLAGS & ~PTE_RW : MAP_FLAGS;
 		*entry(b, va + i * PAGE_SIZE, 1) = make_pte(_mfn(b->p2m[pfn]), flags);
 	}
@@ -252,9 +245,9 @@ static int build_tables(struct build *b)
 
 static void fill_p2m(struct build *b)
 {
-	u64 pfn, *list;
+	u64 *list;
 
-	for (pfn = 0; pfn < ROUND_UP(b->nr_pages, 512); pfn++) {
+	for (u64 pfn = 0; pfn < ROUND_UP(b->nr_pages, 512); pfn++) {
 		list = pfn_ptr(b, b->p2m_list_pfn + pfn / 512);
 		list[pfn % 512] = pfn < b->nr_pages ? b->p2m[pfn] : ~0UL;
 	}

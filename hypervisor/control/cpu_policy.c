@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CPU policies and feature sets, as toolstacks read and write them.
- *
- * Job:    the CPUID leaves of the machine and of guests as lists; hide features from a domain.
+ * Job:    CPU policies and feature sets for toolstacks: the CPUID leaves of the machine and of
+ *         guests as lists; hide features from a domain.
  * Enter:  control/sysctl.c, control/domctl_vcpu.c.
  * State:  d->cpuid_hidden, which pv/cpuid.c applies.
  * Locks:  none: a domain's mask is set before it runs.
@@ -10,8 +9,6 @@
  * Tests:  tests/host/test_domctl.c
  */
 #include <hv/control.h>
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/pv.h>
 #include <hv/string.h>
 
@@ -97,14 +94,13 @@ static void hide(struct domain *d, const struct xen_cpuid_leaf *x)
 long set_cpu_policy(struct domain *d, struct xen_domctl_cpu_policy *p)
 {
 	struct xen_cpuid_leaf x;
-	u32 i;
 
 	p->err_leaf = p->err_subleaf = p->err_msr = ~0U;
 	if (d->state != DOM_building)
 		return refuse(-EEXIST, "d%u runs already: its CPU policy stays", d->id);
 	if (p->nr_leaves > 512 || p->nr_msrs > 64)
 		return -E2BIG;
-	for (i = 0; i < p->nr_leaves; i++) {
+	for (u32 i = 0; i < p->nr_leaves; i++) {
 		if (copy_from_guest(&x, _gva(p->leaves + i * sizeof(x)), sizeof(x)))
 			return -EFAULT;
 		hide(d, &x);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * domctl: the toolstack's calls about one domain.
- *
- * Job:    make, fill, limit, pause, describe and end domains. What is about vcpus: domctl_vcpu.c.
+ * Job:    domctl: make, fill, limit, pause, describe and end domains. What is about vcpus:
+ *         domctl_vcpu.c.
  * Enter:  the hypercall table; control/sysctl.c (describe_domain).
  * State:  busy: a domctl is under way; last_id.
  * Locks:  busy is taken without waiting: a second domctl is issued again until the first is done or
@@ -11,13 +10,9 @@
  *              any domctl, or none, would not tolerate.
  * Tests:  tests/host/test_domctl.c, tests/guests/domains.c
  */
-#include <domctl.h>
 #include <parapet.h>
 #include <hv/clock.h>
-#include <hv/continue.h>
 #include <hv/control.h>
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/evtchn.h>
 #include <hv/grant.h>
 #include <hv/pv.h>
@@ -104,7 +99,6 @@ static long create(struct xen_domctl *op)
 {
 	const struct xen_domctl_createdomain *c = &op->u.createdomain;
 	static domid_t last_id;
-	unsigned int tries;
 	domid_t id = op->domain;
 	long rc = -EEXIST;
 
@@ -121,7 +115,7 @@ static long create(struct xen_domctl *op)
 			      c->max_maptrack_frames, MAPTRACK_FRAMES_MAX);
 	if (id && id < DOMID_FIRST_RESERVED)
 		return create_as(id, c);
-	for (tries = 1; rc == -EEXIST && tries < DOMID_FIRST_RESERVED; tries++) {
+	for (unsigned int tries = 1; rc == -EEXIST && tries < DOMID_FIRST_RESERVED; tries++) {
 		last_id = last_id + 1 < DOMID_FIRST_RESERVED ? last_id + 1 : 1;
 		op->domain = last_id;
 		rc = domain_lookup(last_id) ? -EEXIST : create_as(last_id, c);
@@ -132,13 +126,12 @@ static long create(struct xen_domctl *op)
 static long max_vcpus(struct domain *d, u32 max)
 {
 	struct vcpu *v;
-	u32 i;
 	int rc = 0;
 
 	if (max != d->max_vcpus)
 		return refuse(-EINVAL, "d%u was created for %u vcpus, not %u", d->id, d->max_vcpus,
 			      max);
-	for (i = 0; !rc && i < max; i++)
+	for (u32 i = 0; !rc && i < max; i++)
 		if (!d->vcpu[i])
 			rc = vcpu_create(d, i, &v);
 	return rc;
@@ -190,11 +183,11 @@ static u64 frame_kind(struct domain *d, u64 mfn)
 
 static long page_frame_info(struct domain *d, const struct xen_domctl_getpageframeinfo3 *p)
 {
-	u64 i, mfn, kind;
+	u64 mfn, kind;
 
 	if (p->num > 1024)
 		return refuse(-E2BIG, "getpageframeinfo3 of %lu frames", p->num);
-	for (i = 0; i < p->num; i++) {
+	for (u64 i = 0; i < p->num; i++) {
 		if (copy_from_guest(&mfn, _gva(p->array + i * 8), sizeof(mfn)))
 			return -EFAULT;
 		kind = frame_kind(d, mfn);

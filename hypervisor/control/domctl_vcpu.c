@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * domctl about vcpus: contexts, times, affinity, scheduling.
- *
- * Job:    set and get what a vcpu holds and where it may run; read and write by its addresses.
+ * Job:    domctl about vcpus: what they hold, where they may run; memory by their addresses.
  * Enter:  domctl_vcpu() from control/domctl.c.
- * State:  none of its own.
  * Locks:  none; contexts are touched with the domain paused.
  * Tests:  tests/host/test_domctl.c, tests/guests/domains.c
  */
-#include <domctl.h>
-#include <hv/continue.h>
 #include <hv/control.h>
-#include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include <hv/l1.h>
 #include <hv/regs.h>
@@ -98,7 +91,6 @@ static long scheduler_op(struct domain *d, struct xen_domctl_scheduler_op *s)
 static void fill_context(struct vcpu *v, struct vcpu_guest_context *c)
 {
 	const struct pv_vcpu *p = &v->pv;
-	unsigned int i;
 
 	c->flags = VGCF_i387_valid | (p->in_kernel ? VGCF_in_kernel : 0) |
 		(v->pause_flags & VPF_down ? 0 : VGCF_online) |
@@ -111,7 +103,7 @@ static void fill_context(struct vcpu *v, struct vcpu_guest_context *c)
 	c->ldt_base = p->ldt_base;
 	c->ldt_ents = p->ldt_ents;
 	c->gdt_ents = p->gdt_ents;
-	for (i = 0; i < DIV_ROUND_UP(p->gdt_ents, 512); i++)
+	for (unsigned int i = 0; i < DIV_ROUND_UP(p->gdt_ents, 512); i++)
 		c->gdt_frames[i] = mfn_x(p->gdt_frames[i]);
 	c->kernel_ss = p->kernel_ss;
 	c->kernel_sp = p->kernel_sp;
@@ -120,7 +112,7 @@ static void fill_context(struct vcpu *v, struct vcpu_guest_context *c)
 	c->ctrlreg[3] = mfn_eq(p->root_kernel, INVALID_MFN) ? 0 :
 		xen_pfn_to_cr3(mfn_x(p->root_kernel));
 	c->ctrlreg[4] = p->ctrlreg4;
-	for (i = 0; i < 8; i++)
+	for (unsigned int i = 0; i < 8; i++)
 		c->debugreg[i] = i == 4 || i == 5 ? 0 : p->dr[i];
 	c->event_callback_eip = p->event_entry;
 	c->failsafe_callback_eip = p->failsafe_entry;
@@ -187,13 +179,14 @@ static long ext_context(struct vcpu *v, struct xen_domctl_ext_vcpucontext *e, bo
 	return 0;
 }
 
-static void vcpu_info(const struct vcpu *v, struct xen_domctl_getvcpuinfo *i)
+static long vcpu_info(const struct vcpu *v, struct xen_domctl_getvcpuinfo *i)
 {
 	i->online = !(v->pause_flags & VPF_down);
 	i->blocked = !!(v->pause_flags & VPF_blocked);
 	i->running = v->sched.running;
 	i->cpu_time = vcpu_cpu_time(v);
 	i->cpu = v->processor;
+	return 0;
 }
 
 /* --- its memory, by the addresses of its first vcpu's kernel --- */
@@ -235,16 +228,15 @@ static long memio(struct domain *d, struct xen_domctl_gdbsx_memio *m)
 
 	if (m->pgd3val || !d->vcpu[0])
 		return refuse(-EINVAL, "memory of d%u by page tables other than its own", d->id);
-	for (; m->len; m->len -= (u32)n, m->gva += n, m->uva += n) {
+	while (m->len) {
 		n = min((size_t)m->len, PAGE_SIZE - (m->gva & ~PAGE_MASK));
 		if (!memio_page(d, m, n))
 			break;
-		if (!(++pages & 31) && hypercall_preempt() && m->len > n) {
-			m->len -= (u32)n;
-			m->gva += n;
-			m->uva += n;
+		m->len -= (u32)n;
+		m->gva += n;
+		m->uva += n;
+		if (!(++pages & 31) && m->len && hypercall_preempt())
 			return -ERESTART;
-		}
 	}
 	m->remain = m->len;
 	return m->len ? -EFAULT : 0;
@@ -252,7 +244,8 @@ static long memio(struct domain *d, struct xen_domctl_gdbsx_memio *m)
 
 long domctl_vcpu(struct domain *d, struct xen_domctl *op)
 {
-	struct vcpu *v;
+	/* those about one vcpu all begin with its number */
+	struct vcpu *v = domain_vcpu(d, op->u.vcpucontext.vcpu);
 
 	switch (op->cmd) {
 	case XEN_DOMCTL_scheduler_op:
@@ -267,32 +260,20 @@ long domctl_vcpu(struct domain *d, struct xen_domctl *op)
 		return set_cpu_policy(d, &op->u.cpu_policy);
 	case XEN_DOMCTL_gdbsx_guestmemio:
 		return memio(d, &op->u.gdbsx_guest_memio);
+	case XEN_DOMCTL_getvcpuinfo:
+		return v ? vcpu_info(v, &op->u.getvcpuinfo) : -ESRCH;
+	case XEN_DOMCTL_setvcpuaffinity:
+		return v ? set_affinity(v, &op->u.vcpuaffinity) : -ESRCH;
+	case XEN_DOMCTL_getvcpuaffinity:
+		return v ? get_affinity(v, &op->u.vcpuaffinity) : -ESRCH;
 	case XEN_DOMCTL_setvcpucontext:
 	case XEN_DOMCTL_getvcpucontext:
-	case XEN_DOMCTL_getvcpuinfo:
-	case XEN_DOMCTL_setvcpuaffinity:
-	case XEN_DOMCTL_getvcpuaffinity:
+		return !v ? -ESRCH : context(v, &op->u.vcpucontext,
+					     op->cmd == XEN_DOMCTL_setvcpucontext);
 	case XEN_DOMCTL_set_ext_vcpucontext:
 	case XEN_DOMCTL_get_ext_vcpucontext:
-		break;
-	default:
-		return refuse(-ENOSYS, "domctl %u", op->cmd);
+		return !v ? -ESRCH : ext_context(v, &op->u.ext_vcpucontext,
+						 op->cmd == XEN_DOMCTL_set_ext_vcpucontext);
 	}
-	v = domain_vcpu(d, op->u.vcpucontext.vcpu);	/* they all begin with the vcpu's number */
-	if (!v)
-		return -ESRCH;
-	switch (op->cmd) {
-	case XEN_DOMCTL_getvcpuinfo:
-		vcpu_info(v, &op->u.getvcpuinfo);
-		return 0;
-	case XEN_DOMCTL_setvcpuaffinity:
-		return set_affinity(v, &op->u.vcpuaffinity);
-	case XEN_DOMCTL_getvcpuaffinity:
-		return get_affinity(v, &op->u.vcpuaffinity);
-	case XEN_DOMCTL_set_ext_vcpucontext:
-	case XEN_DOMCTL_get_ext_vcpucontext:
-		return ext_context(v, &op->u.ext_vcpucontext,
-				   op->cmd == XEN_DOMCTL_set_ext_vcpucontext);
-	}
-	return context(v, &op->u.vcpucontext, op->cmd == XEN_DOMCTL_setvcpucontext);
+	return refuse(-ENOSYS, "domctl %u", op->cmd);
 }

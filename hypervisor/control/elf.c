@@ -61,10 +61,9 @@ static u64 to_virt(const struct elf_kernel *k, u64 paddr)
 static bool lacks_feature(const char *s, u32 size)
 {
 	static const char *const names[] = { "!auto_translated_physmap", "!supervisor_mode_kernel" };
-	unsigned int i, pos;
 
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		for (pos = 0; pos + strlen(names[i]) <= size; pos++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
+		for (unsigned int pos = 0; pos + strlen(names[i]) <= size; pos++)
 			if (!memcmp(s + pos, names[i], strlen(names[i])))
 				return true;
 	return false;
@@ -80,11 +79,10 @@ static void take_note(struct elf_kernel *k, u32 type, const void *desc, u32 size
 		NUMBER(MOD_START_PFN, mod_start_pfn), TEXT(GUEST_OS, guest_os), TEXT(LOADER, loader),
 		TEXT(XEN_VERSION, xen_version),
 	};
-	unsigned int i;
 
 	if (type == XEN_ELFNOTE_FEATURES)
 		k->lacks_feature |= lacks_feature(desc, size);
-	for (i = 0; i < ARRAY_SIZE(known); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(known); i++)
 		if (known[i].type == type) {
 			memset((u8 *)k + known[i].offset, 0, known[i].room);
 			memcpy((u8 *)k + known[i].offset, desc, min(size, known[i].room));
@@ -97,9 +95,9 @@ static unsigned int scan_notes(struct elf_kernel *k, u64 off, u64 size)
 	const u8 *p = at(k, off, size);
 	unsigned int found = 0;
 	const struct nhdr *n;
-	u64 pos, name, desc;
+	u64 name, desc;
 
-	for (pos = 0; p && pos <= size && size - pos >= sizeof(*n);
+	for (u64 pos = 0; p && pos <= size && size - pos >= sizeof(*n);
 	     pos = desc + ROUND_UP((u64)n->descsz, 4)) {
 		n = (const void *)(p + pos);
 		name = pos + sizeof(*n);
@@ -139,11 +137,10 @@ static unsigned int find_notes(struct elf_kernel *k, const struct ehdr *eh)
 static const char *measure(const struct elf_kernel *k, u64 *start, u64 *end)
 {
 	const struct phdr *ph;
-	unsigned int i;
 
 	*start = ~0UL;
 	*end = 0;
-	for (i = 0; (ph = get_phdr(k, i)); i++) {
+	for (unsigned int i = 0; (ph = get_phdr(k, i)); i++) {
 		if (ph->type != PT_LOAD || !ph->memsz)
 			continue;
 		if (!at(k, ph->offset, ph->filesz))
@@ -211,9 +208,8 @@ const char *elf_parse(const void *image, size_t len, struct elf_kernel *k)
 void elf_load(const struct elf_kernel *k, elf_put_t put, void *ctx)
 {
 	const struct phdr *ph;
-	unsigned int i;
 
-	for (i = 0; (ph = get_phdr(k, i)); i++)
+	for (unsigned int i = 0; (ph = get_phdr(k, i)); i++)
 		if (ph->type == PT_LOAD && ph->memsz)
 			put(ctx, to_virt(k, ph->paddr), k->image + ph->offset, ph->filesz, ph->memsz);
 }

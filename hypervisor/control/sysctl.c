@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sysctl: the toolstack's calls about the whole machine.
- *
- * Job:    the log, the machine's size and shape, the list of domains, the scheduler's parameters.
+ * Job:    sysctl: the log, the machine's size and shape, the list of domains, the scheduler's
+ *         parameters.
  * Enter:  the hypercall table.
- * State:  none of its own.
- * Locks:  none.
  * Tests:  tests/host/test_hypercall.c, tests/guests/domains.c
  */
-#include <sysctl.h>
 #include <hv/continue.h>
 #include <hv/control.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
 
@@ -71,11 +66,10 @@ static void physinfo(struct xen_sysctl_physinfo *p)
 static long list_domains(struct xen_sysctl_getdomaininfolist *l)
 {
 	struct xen_domctl_getdomaininfo i;
-	struct domain *d;
 	long rc = 0;
 
 	l->num_domains = 0;
-	for (d = domain_next(NULL); d; d = domain_next(d)) {
+	for (struct domain *d = domain_next(NULL); d; d = domain_next(d)) {
 		if (d->id < l->first_domain)
 			continue;
 		if (l->num_domains < l->max_domains) {
@@ -94,11 +88,10 @@ static long list_domains(struct xen_sysctl_getdomaininfolist *l)
 static long debug_keys(const struct xen_sysctl_debug_keys *k)
 {
 	char key;
-	u32 i;
 
 	if (k->nr_keys > 64)
 		return -EINVAL;
-	for (i = 0; i < k->nr_keys; i++) {
+	for (u32 i = 0; i < k->nr_keys; i++) {
 		if (copy_from_guest(&key, _gva(k->keys + i), 1))
 			return -EFAULT;
 		debug_key(key);
@@ -140,15 +133,13 @@ static long numa(struct xen_sysctl_numainfo *n)
 /* There is pool 0, which has all CPUs and domains. */
 static long cpupool(struct xen_sysctl_cpupool_op *p)
 {
-	struct domain *d;
-
 	switch (p->op) {
 	case XEN_SYSCTL_CPUPOOL_OP_INFO:
 		if (p->cpupool_id && p->cpupool_id != XEN_SYSCTL_CPUPOOL_PAR_ANY)
 			return -ENOENT;
 		p->cpupool_id = p->n_dom = 0;
 		p->sched_id = XEN_SCHEDULER_CREDIT2;
-		for (d = domain_next(NULL); d; d = domain_next(d))
+		for (struct domain *d = domain_next(NULL); d; d = domain_next(d))
 			p->n_dom++;
 		return write_bitmap(&p->cpumap, cpu_online_map);
 	case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:

@@ -11,8 +11,6 @@
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
-#include <hv/bytes.h>
-#include <hv/errno.h>
 #include <hv/image.h>
 #include <hv/string.h>
 
@@ -104,9 +102,8 @@ static const char *tell_format(struct payload *p)
 		{ 4, { 0x28, 0xb5, 0x2f, 0xfd }, unpack_zstd },
 		{ 4, { 0x02, 0x21, 0x4c, 0x18 }, unpack_lz4 },
 	};
-	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(known); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(known); i++)
 		if (p->len >= known[i].len && !memcmp(p->data, known[i].magic, known[i].len)) {
 			p->unpack = known[i].unpack;
 			return NULL;

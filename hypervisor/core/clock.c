@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guests' time: pvclock pages, wall clock, runstate areas, vcpu timers.
- *
- * Job:    keep vcpu_time_info and the wall clock right; report runstates; raise VIRQ_TIMER.
+ * Job:    guests' time: vcpu_time_info, wall clock, runstate areas, vcpu timers that raise
+ *         VIRQ_TIMER.
  * Enter:  core/sched.c at each switch; exit work (VW_time); vcpu_op, platform_op, the dom0 builder.
  * State:  boot_sec, boot_nsec: wall clock at system time 0; each vcpu's versions and timers.
  * Locks:  wallclock_lock (leaf) for the wall clock and its records.
@@ -11,7 +10,6 @@
  * Caveat: the periodic timer stops while its vcpu does not run, as in Xen.
  * Tests:  tests/host/test_clock.c, tests/guests/timer.c
  */
-#include <vcpu.h>
 #include <hv/clock.h>
 #include <hv/debug.h>
 #include <hv/evtchn.h>
@@ -226,11 +224,6 @@ long clock_set_singleshot(struct vcpu *v, u64 timeout_abs_ns, u32 flags)
 		return -ETIME;
 	timer_set(&v->singleshot, timeout_abs_ns);
 	return 0;
-}
-
-void clock_stop_singleshot(struct vcpu *v)
-{
-	timer_stop(&v->singleshot);
 }
 
 long clock_set_periodic(struct vcpu *v, u64 period_ns)

@@ -85,7 +85,6 @@ static void free_domain(struct domain *d)
 	evtchn_free(d);
 	if (d->shared_info)
 		unshare_hv_page(d->shared_info);
-	hv_free(d->ioport_denied);
 	hv_free(d->e820);
 	hv_free(d);
 }
@@ -174,10 +173,7 @@ int domain_create(domid_t id, bool privileged, unsigned int max_vcpus, struct do
 	d->pause_count = 1;
 	for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdog); i++)
 		timer_init(&d->watchdog[i], watchdog_fired, d, this_cpu());
-	if (d->is_hardware)
-		d->ioport_denied = hv_alloc(65536 / 8);
-	rc = d->is_hardware && !d->ioport_denied ? -ENOMEM :
-	     alloc_shared_info(d) ?: evtchn_init(d) ?: grant_init(d) ?: publish(d);
+	rc = alloc_shared_info(d) ?: evtchn_init(d) ?: grant_init(d) ?: publish(d);
 	if (rc)
 		free_domain(d);
 	else

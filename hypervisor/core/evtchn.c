@@ -518,7 +518,7 @@ unsigned int audit_evtchns(struct domain *d)
 	unsigned int bad = 0, open = 0;
 	const struct evtchn *c;
 	const char *why;
-	u32 port, i, q;
+	u32 port;
 
 	for (port = 1; port < MAX_EVTCHNS; port++) {
 		c = evtchn_of(d, port);
@@ -528,8 +528,8 @@ unsigned int audit_evtchns(struct domain *d)
 		if (why)
 			printk("audit: d%u port %u (state %u) %s\n", d->id, port, c->state, why);
 	}
-	for (i = 0; i < d->max_vcpus; i++)
-		for (q = 0; d->vcpu[i] && q < NR_VIRQS; q++) {
+	for (u32 i = 0; i < d->max_vcpus; i++)
+		for (u32 q = 0; d->vcpu[i] && q < NR_VIRQS; q++) {
 			port = d->vcpu[i]->virq_to_port[q];
 			c = evtchn_of(d, port);
 			if (!port || (c && c->state == ECS_virq && c->number == q))

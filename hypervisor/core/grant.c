@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Grant tables, version 1: tables, pins, handles, copies. Mapping is pv/grant_map.c.
- *
- * Job:    the shared table of a domain; who uses which entry; copying between granted frames.
+ * Job:    grant tables, version 1: the shared table; pins (who uses which entry), handles, copies.
  * Enter:  the hypercall table; core/domain.c (life of d->grant); pv/grant_map.c.
  * State:  struct grant_table.
  * Locks:  g->lock (RANK_GRANT), one at a time: the granter's for pins, the mapper's for handles.
@@ -13,10 +11,8 @@
  *         G3  each handle in use holds one pin and a reference on the granter.
  * Tests:  tests/host/test_hypercall.c, tests/guests/grants.c
  */
-#include <hv/domain.h>
 #include <hv/continue.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include <hv/grant.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
@@ -89,15 +85,14 @@ void grant_set_limits(struct domain *d, int frames, int maptrack_frames)
 void grant_destroy(struct domain *d)
 {
 	struct grant_table *g = d->grant;
-	u32 i;
 
 	if (!g)
 		return;
-	for (i = 0; i < g->nr_frames; i++) {
+	for (u32 i = 0; i < g->nr_frames; i++) {
 		unshare_hv_page(g->frame[i]);
 		hv_free(g->active[i]);
 	}
-	for (i = 0; i < g->nr_tracks; i++)
+	for (u32 i = 0; i < g->nr_tracks; i++)
 		hv_free(g->track[i]);
 	hv_free(g->track);
 	hv_free(g);
@@ -129,10 +124,9 @@ static s16 mark_entry(struct grant_entry_v1 *e, const struct domain *rd, u32 ref
 {
 	struct domain *ld = current_vcpu()->domain;
 	u32 *word = (u32 *)e, old = READ_ONCE(*word), new;	/* flags, and domid above */
-	unsigned int tries;
 
 	/* bounded: a granter that changes the entry all the time does not hold us up */
-	for (tries = 0; tries < 8; tries++) {
+	for (unsigned int tries = 0; tries < 8; tries++) {
 		if ((old & GTF_type_mask) != GTF_permit_access || old >> 16 != ld->id ||
 		    (old & (GTF_PWT | GTF_PCD | GTF_PAT | GTF_sub_page)))
 			return refuse(GNTST_general_error, "d%u's grant %u is not for d%u (%x)",
@@ -218,7 +212,6 @@ void grant_unpin(struct domain *rd, u32 ref, bool write, mfn_t mfn)
 static bool grow_tracks(struct grant_table *g)
 {
 	struct maptrack *page;
-	u32 i;
 
 	if (g->nr_tracks == g->max_tracks)
 		return false;
@@ -227,7 +220,7 @@ static bool grow_tracks(struct grant_table *g)
 	page = g->track ? hv_new_array(struct maptrack, TRACKS) : NULL;
 	if (!page)
 		return false;
-	for (i = 0; i < TRACKS; i++)
+	for (u32 i = 0; i < TRACKS; i++)
 		page[i].next_free = i + 1 < TRACKS ? g->nr_tracks * TRACKS + i + 1 : g->free_handle;
 	g->free_handle = g->nr_tracks * TRACKS;
 	g->track[g->nr_tracks] = page;
@@ -307,9 +300,8 @@ u64 grant_pins(const struct domain *d)
 {
 	const struct grant_table *g = d->grant;
 	u64 pins = 0;
-	u32 i;
 
-	for (i = 0; i < g->nr_frames * ENTRIES; i++)
+	for (u32 i = 0; i < g->nr_frames * ENTRIES; i++)
 		pins += g->active[i / ENTRIES][i % ENTRIES].readers +
 			g->active[i / ENTRIES][i % ENTRIES].writers;
 	return pins;
@@ -388,14 +380,13 @@ static long copy(gva_t arg)
 static s16 setup_frames(struct domain *d, const struct gnttab_setup_table *op)
 {
 	u64 mfn;
-	u32 i;
 
 	if (op->nr_frames > d->grant->max_frames)
 		return refuse(GNTST_general_error, "%u grant frames of at most %u", op->nr_frames,
 			      d->grant->max_frames);
 	if (op->nr_frames && !grant_frame(d, op->nr_frames - 1))
 		return GNTST_general_error;
-	for (i = 0; i < op->nr_frames; i++) {
+	for (u32 i = 0; i < op->nr_frames; i++) {
 		mfn = mfn_x(virt_to_mfn(d->grant->frame[i]));
 		if (copy_to_guest(_gva(op->frame_list + i * sizeof(mfn)), &mfn, sizeof(mfn)))
 			return GNTST_bad_virt_addr;

@@ -16,7 +16,6 @@
 #include <hv/continue.h>
 #include <hv/debug.h>
 #include <hv/grant.h>
-#include <hv/layout.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
 
@@ -25,6 +24,8 @@
 #define MAX_EXTENT_ORDER 9		/* 2 MiB at once; for the hardware domain: */
 #define MAX_HW_EXTENT_ORDER 12
 #define WORK_STEP 64			/* frames between two looks at the clock */
+#define TOOLSTACK_OPS (BIT(XENMEM_machphys_mfn_list) | BIT(XENMEM_set_memory_map) | \
+		       BIT(XENMEM_claim_pages) | BIT(XENMEM_acquire_resource))
 
 struct e820_entry machine_e820[MAX_MACHINE_E820];
 unsigned int nr_machine_e820;
@@ -287,21 +288,10 @@ static long exchange(u64 arg, u64 a3, u64 a4, u64 a5)
 	return rc;
 }
 
-/* --- operations whose argument, and the domain d that it names, memory_op() takes and gives back --- */
+/* --- operations on d, which memory_op() holds meanwhile --- */
 
-union mem_arg {
-	struct xen_memory_reservation reservation;
-	struct xen_memory_map map;
-	struct xen_foreign_memory_map foreign_map;
-	struct xen_machphys_mapping machphys;
-	struct xen_machphys_mfn_list mfn_list;
-	struct xen_mem_acquire_resource resource;
-	struct xen_memory_domain domain;
-};
-
-static long claim(struct domain *d, union mem_arg *a)
+static long claim(struct domain *d, const struct xen_memory_reservation *r)
 {
-	const struct xen_memory_reservation *r = &a->reservation;
 	long rc = 0;
 	u64 want;
 
@@ -320,20 +310,20 @@ static long claim(struct domain *d, union mem_arg *a)
 	return rc;
 }
 
-static long machine_map(struct domain *d, union mem_arg *a)
+static long machine_map(const struct domain *d, struct xen_memory_map *m)
 {
 	u32 nr = nr_machine_e820;
 
 	if (!d->is_hardware)
 		return -EPERM;
-	if (a->map.nr_entries < nr + 1)
-		return refuse(-EINVAL, "room for %u of %u map entries", a->map.nr_entries, nr + 1);
-	a->map.nr_entries = nr;
-	return copy_to_guest(_gva(a->map.buffer), machine_e820, nr * sizeof(*machine_e820));
+	if (m->nr_entries < nr + 1)
+		return refuse(-EINVAL, "room for %u of %u map entries", m->nr_entries, nr + 1);
+	m->nr_entries = nr;
+	return copy_to_guest(_gva(m->buffer), machine_e820, nr * sizeof(*machine_e820));
 }
 
 /* Entry by entry: the toolstack may give d another map meanwhile. */
-static long own_map(struct domain *d, union mem_arg *a)
+static long own_map(struct domain *d, struct xen_memory_map *m)
 {
 	struct e820_entry e;
 	u32 i, nr;
@@ -344,18 +334,17 @@ static long own_map(struct domain *d, union mem_arg *a)
 		if (i < nr)
 			e = d->e820->map[i];
 		spin_unlock(&d->lock);
-		if (i >= min(nr, a->map.nr_entries))
+		if (i >= min(nr, m->nr_entries))
 			break;
-		if (copy_to_guest(_gva(a->map.buffer + i * sizeof(e)), &e, sizeof(e)))
+		if (copy_to_guest(_gva(m->buffer + i * sizeof(e)), &e, sizeof(e)))
 			return -EFAULT;
 	}
-	a->map.nr_entries = i;
+	m->nr_entries = i;
 	return nr ? 0 : -ENOSYS;
 }
 
-static long set_map(struct domain *d, union mem_arg *a)
+static long set_map(struct domain *d, const struct xen_memory_map *m)
 {
-	const struct xen_memory_map *m = &a->foreign_map.map;
 	typeof(d->e820) new, old;
 	long rc;
 
@@ -376,34 +365,26 @@ static long set_map(struct domain *d, union mem_arg *a)
 	return rc;
 }
 
-static long machphys_mapping(struct domain *d, union mem_arg *a)
-{
-	a->machphys = (struct xen_machphys_mapping){ .v_start = MACH2PHYS_VIRT_START,
-		.v_end = MACH2PHYS_VIRT_END, .max_mfn = MACH2PHYS_NR_ENTRIES - 1 };
-	return 0;
-}
-
 /* The M2P's frames, one per 2 MiB of it; a hole repeats the last frame before it, as in Xen. */
-static long machphys_list(struct domain *d, union mem_arg *a)
+static long machphys_list(struct xen_machphys_mfn_list *l)
 {
 	u64 n, last = 0, chunks = DIV_ROUND_UP(max_page, MiB(2) / 8);
 	mfn_t mfn;
 
-	for (n = 0; n < chunks && n < a->mfn_list.max_extents; n++) {
+	for (n = 0; n < chunks && n < l->max_extents; n++) {
 		mfn = arch_m2p_frame(n);
 		if (!mfn_eq(mfn, INVALID_MFN))
 			last = mfn_x(mfn);
-		if (copy_to_guest(_gva(a->mfn_list.extent_start + n * 8), &last, sizeof(last)))
+		if (copy_to_guest(_gva(l->extent_start + n * 8), &last, sizeof(last)))
 			return -EFAULT;
 	}
-	a->mfn_list.nr_extents = (u32)n;
+	l->nr_extents = (u32)n;
 	return 0;
 }
 
 /* Frames of d that the hypervisor made, for the toolstack to map: the grant table's. */
-static long acquire_resource(struct domain *d, union mem_arg *a)
+static long acquire_resource(struct domain *d, struct xen_mem_acquire_resource *r)
 {
-	struct xen_mem_acquire_resource *r = &a->resource;
 	void *page;
 	u64 mfn;
 
@@ -430,79 +411,59 @@ static long acquire_resource(struct domain *d, union mem_arg *a)
 	return 0;
 }
 
-static long pages_now(struct domain *d, union mem_arg *a)
-{
-	return d->nr_pages;
-}
-
-static long pages_limit(struct domain *d, union mem_arg *a)
-{
-	return d->max_pages;
-}
-
-static long highest_pfn(struct domain *d, union mem_arg *a)
+static long highest_pfn(const struct domain *d)
 {
 	return (long)(READ_ONCE(d->shared_info->arch.max_pfn) ?: 1) - 1;
-}
-
-/* The argument is written back when the result is 0. privileged: only for the toolstack. */
-static const struct { long (*fn)(struct domain *, union mem_arg *); u8 size, domid_at; bool privileged; }
-ops[] = {
-#define SELF 255
-#define OP(op, fn, type, priv) [XENMEM_##op] = { fn, sizeof(struct type), SELF, priv }
-#define OP_ON(op, fn, type, priv) \
-	[XENMEM_##op] = { fn, sizeof(struct type), offsetof(struct type, domid), priv }
-	OP(machphys_mapping, machphys_mapping, xen_machphys_mapping, false),
-	OP(machphys_mfn_list, machphys_list, xen_machphys_mfn_list, true),
-	OP(machine_memory_map, machine_map, xen_memory_map, false),
-	OP(memory_map, own_map, xen_memory_map, false),
-	OP_ON(set_memory_map, set_map, xen_foreign_memory_map, true),
-	OP_ON(claim_pages, claim, xen_memory_reservation, true),
-	OP_ON(acquire_resource, acquire_resource, xen_mem_acquire_resource, true),
-	OP_ON(current_reservation, pages_now, xen_memory_domain, false),
-	OP_ON(maximum_reservation, pages_limit, xen_memory_domain, false),
-	OP_ON(maximum_gpfn, highest_pfn, xen_memory_domain, false),
-};
-
-static long table_op(u32 op, gva_t arg)
-{
-	domid_t id = DOMID_SELF;
-	union mem_arg a;
-	struct domain *d;
-	long rc;
-
-	if (op >= ARRAY_SIZE(ops) || !ops[op].fn)
-		return refuse(-ENOSYS, "memory_op %u", op);
-	if (ops[op].privileged && !current_vcpu()->domain->is_privileged)
-		return -EPERM;
-	if (copy_from_guest(&a, arg, ops[op].size))
-		return -EFAULT;
-	if (ops[op].domid_at != SELF)
-		memcpy(&id, (char *)&a + ops[op].domid_at, sizeof(id));
-	rc = op_domain(id, &d);
-	if (rc)
-		return rc;
-	rc = ops[op].fn(d, &a);
-	domain_put(d);
-	return rc ?: copy_to_guest(arg, &a, ops[op].size);
 }
 
 /* a1: XENMEM_* | start extent << 6, a2: argument */
 HYPERCALL(memory_op)
 {
+	static const struct xen_machphys_mapping m2p = { MACH2PHYS_VIRT_START, MACH2PHYS_VIRT_END,
+							 MACH2PHYS_NR_ENTRIES - 1 };
+	struct domain *self = current_vcpu()->domain;
 	u32 op = (u32)a1 & OP_MASK;
 	u64 start = a1 >> EXTENT_SHIFT;
+	gva_t arg = _gva(a2);
 
 	if (op == XENMEM_increase_reservation || op == XENMEM_decrease_reservation ||
 	    op == XENMEM_populate_physmap)
 		return reservation(op, start, a2, a3, a4, a5);
 	if (start)
 		return refuse(-EINVAL, "memory_op %u with a start extent", op);
+	if (!self->is_privileged && (TOOLSTACK_OPS & BIT(op)))
+		return -EPERM;
 	switch (op) {
 	case XENMEM_exchange:
 		return exchange(a2, a3, a4, a5);
 	case XENMEM_maximum_ram_page:
 		return (long)max_page;
+	case XENMEM_current_reservation:
+		return with_arg(struct xen_memory_domain, m, arg,
+				with_domain(m.domid, d, d->nr_pages));
+	case XENMEM_maximum_reservation:
+		return with_arg(struct xen_memory_domain, m, arg,
+				with_domain(m.domid, d, d->max_pages));
+	case XENMEM_maximum_gpfn:
+		return with_arg(struct xen_memory_domain, m, arg,
+				with_domain(m.domid, d, highest_pfn(d)));
+	case XENMEM_machphys_mapping:
+		return copy_to_guest(arg, &m2p, sizeof(m2p));
+	case XENMEM_machphys_mfn_list:
+		return with_arg_back(struct xen_machphys_mfn_list, l, arg, machphys_list(&l));
+	case XENMEM_machine_memory_map:
+		return with_arg_back(struct xen_memory_map, m, arg, machine_map(self, &m));
+	case XENMEM_memory_map:
+		return with_arg_back(struct xen_memory_map, m, arg, own_map(self, &m));
+	case XENMEM_set_memory_map:
+		return with_arg(struct xen_foreign_memory_map, m, arg,
+				with_domain(m.domid, d, set_map(d, &m.map)));
+	case XENMEM_claim_pages:
+		return with_arg(struct xen_memory_reservation, r, arg,
+				with_domain(r.domid, d, claim(d, &r)));
+	case XENMEM_acquire_resource:
+		return with_arg_back(struct xen_mem_acquire_resource, r, arg,
+				     with_domain(r.domid, d, acquire_resource(d, &r)));
 	case XENMEM_get_sharing_freed_pages:
 	case XENMEM_get_sharing_shared_pages:
 		return 0;
@@ -513,5 +474,5 @@ HYPERCALL(memory_op)
 	case XENMEM_get_vnumainfo:
 		return -EOPNOTSUPP;
 	}
-	return table_op(op, _gva(a2));
+	return refuse(-ENOSYS, "memory_op %u", op);
 }

@@ -14,7 +14,6 @@
 #include <hv/debug.h>
 #include <hv/lock.h>
 #include <hv/softirq.h>
-#include <hv/timer.h>
 
 #define NEVER_NS (~0UL)
 
@@ -194,12 +193,11 @@ void timer_interrupt(void)
 }
 
 /* The hardware timer of a CPU that comes up is in an unknown state: program it afresh. */
-int timers_init_cpu(unsigned int cpu)
+void timers_init_cpu(unsigned int cpu)
 {
 	queues[cpu] = (struct timer_queue){ .programmed = NEVER_NS };
 	spin_lock_init(&queues[cpu].lock, RANK_TIMER);
 	softirq_register(SOFTIRQ_TIMER, run_timers);
 	/* no interrupt: it may not have been started yet, and looks at its softirqs when it is */
 	atomic_or(softirq_pending(cpu), BIT(SOFTIRQ_TIMER));
-	return 0;
 }

@@ -65,9 +65,8 @@ static u64 count_grants(struct audit *a, const struct domain *d, const struct do
 {
 	const struct maptrack *t;
 	u64 found = 0;
-	u32 n;
 
-	for (n = 0; (t = grant_handle(d, &n)); n++)
+	for (u32 n = 0; (t = grant_handle(d, &n)); n++)
 		if (!granter)
 			count_ref(a, _mfn(t->mfn), !(t->flags & GNTMAP_readonly));
 		else
@@ -155,10 +154,8 @@ static void check_domain(struct audit *a, struct domain *d)
 
 unsigned int audit_domain(struct domain *only)
 {
-	struct audit a = { 0 };
+	struct audit a = { .order = order_of(max_page * sizeof(*a.c)) };
 
-	while (PAGE_SIZE << a.order < max_page * sizeof(*a.c))
-		a.order++;
 	a.c = alloc_hv_pages(a.order);
 	if (!a.c) {
 		printk("audit: no memory for the counters, nothing was checked\n");

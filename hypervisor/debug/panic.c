@@ -10,7 +10,6 @@
  * Tests:  tests/guests
  */
 #include <hv/debug.h>
-#include <hv/domain.h>
 #include "machine.h"
 
 bool opt_noreboot;

@@ -21,7 +21,10 @@ int trace_init_cpu(unsigned int cpu)
 {
 	if (trace_enabled && !trace_rings[cpu])
 		WRITE_ONCE(trace_rings[cpu], hv_new(struct trace_ring));
-	return trace_enabled && !trace_rings[cpu] ? -ENOMEM : 0;
+	if (!trace_enabled || trace_rings[cpu])
+		return 0;
+	log_warn("CPU %u: no memory for its trace\n", cpu);
+	return -ENOMEM;
 }
 
 void trace_record(enum trace_event e, u64 a, u64 b)

@@ -200,7 +200,6 @@ HYPERCALL(iret)
 		ring1_iret(v, regs, &f);
 	else
 		v->vcpu_info->evtchn_upcall_mask = !(f.rflags & X86_RFLAGS_IF);
-	v->nmi_pending = false;
 	regs->rax = f.rax;
 	return -ERESTART;	/* the frame is whole: there is no result to store in rax */
 }

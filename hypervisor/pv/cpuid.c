@@ -10,6 +10,7 @@
 #include <cpuid.h>
 #include <parapet.h>
 #include <hv/pv.h>
+#include <hv/regs.h>
 
 #define XEN_VERSION_4_17 (4U << 16 | 17)
 #define HYPERCALL_PAGE_MSR 0x40000000U
@@ -17,9 +18,6 @@
 #define MAX_EXT_INTEL 0x80000008U
 #define MAX_EXT_AMD 0x80000021U
 #define XSTATE_ALLOWED 0xe7UL		/* x87 SSE AVX, AVX-512; no MPX, PKRU, AMX */
-#define XSTATE_FPU 0x1UL
-#define XSTATE_AVX 0x4UL
-#define XSTATE_AVX512 0xe0UL
 
 #define B(n) (1U << (n))
 #define ALL 0xffffffffU
@@ -61,7 +59,7 @@ static const struct {
 } policy[] = {
 	{ 0x0, 0x0, ANY_SUB, 0, SHOW_ALL },
 	{ 0x1, 0x1, ANY_SUB, 0, { ALL, 0x0000ffff, F1_ECX, F1_EDX } },
-	{ 0x1, 0x1, ANY_SUB, XSTATE_FPU, { 0, 0, B(26) | B(27), 0 } },	/* XSAVE */
+	{ 0x1, 0x1, ANY_SUB, XSTATE_X87, { 0, 0, B(26) | B(27), 0 } },	/* XSAVE */
 	{ 0x1, 0x1, ANY_SUB, XSTATE_AVX, { 0, 0, B(12) | B(28) | B(29), 0 } },	/* FMA AVX F16C */
 	{ 0x2, 0x2, ANY_SUB, 0, SHOW_ALL },				/* cache descriptors */
 	{ 0x4, 0x4, ANY_SUB, 0, { 0x000003ff, ALL, ALL, ALL } }, /* caches, not shared */
@@ -71,9 +69,9 @@ static const struct {
 	{ 0x7, 0x7, SUB(1), 0, { B(10) | B(11) | B(12), 0, 0, 0 } },
 	{ 0x7, 0x7, SUB(1), XSTATE_AVX, { B(4), 0, 0, 0 } },
 	{ 0x7, 0x7, SUB(1), XSTATE_AVX512, { B(5), 0, 0, 0 } },
-	{ 0xd, 0xd, SUB(0), XSTATE_FPU, SHOW_ALL },
-	{ 0xd, 0xd, SUB(1), XSTATE_FPU, { B(0) | B(1) | B(2), ALL, 0, 0 } },	/* no XSAVES */
-	{ 0xd, 0xd, 2, 62, XSTATE_FPU, { ALL, ALL, B(1), 0 } },
+	{ 0xd, 0xd, SUB(0), XSTATE_X87, SHOW_ALL },
+	{ 0xd, 0xd, SUB(1), XSTATE_X87, { B(0) | B(1) | B(2), ALL, 0, 0 } },	/* no XSAVES */
+	{ 0xd, 0xd, 2, 62, XSTATE_X87, { ALL, ALL, B(1), 0 } },
 	{ 0x80000000, 0x80000000, ANY_SUB, 0, SHOW_ALL },
 	{ 0x80000001, 0x80000001, ANY_SUB, 0, { ALL, ALL, FE1_ECX, FE1_EDX } },
 	{ 0x80000001, 0x80000001, ANY_SUB, XSTATE_AVX, { 0, 0, B(11) | B(16), 0 } }, /* XOP FMA4 */
@@ -148,7 +146,6 @@ static void leaf_d(u32 sub, struct cpuid_leaf *out)
 {
 	u64 xstate = usable_xstate();
 	struct cpuid_leaf l;
-	unsigned int i;
 
 	if (sub > 1 && (sub > 62 || !(xstate & BIT(sub))))
 		*out = (struct cpuid_leaf){ 0 };
@@ -158,7 +155,7 @@ static void leaf_d(u32 sub, struct cpuid_leaf *out)
 	out->a = (u32)xstate;
 	out->d = (u32)(xstate >> 32);
 	out->c = 512 + 64;
-	for (i = 2; i < 63; i++) {
+	for (unsigned int i = 2; i < 63; i++) {
 		if (!(xstate & BIT(i)))
 			continue;
 		arch_cpuid(0xd, i, &l);
@@ -208,7 +205,6 @@ static void special(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *
 void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
 	struct cpuid_leaf hw;
-	unsigned int i, w;
 
 	*out = (struct cpuid_leaf){ 0 };
 	if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= 0x4000ffff) {
@@ -219,14 +215,14 @@ void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out
 	if (leaf > hw.a || leaf > (leaf & 0x80000000U ? MAX_EXT_AMD : MAX_BASIC))
 		return;
 	arch_cpuid(leaf, sub, &hw);
-	for (i = 0; i < ARRAY_SIZE(policy); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(policy); i++)
 		if (leaf >= policy[i].first && leaf <= policy[i].last &&
 		    sub >= policy[i].first_sub && sub <= policy[i].last_sub &&
 		    (!policy[i].xstate || !(policy[i].xstate & ~usable_xstate())))
-			for (w = 0; w < 4; w++)
+			for (unsigned int w = 0; w < 4; w++)
 				(&out->a)[w] |= (&hw.a)[w] & (&policy[i].mask.a)[w];
 	special(v, leaf, sub, out);
-	for (i = 0; i < CPUID_WORDS; i++)
+	for (unsigned int i = 0; i < CPUID_WORDS; i++)
 		if (cpuid_words[i].leaf == leaf && (cpuid_words[i].sub == sub || cpuid_words[i].any_sub))
 			(&out->a)[cpuid_words[i].reg] &= ~v->domain->cpuid_hidden[i];
 }

@@ -132,9 +132,8 @@ static s64 sign_extend(u64 val, unsigned int bytes)
 static u64 get_signed(struct fetch *f, unsigned int bytes)
 {
 	u64 val = 0;
-	unsigned int i;
 
-	for (i = 0; i < bytes; i++)
+	for (unsigned int i = 0; i < bytes; i++)
 		val |= (u64)get8(f) << (i * 8);
 	return (u64)sign_extend(val, bytes);
 }

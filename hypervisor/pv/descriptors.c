@@ -61,10 +61,9 @@ int check_descriptor(u64 *desc)
 
 int validate_seg_page(u64 *descs)
 {
-	unsigned int i;
 	int rc = 0;
 
-	for (i = 0; i < PAGE_SIZE / 8 && !rc; i++)
+	for (unsigned int i = 0; i < PAGE_SIZE / 8 && !rc; i++)
 		rc = check_descriptor(&descs[i]);
 	return rc;
 }
@@ -108,11 +107,10 @@ static int replace_table(struct vcpu *v, mfn_t *table, unsigned int *ents, const
 int set_gdt_frames(struct vcpu *v, const u64 *mfns, unsigned int entries)
 {
 	mfn_t frames[16] = {};
-	unsigned int i;
 
 	if (entries > FIRST_RESERVED_GDT_ENTRY)
 		return refuse(-EINVAL, "GDT with %u entries", entries);
-	for (i = 0; i < pages_of(entries); i++)		/* it has no holes */
+	for (unsigned int i = 0; i < pages_of(entries); i++)		/* it has no holes */
 		frames[i] = _mfn(mfns[i] == mfn_x(INVALID_MFN) ? 0 : mfns[i]);
 	return replace_table(v, v->pv.gdt_frames, &v->pv.gdt_ents, frames, entries, arch_load_gdt);
 }
@@ -122,14 +120,13 @@ int set_ldt(struct vcpu *v, u64 base, unsigned int ents)
 {
 	mfn_t frames[16];
 	const u64 *l1p;
-	unsigned int i;
 	u64 e;
 
 	if (ents > 8192 ||
 	    (ents && ((base & ~PAGE_MASK) || !guest_addr_ok(base) || !is_canonical(base))))
 		return refuse(-EINVAL, "LDT at %lx with %u entries", base, ents);
 	mmu_lock(v->domain);
-	for (i = 0; i < pages_of(ents); i++) {
+	for (unsigned int i = 0; i < pages_of(ents); i++) {
 		l1p = walk_l1(v, base + i * PAGE_SIZE);
 		e = l1p ? READ_ONCE(*l1p) : 0;
 		frames[i] = e & PTE_P ? pte_mfn(e) : INVALID_MFN;
@@ -188,8 +185,6 @@ HYPERCALL(update_descriptor)
 
 int set_guest_debugreg(struct vcpu *v, unsigned int reg, u64 val)
 {
-	u64 conditions;
-
 	if (reg < 4 && (!guest_addr_ok(val) || !is_canonical(val)))
 		return refuse(-EPERM, "breakpoint at %lx", val);
 	if (reg == 4 || reg == 5 || reg > 7 || (reg >= 6 && val >> 32))
@@ -203,7 +198,7 @@ int set_guest_debugreg(struct vcpu *v, unsigned int reg, u64 val)
 		 * R/W in the low two bits, LEN above. Not I/O, which our own port accesses would
 		 * meet; execution breakpoints have length 1.
 		 */
-		for (conditions = val >> 16; conditions; conditions >>= 4)
+		for (u64 conditions = val >> 16; conditions; conditions >>= 4)
 			if ((conditions & 3) == 2 || ((conditions & 15) && !(conditions & 3)))
 				return refuse(-EPERM, "DR7 = %lx", val);
 	}

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mapping and unmapping of granted frames.
- *
- * Job:    entries in the caller's page tables for other domains' frames, by handle.
+ * Job:    entries in the caller's page tables for frames that other domains grant, by handle.
  * Enter:  grant_map_op() from core/grant.c.
  * State:  handles and pins of core/grant.c; the caller's L1 tables.
  * Locks:  mmu_lock of the caller around its entries and its handles' flags; never a granter's.
@@ -12,8 +10,6 @@
  *              rely on GTF_writing being clear.
  * Tests:  tests/guests/grants.c
  */
-#include <hv/continue.h>
-#include <hv/debug.h>
 #include <hv/grant.h>
 #include <hv/l1.h>
 
@@ -164,11 +160,10 @@ static void end_pins(struct ended *e)
 {
 	struct domain *d = current_vcpu()->domain, *rd;
 	const struct maptrack *t;
-	u32 i;
 
 	if (e->flush)
 		flush_tlb_mask(d->dirty_cpus, e->va);
-	for (i = 0; i < e->n; i++) {
+	for (u32 i = 0; i < e->n; i++) {
 		t = &e->was[i];
 		rd = domain_lookup(t->dom);	/* held by the handle */
 		grant_unpin(rd, t->ref, !(t->flags & GNTMAP_readonly), _mfn(t->mfn));
@@ -184,9 +179,8 @@ static long map_some(u64 arg, u32 n)
 	struct gnttab_map_grant_ref op;
 	bool flush = false;
 	long rc = 0;
-	u32 i;
 
-	for (i = 0; !rc && i < n; i++) {
+	for (u32 i = 0; !rc && i < n; i++) {
 		if (copy_from_guest(&op, _gva(arg + i * sizeof(op)), sizeof(op))) {
 			rc = -EFAULT;
 			break;
@@ -205,7 +199,7 @@ static long unmap_some(u64 arg, u32 n)
 	struct ended e = { .n = 0 };
 	s16 status[CHUNK];
 	long rc = 0;
-	u32 i, k;
+	u32 i;
 
 	for (i = 0; i < n; i++) {
 		if (copy_from_guest(&op, _gva(arg + i * sizeof(op)), sizeof(op))) {
@@ -215,7 +209,7 @@ static long unmap_some(u64 arg, u32 n)
 		status[i] = unmap_one(&op, &e);
 	}
 	end_pins(&e);
-	for (k = 0; k < i; k++)
+	for (u32 k = 0; k < i; k++)
 		if (copy_field_to_guest(_gva(arg + k * sizeof(op)), struct gnttab_unmap_grant_ref,
 					status, &status[k]))
 			rc = -EFAULT;

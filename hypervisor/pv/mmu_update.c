@@ -380,10 +380,7 @@ static int one_op(struct vcpu *v, struct domain *fd, const struct mmuext_op *op)
 	case MMUEXT_FLUSH_CACHE: case MMUEXT_FLUSH_CACHE_GLOBAL:
 		if (!d->is_hardware && !d->iomem.count)
 			return refuse(-EPERM, "d%d has no devices", d->id);
-		if (op->cmd == MMUEXT_FLUSH_CACHE_GLOBAL)
-			flush_cache_all();
-		else
-			flush_cache_local();
+		flush_cache(op->cmd == MMUEXT_FLUSH_CACHE_GLOBAL);
 		return 0;
 	case MMUEXT_SET_LDT:
 		return fd == d ? set_ldt(v, op->arg1.linear_addr, op->arg2.nr_ents) : -EPERM;

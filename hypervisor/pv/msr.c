@@ -73,9 +73,8 @@ static bool exists(const struct vcpu *v, const struct msr_rule *r)
 static const struct msr_rule *find_rule(const struct vcpu *v, u32 msr)
 {
 	static const struct msr_rule none = { .read = R_gp, .write = W_gp };
-	const struct msr_rule *r;
 
-	for (r = rules; r < rules + ARRAY_SIZE(rules); r++)
+	for (const struct msr_rule *r = rules; r < rules + ARRAY_SIZE(rules); r++)
 		if (msr >= r->first && msr <= r->last && exists(v, r))
 			return r;
 	return &none;

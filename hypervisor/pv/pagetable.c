@@ -39,8 +39,7 @@ int get_l1e_slow(struct domain *d, struct domain *pg_owner, u64 e, struct page_i
 	if ((e & PTE_CACHE) && !d->is_hardware)
 		return refuse(-EINVAL, "cache attributes in L1 entry %lx", e);
 	if (!mfn_is_ram(mfn)) {	/* a device's registers, ROM, a hole: nothing is counted */
-		if (iorange_allows(&d->iomem, mfn_x(mfn), mfn_x(mfn)) ||
-		    (!(e & PTE_RW) && iorange_allows(&d->iomem_ro, mfn_x(mfn), mfn_x(mfn))))
+		if (iorange_allows(&d->iomem, mfn_x(mfn), mfn_x(mfn)))
 			return 0;
 		return refuse(-EPERM, "d%d may not map I/O frame %lx", d->id, mfn_x(mfn));
 	}
@@ -164,12 +163,11 @@ int validate_table(struct domain *d, struct page_info *pg, enum page_type type)
 void devalidate_table(struct domain *d, struct page_info *pg, enum page_type type)
 {
 	u64 *t = mfn_to_virt(page_to_mfn(pg));
-	unsigned int i;
 
 	if (type == PT_seg)
 		return;
 	if (type == PT_l4) {	/* the guest will read its own frame again: nothing of ours in it */
-		for (i = HV_L4_FIRST; i <= HV_L4_LAST; i++)
+		for (unsigned int i = HV_L4_FIRST; i <= HV_L4_LAST; i++)
 			t[i] = 0;
 		arch_root_changed(d, page_to_mfn(pg));
 	}
@@ -219,9 +217,7 @@ static int promote_step(struct domain *d, struct page_info *pg, enum page_type t
 /* The promotion has ended: what did not find a parent is like any other unused table. */
 static void forget_fresh(struct domain *d)
 {
-	u32 m;
-
-	for (m = d->cached_tables.head; d->nr_fresh; m = frame_table[m].next)
+	for (u32 m = d->cached_tables.head; d->nr_fresh; m = frame_table[m].next)
 		if (frame_table[m].flags & PGF_fresh) {
 			frame_table[m].flags &= ~PGF_fresh;
 			d->nr_fresh--;

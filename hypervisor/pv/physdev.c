@@ -3,8 +3,8 @@
  * Job:    physdev_op, the hardware domain's hand on interrupts, PCI devices and I/O privilege:
  *         check and translate; the work is in core/access.c (pirqs) and x86 (hv/irq.h).
  * Locks:  d->evtchn_lock for pirqs.
- * Holds:  PD1  only what is marked ALL in ops[] is for domains that own no hardware, and it touches
- *              nothing but the caller.
+ * Holds:  PD1  only what is in FOR_ALL is for domains that own no hardware, and it touches nothing
+ *              but the caller.
  * Caveat: apic_write is refused: the I/O APICs are programmed from setup_gsi alone.
  * Tests:  tests/guests/abuse_physdev.c, abuse_iopl.c, tests/linux
  */
@@ -13,25 +13,10 @@
 #include <hv/irq.h>
 #include <hv/pv.h>
 
-union arg {
-	struct physdev_apic apic;
-	struct physdev_eoi eoi;
-	struct physdev_get_free_pirq free_pirq;
-	struct physdev_irq irq;
-	struct physdev_irq_status_query status;
-	struct physdev_manage_pci pci;
-	struct physdev_manage_pci_ext pci_ext;
-	struct physdev_map_pirq map;
-	struct physdev_pci_device device;
-	struct physdev_pci_device_add device_add;
-	struct physdev_pci_mmcfg_reserved mmcfg;
-	struct physdev_pirq_eoi_gmfn eoi_map;
-	struct physdev_restore_msi restore_msi;
-	struct physdev_set_iobitmap iobitmap;
-	struct physdev_set_iopl iopl;
-	struct physdev_setup_gsi gsi;
-	struct physdev_unmap_pirq unmap;
-};
+/* These are not only for the owner of the hardware (PD1). */
+#define FOR_ALL (BIT(PHYSDEVOP_eoi) | BIT(PHYSDEVOP_irq_status_query) | BIT(PHYSDEVOP_set_iopl) | \
+		 BIT(PHYSDEVOP_set_iobitmap) | BIT(PHYSDEVOP_pirq_eoi_gmfn_v1) | \
+		 BIT(PHYSDEVOP_pirq_eoi_gmfn_v2))
 
 static long eoi(struct domain *d, const struct physdev_eoi *op)
 {
@@ -69,7 +54,6 @@ static long status_query(struct domain *d, struct physdev_irq_status_query *op)
 
 static long eoi_map(struct domain *d, mfn_t mfn, bool auto_unmask)
 {
-	unsigned int i;
 	bool taken;
 
 	if (!mfn_is_ram(mfn) || !get_page_writable(mfn_to_page(mfn), d))
@@ -79,7 +63,7 @@ static long eoi_map(struct domain *d, mfn_t mfn, bool auto_unmask)
 	if (!taken) {
 		d->pirq_eoi_mfn = mfn;
 		d->pirq_auto_unmask = auto_unmask;
-		for (i = 0; i < NR_PIRQS; i++)
+		for (unsigned int i = 0; i < NR_PIRQS; i++)
 			if (d->pirq[i] && d->pirq[i]->port)
 				pirq_show_eoi(d, d->pirq[i]);
 	}
@@ -123,138 +107,112 @@ static int map_msi(struct domain *d, const struct physdev_map_pirq *op)
 	return pirq;
 }
 
-static long map_pirq(struct physdev_map_pirq *op)
+static long map_pirq(struct domain *d, struct physdev_map_pirq *op)
 {
-	struct domain *d;
-	int rc = (int)op_domain(op->domid, &d);
-
-	if (rc)
-		return rc;
 	if (op->type == MAP_PIRQ_TYPE_GSI)
-		rc = map_gsi(d, op);
+		op->pirq = map_gsi(d, op);
 	else if (op->type == MAP_PIRQ_TYPE_MSI || op->type == MAP_PIRQ_TYPE_MSI_SEG ||
 		 op->type == MAP_PIRQ_TYPE_MULTI_MSI)
-		rc = map_msi(d, op);
+		op->pirq = map_msi(d, op);
 	else
-		rc = refuse(-EINVAL, "map_pirq of type %d", op->type);
-	domain_put(d);
-	op->pirq = rc;
+		return refuse(-EINVAL, "map_pirq of type %d", op->type);
+	return min(op->pirq, 0);
+}
+
+/* Virtual, as the bitmap: looked at when IN or OUT traps. */
+static long set_iopl(struct pv_vcpu *pv, u32 iopl)
+{
+	if (iopl > 3)
+		return -EINVAL;
+	pv->iopl = (u8)iopl;
+	return 0;
+}
+
+static long set_iobitmap(struct pv_vcpu *pv, const struct physdev_set_iobitmap *map)
+{
+	if (map->nr_ports > 65536 || !guest_addr_ok(map->bitmap))
+		return refuse(-EINVAL, "I/O bitmap at %lx", map->bitmap);
+	pv->iobmp = map->bitmap;
+	pv->iobmp_limit = map->nr_ports;
+	return 0;
+}
+
+/* A pirq without an interrupt: map_pirq gives it one. */
+static long free_pirq(struct domain *d, struct physdev_get_free_pirq *op)
+{
+	int rc = pirq_map(d, -1, -1, 1);
+
+	op->pirq = (u32)rc;
 	return min(rc, 0);
 }
 
-static long unmap_pirq(const struct physdev_unmap_pirq *op)
+static long mmcfg_reserved(const struct physdev_pci_mmcfg_reserved *c)
 {
-	struct domain *d;
-	long rc = op_domain(op->domid, &d);
-
-	if (!rc) {
-		rc = pirq_unmap(d, (u32)op->pirq);
-		domain_put(d);
-	}
-	return rc;
+	if ((c->flags & XEN_PCI_MMCFG_RESERVED) &&
+	    !pci_mmcfg_known(c->address, c->segment, c->start_bus, c->end_bus))
+		return refuse(-ENODEV, "MMCFG at %lx: not in ACPI's table", c->address);
+	return 0;
 }
-
-static long operate(struct domain *d, unsigned int cmd, union arg *a)
-{
-	const struct physdev_set_iobitmap *map = &a->iobitmap;
-	const struct physdev_pci_mmcfg_reserved *cfg = &a->mmcfg;
-	const struct physdev_pci_device *dev = &a->device;
-	struct pv_vcpu *pv = &current_vcpu()->pv;
-	int rc;
-
-	switch (cmd) {
-	case PHYSDEVOP_set_iopl:	/* virtual, as the bitmap: looked at when IN or OUT traps */
-		if (a->iopl.iopl > 3)
-			return -EINVAL;
-		pv->iopl = (u8)a->iopl.iopl;
-		return 0;
-	case PHYSDEVOP_set_iobitmap:
-		if (map->nr_ports > 65536 || !guest_addr_ok(map->bitmap))
-			return refuse(-EINVAL, "I/O bitmap at %lx", map->bitmap);
-		pv->iobmp = map->bitmap;
-		pv->iobmp_limit = map->nr_ports;
-		return 0;
-	case PHYSDEVOP_eoi:
-		return eoi(d, &a->eoi);
-	case PHYSDEVOP_irq_status_query:
-		return status_query(d, &a->status);
-	case PHYSDEVOP_pirq_eoi_gmfn_v1: case PHYSDEVOP_pirq_eoi_gmfn_v2:
-		return eoi_map(d, _mfn(a->eoi_map.gmfn), cmd == PHYSDEVOP_pirq_eoi_gmfn_v1);
-	case PHYSDEVOP_map_pirq:
-		return map_pirq(&a->map);
-	case PHYSDEVOP_unmap_pirq:
-		return unmap_pirq(&a->unmap);
-	case PHYSDEVOP_get_free_pirq:	/* without an interrupt: map_pirq gives it one */
-		rc = pirq_map(d, -1, -1, 1);
-		a->free_pirq.pirq = (u32)rc;
-		return min(rc, 0);
-	case PHYSDEVOP_setup_gsi:
-		if (a->gsi.gsi < 0 || a->gsi.gsi >= (int)nr_gsis)
-			return -EINVAL;
-		return irq_setup_gsi((u32)a->gsi.gsi, a->gsi.triggering, a->gsi.polarity);
-	case PHYSDEVOP_alloc_irq_vector:	/* real ones are the hypervisor's business */
-		a->irq.vector = a->irq.irq;
-		return a->irq.irq < nr_gsis ? 0 : -EINVAL;
-	case PHYSDEVOP_apic_read:
-		return ioapic_guest_read(a->apic.apic_physbase, a->apic.reg, &a->apic.value);
-	case PHYSDEVOP_apic_write:
-		return -EOPNOTSUPP;
-	case PHYSDEVOP_restore_msi:
-		return irq_msi_restore(0, a->restore_msi.bus, a->restore_msi.devfn);
-	case PHYSDEVOP_restore_msi_ext:
-		return irq_msi_restore(dev->seg, dev->bus, dev->devfn);
-	case PHYSDEVOP_prepare_msix: case PHYSDEVOP_release_msix:
-		return irq_msi_prepare(dev->seg, dev->bus, dev->devfn,
-				       cmd == PHYSDEVOP_release_msix);
-	case PHYSDEVOP_pci_mmcfg_reserved:
-		if ((cfg->flags & XEN_PCI_MMCFG_RESERVED) &&
-		    !pci_mmcfg_known(cfg->address, cfg->segment, cfg->start_bus, cfg->end_bus))
-			return refuse(-ENODEV, "MMCFG at %lx: not in ACPI's table", cfg->address);
-	}
-	return 0;	/* devices are found when they ask for interrupts: nothing is kept */
-}
-
-#define ALL 1		/* not only for the owner of the hardware */
-#define OUT 2		/* the argument is copied back */
-#define ARG(member) sizeof(((union arg *)0)->member)
-
-static const struct { u8 size, flags; } ops[] = {
-	[PHYSDEVOP_eoi] = { ARG(eoi), ALL },
-	[PHYSDEVOP_irq_status_query] = { ARG(status), ALL | OUT },
-	[PHYSDEVOP_pirq_eoi_gmfn_v1] = { ARG(eoi_map), ALL },
-	[PHYSDEVOP_pirq_eoi_gmfn_v2] = { ARG(eoi_map), ALL },
-	[PHYSDEVOP_set_iopl] = { ARG(iopl), ALL },
-	[PHYSDEVOP_set_iobitmap] = { ARG(iobitmap), ALL },
-	[PHYSDEVOP_map_pirq] = { ARG(map), OUT },
-	[PHYSDEVOP_unmap_pirq] = { ARG(unmap), 0 },
-	[PHYSDEVOP_get_free_pirq] = { ARG(free_pirq), OUT },
-	[PHYSDEVOP_setup_gsi] = { ARG(gsi), 0 },
-	[PHYSDEVOP_alloc_irq_vector] = { ARG(irq), OUT },
-	[PHYSDEVOP_apic_read] = { ARG(apic), OUT },
-	[PHYSDEVOP_apic_write] = { ARG(apic), 0 },
-	[PHYSDEVOP_manage_pci_add ... PHYSDEVOP_manage_pci_remove] = { ARG(pci), 0 },
-	[PHYSDEVOP_manage_pci_add_ext] = { ARG(pci_ext), 0 },
-	[PHYSDEVOP_pci_device_add] = { ARG(device_add), 0 },
-	[PHYSDEVOP_pci_device_remove ... PHYSDEVOP_restore_msi_ext] = { ARG(device), 0 },
-	[PHYSDEVOP_prepare_msix ... PHYSDEVOP_release_msix] = { ARG(device), 0 },
-	[PHYSDEVOP_restore_msi] = { ARG(restore_msi), 0 },
-	[PHYSDEVOP_pci_mmcfg_reserved] = { ARG(mmcfg), 0 },
-};
 
 /* a1: PHYSDEVOP_*, a2: argument */
 HYPERCALL(physdev_op)
 {
 	struct domain *d = current_vcpu()->domain;
-	bool known = a1 < ARRAY_SIZE(ops) && ops[a1].size;
-	union arg arg;
-	long rc;
+	struct pv_vcpu *pv = &current_vcpu()->pv;
+	gva_t arg = _gva(a2);
 
-	if (!d->is_hardware && !(known && (ops[a1].flags & ALL)))
+	if (!d->is_hardware && (a1 >= 64 || !(FOR_ALL & BIT(a1))))
 		return refuse(-EPERM, "d%u: physdev_op %lu", d->id, a1);
-	if (!known)
-		return refuse(-ENOSYS, "physdev_op %lu", a1);
-	if (copy_from_guest(&arg, _gva(a2), ops[a1].size))
-		return -EFAULT;
-	rc = operate(d, (unsigned int)a1, &arg);
-	return !rc && (ops[a1].flags & OUT) ? copy_to_guest(_gva(a2), &arg, ops[a1].size) : rc;
+	switch (a1) {
+	case PHYSDEVOP_set_iopl:
+		return with_arg(struct physdev_set_iopl, op, arg, set_iopl(pv, op.iopl));
+	case PHYSDEVOP_set_iobitmap:
+		return with_arg(struct physdev_set_iobitmap, op, arg, set_iobitmap(pv, &op));
+	case PHYSDEVOP_eoi:
+		return with_arg(struct physdev_eoi, op, arg, eoi(d, &op));
+	case PHYSDEVOP_irq_status_query:
+		return with_arg_back(struct physdev_irq_status_query, op, arg,
+				     status_query(d, &op));
+	case PHYSDEVOP_pirq_eoi_gmfn_v1:
+	case PHYSDEVOP_pirq_eoi_gmfn_v2:
+		return with_arg(struct physdev_pirq_eoi_gmfn, op, arg,
+				eoi_map(d, _mfn(op.gmfn), a1 == PHYSDEVOP_pirq_eoi_gmfn_v1));
+	case PHYSDEVOP_map_pirq:
+		return with_arg_back(struct physdev_map_pirq, op, arg,
+				     with_domain(op.domid, o, map_pirq(o, &op)));
+	case PHYSDEVOP_unmap_pirq:
+		return with_arg(struct physdev_unmap_pirq, op, arg,
+				with_domain(op.domid, o, pirq_unmap(o, (u32)op.pirq)));
+	case PHYSDEVOP_get_free_pirq:
+		return with_arg_back(struct physdev_get_free_pirq, op, arg, free_pirq(d, &op));
+	case PHYSDEVOP_setup_gsi:
+		return with_arg(struct physdev_setup_gsi, op, arg,
+				irq_setup_gsi((u32)op.gsi, op.triggering, op.polarity));
+	case PHYSDEVOP_alloc_irq_vector:	/* real ones are the hypervisor's business */
+		return with_arg_back(struct physdev_irq, op, arg,
+				     (op.vector = op.irq) < nr_gsis ? 0 : -EINVAL);
+	case PHYSDEVOP_apic_read:
+		return with_arg_back(struct physdev_apic, op, arg,
+				     ioapic_guest_read(op.apic_physbase, op.reg, &op.value));
+	case PHYSDEVOP_apic_write:
+		return -EOPNOTSUPP;
+	case PHYSDEVOP_restore_msi:
+		return with_arg(struct physdev_restore_msi, op, arg,
+				irq_msi_restore(0, op.bus, op.devfn));
+	case PHYSDEVOP_restore_msi_ext:
+		return with_arg(struct physdev_pci_device, op, arg,
+				irq_msi_restore(op.seg, op.bus, op.devfn));
+	case PHYSDEVOP_prepare_msix:
+	case PHYSDEVOP_release_msix:
+		return with_arg(struct physdev_pci_device, op, arg,
+				irq_msi_prepare(op.seg, op.bus, op.devfn,
+						a1 == PHYSDEVOP_release_msix));
+	case PHYSDEVOP_pci_mmcfg_reserved:
+		return with_arg(struct physdev_pci_mmcfg_reserved, op, arg, mmcfg_reserved(&op));
+	case PHYSDEVOP_manage_pci_add ... PHYSDEVOP_manage_pci_remove:
+	case PHYSDEVOP_manage_pci_add_ext:
+	case PHYSDEVOP_pci_device_add ... PHYSDEVOP_pci_device_remove:
+		return 0;	/* devices are found when they ask for interrupts */
+	}
+	return refuse(-ENOSYS, "physdev_op %lu", a1);
 }

@@ -26,14 +26,11 @@ static const struct { u16 first, last; enum port_kind kind; } policy[] = {
 	{ 0xcfc, 0xcff, IO_pci_data },
 };
 
-static enum port_kind port_kind(const struct domain *d, u16 port)
+static enum port_kind port_kind(u16 port)
 {
-	unsigned int i;
-
-	if (arch_port_is_ours(port) || !d->ioport_denied ||
-	    ((d->ioport_denied[port >> 3] >> (port & 7)) & 1))
+	if (arch_port_is_ours(port))
 		return IO_hide;
-	for (i = 0; i < ARRAY_SIZE(policy); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(policy); i++)
 		if (port >= policy[i].first && port <= policy[i].last)
 			return policy[i].kind;
 	return IO_pass;
@@ -95,7 +92,7 @@ static u32 pci_io(const struct domain *d, u16 port, unsigned int size, u32 val, 
 
 static u8 byte_io(struct domain *d, u16 port, u8 val, bool write)
 {
-	switch (port_kind(d, port)) {
+	switch (port_kind(port)) {
 	case IO_hide:
 		return 0xff;
 	case IO_cmos:
@@ -129,10 +126,10 @@ static u32 port_io(struct domain *d, u16 port, unsigned int size, u32 val, bool 
 		return d->pci_cf8;
 	}
 	/* configuration data, if the access does not leave the register */
-	if ((port & 0xfffc) == 0xcfc && (port & 3) + size <= 4 && port_kind(d, port) == IO_pci_data)
+	if ((port & 0xfffc) == 0xcfc && (port & 3) + size <= 4 && port_kind(port) == IO_pci_data)
 		return pci_io(d, port, size, val, write);
 	for (i = 0; i < size; i++)
-		pass &= port_kind(d, (u16)(port + i)) == IO_pass;
+		pass &= port_kind((u16)(port + i)) == IO_pass;
 	if (likely(pass))
 		return hw_io(port, size, val, write);
 	for (i = 0; i < size; i++)

@@ -156,7 +156,7 @@ static int execute(struct vcpu *v, struct cpu_user_regs *regs, const struct insn
 		return 0;
 	case 0x108: case 0x109:		/* without devices of its own a guest needs no WBINVD */
 		if (v->domain->is_hardware || v->domain->iomem.count)
-			flush_cache_local();
+			flush_cache(false);
 		return 0;
 	case 0x120:
 		return read_cr(v, in->reg, reg);

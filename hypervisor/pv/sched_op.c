@@ -153,6 +153,6 @@ HYPERCALL(set_timer_op)
 
 	if (a1)
 		return clock_set_singleshot(v, a1, 0);
-	clock_stop_singleshot(v);
+	timer_stop(&v->singleshot);
 	return 0;
 }

@@ -21,9 +21,8 @@ static int check_context(struct vcpu_guest_context *c)
 				  c->gs_base_kernel, c->gs_base_user, c->event_callback_eip,
 				  c->failsafe_callback_eip, c->syscall_callback_eip };
 	u64 cs = c->user_regs.cs, ss = c->user_regs.ss;
-	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(addresses); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(addresses); i++)
 		if (!is_canonical(addresses[i]))
 			return refuse(-EINVAL, "vcpu context: address %lx", addresses[i]);
 	if (c->gdt_ents > FIRST_RESERVED_GDT_ENTRY || c->ldt_ents > 8192)
@@ -34,7 +33,7 @@ static int check_context(struct vcpu_guest_context *c)
 	c->user_regs.ss = (u16)ss;
 	if (!(c->flags & VGCF_in_kernel) && !c->ctrlreg[1])
 		return refuse(-EINVAL, "vcpu context: user mode without a user root");
-	for (i = 0; i < 256; i++) {
+	for (unsigned int i = 0; i < 256; i++) {
 		c->trap_ctxt[i].vector = (u8)i;
 		if (c->trap_ctxt[i].address && check_trap(&c->trap_ctxt[i]))
 			return -EINVAL;
@@ -45,10 +44,9 @@ static int check_context(struct vcpu_guest_context *c)
 /* The parts that take references, or may be refused. */
 static int take_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
-	unsigned int i;
 	int rc = 0;
 
-	for (i = 0; i < 8 && !rc; i++)
+	for (unsigned int i = 0; i < 8 && !rc; i++)
 		if (i != 4 && i != 5)
 			rc = set_guest_debugreg(v, i, c->debugreg[i]);
 	return rc ?:
@@ -274,7 +272,7 @@ HYPERCALL(vcpu_op)
 	case VCPUOP_stop_singleshot_timer:
 		if (v != current_vcpu())
 			return -EINVAL;
-		clock_stop_singleshot(v);
+		timer_stop(&v->singleshot);
 		return 0;
 	case VCPUOP_initialise:
 		rc = initialise(v, arg);

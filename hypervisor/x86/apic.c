@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC: end of interrupt, interrupts between CPUs, and each CPU's timer.
- *
- * Job:    xAPIC by its registers in memory or x2APIC by MSRs; one-shot timer, by TSC deadline
- *         where there is one.
+ * Job:    the local APIC, by its registers in memory or x2APIC by MSRs: end of interrupt,
+ *         interrupts between CPUs; the one-shot timer, by TSC deadline where there is one.
  * Enter:  arch_set_timer() from core/timer.c; IPIs from smp.c and flush.c; EOI from irq.c.
  * State:  mode and timer rate, the same on all CPUs.
  * Locks:  none: registers are per CPU, interrupts off; an NMI handler that sends does not return.
@@ -122,12 +120,11 @@ static void calibrate_timer(void)
 void apic_init(void)
 {
 	u64 base = rdmsr(MSR_APIC_BASE);
-	unsigned int i;
 
 	i8259_mask();
 	/* Switch to x2APIC only where asked to or needed: the IO-APIC's 8-bit destinations stay. */
 	x2apic = base & APIC_BASE_EXTD || (cpu_feat.x2apic && opt_x2apic);
-	for (i = 0; i < nr_cpus_present; i++)
+	for (unsigned int i = 0; i < nr_cpus_present; i++)
 		x2apic |= cpu_apicid[i] > 0xfe && cpu_feat.x2apic;
 	if (!x2apic) {
 		base &= ((1UL << cpu_feat.phys_bits) - 1) & PAGE_MASK;

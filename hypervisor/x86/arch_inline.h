@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inline part of the seam on x86-64.
- *
- * Job:    this_cpu(), current_vcpu(), the direct map; small accesses to guest memory.
+ * Job:    the seam's inline part: this_cpu(), current_vcpu(), the direct map; small accesses to
+ *         guest memory.
  * State:  struct cpu_info at the top of each CPU's stack.
  * Holds:  X4  every stack the hypervisor runs on (main and IST) lies in the CPU's aligned
  *             STACK_SIZE block, so that cpu_info is found from any of them.

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Structure offsets for assembly.
- *
- * Job:    compiled to assembly text only; the Makefile turns the `->` lines into asm-offsets.h.
+ * Job:    structure offsets for assembly: compiled to text only, whose `->` lines the Makefile
+ *         turns into asm-offsets.h.
  * Tests:  the build
  */
-#include <hv/domain.h>
 #include <hv/pv.h>
 #include "machine.h"
 

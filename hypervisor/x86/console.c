@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The console's devices: serial ports and the text screen.
- *
- * Job:    two 16550 ports: polled output, input by interrupt; 80x25 characters at 0xb8000 until
- *         dom0 takes the screen; the choice among them.
+ * Job:    the console's devices and the choice among them. Two 16550 ports: polled output, input by
+ *         interrupt; 80x25 characters at 0xb8000 until dom0 takes the screen.
  * Enter:  printk (any context) by arch_console_putc(); uart_interrupt() from irq.c.
- * State:  uarts[]; the screen and its cursor.
+ * State:  uarts[]; the screen, and where it goes on.
  * Locks:  none: printk orders the output; input is read by one CPU's interrupt.
  * Holds:  U1  waiting for the transmitter is bounded: a dead port is given up.
  * Tests:  every boot; the screen by eye
@@ -113,9 +111,7 @@ bool console_parse(const char *arg)
 
 void uart_init(void)
 {
-	struct uart *u;
-
-	for (u = uarts; u < uarts + 2; u++) {
+	for (struct uart *u = uarts; u < uarts + 2; u++) {
 		if (!u->console || !u->port)
 			continue;
 		outb(u->port + UART_SCR, 0x5a);
@@ -136,9 +132,7 @@ void uart_init(void)
 
 static void uart_send(struct uart *u, u8 c)
 {
-	unsigned int spins;
-
-	for (spins = 0; !(inb(u->port + UART_LSR) & LSR_THRE); spins++) {
+	for (unsigned int spins = 0; !(inb(u->port + UART_LSR) & LSR_THRE); spins++) {
 		if (spins > 1000000) {
 			u->alive = false;
 			return;
@@ -151,10 +145,9 @@ static void uart_send(struct uart *u, u8 c)
 static void uart_interrupt(void *arg)
 {
 	struct uart *u = arg;
-	unsigned int n;
 
 	inb(u->port + UART_IIR);
-	for (n = 0; n < 64 && inb(u->port + UART_LSR) & LSR_DATA; n++)
+	for (unsigned int n = 0; n < 64 && inb(u->port + UART_LSR) & LSR_DATA; n++)
 		console_input(inb(u->port + UART_DATA));
 }
 
@@ -190,19 +183,9 @@ bool arch_port_is_ours(u16 port)
 
 static void scroll(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < ROWS * COLS; i++)
+	for (unsigned int i = 0; i < ROWS * COLS; i++)
 		screen[i] = i < (ROWS - 1) * COLS ? screen[i + COLS] : 0x0720;
 	row = ROWS - 1;
-}
-
-static void put_cursor(void)
-{
-	unsigned int pos = row * COLS + col;
-
-	outw(0x3d4, 0x0e | (pos & 0xff00));	/* index and value */
-	outw(0x3d4, 0x0f | pos << 8);
 }
 
 void vga_init(void *text)
@@ -230,8 +213,6 @@ static void vga_putc(char c)
 		if (++row == ROWS)
 			scroll();
 	}
-	if (c == '\n' || c == '\b')
-		put_cursor();
 }
 
 void arch_console_putc(char c)

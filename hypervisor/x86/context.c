@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Switching vcpus: what of a guest lives in this CPU's registers.
- *
- * Job:    arch_context_switch() and the functions that change a loaded vcpu's registers.
+ * Job:    switching vcpus: arch_context_switch() and what changes a loaded vcpu's registers.
  * Enter:  core/sched.c (S2), pv/ through hv/arch.h.
  * State:  v->regs, v->pv, v->arch when not running; the CPU's registers and cpu_info.guest when.
  * Locks:  the caller's; interrupts off.
@@ -12,7 +10,6 @@
  *         C3  a CPU is in d->dirty_cpus while its TLB may hold entries of d.
  * Tests:  tests/guests/{fpu,smp,debugregs}.c
  */
-#include <hv/debug.h>
 #include <hv/pv.h>
 #include <hv/string.h>
 #include "machine.h"

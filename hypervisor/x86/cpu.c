@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The processor: what it can do, and the state that every CPU must have.
- *
- * Job:    identify; set CR0, CR4, EFER, PAT and XCR0; fault-safe MSR access; the seam's CPUID,
- *         MSR and port functions.
+ * Job:    identify the processor; set CR0, CR4, EFER, PAT and XCR0; fault-safe MSR access; the
+ *         seam's CPUID, MSR and port functions.
  * Enter:  cpu_identify(), cpu_setup() from boot/start.c and smp.c; the rest from pv/.
  * State:  cpu_feat (read-only after boot).
  * Holds:  C1  all CPUs run with the same CR4 and EFER.
  * Tests:  tests/guests/privop.c
  */
-#include <hv/debug.h>
-#include <hv/errno.h>
+#include <hv/pv.h>
 #include <hv/string.h>
 #include "machine.h"
 
@@ -21,7 +18,8 @@ static enum { RING1_OFF, RING1_ON, RING1_FORCE } opt_ring1 = RING1_ON;
 
 void arch_cpuid(u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
-	cpuid(leaf, sub, &out->a, &out->b, &out->c, &out->d);
+	__asm__ __volatile__("cpuid" : "=a"(out->a), "=b"(out->b), "=c"(out->c), "=d"(out->d)
+			     : "a"(leaf), "c"(sub));
 }
 
 /* All zero where the CPU has no such leaf. */
@@ -37,15 +35,10 @@ static struct cpuid_leaf query(u32 leaf, u32 sub)
 
 static void identify(struct cpu_features *f)
 {
-	struct cpuid_leaf l = query(0, 0);
+	struct cpuid_leaf l = query(1, 0);
 
-	f->max_leaf = l.a;
-	if (l.b == 0x756e6547 && l.d == 0x49656e69 && l.c == 0x6c65746e)	/* GenuineIntel */
-		f->vendor = VENDOR_intel;
-	else if ((l.b == 0x68747541 && l.d == 0x69746e65 && l.c == 0x444d4163) || /* AuthenticAMD */
-		 (l.b == 0x6f677948 && l.d == 0x6e65476e && l.c == 0x656e6975))	/* HygonGenuine */
-		f->vendor = VENDOR_amd;
-	l = query(1, 0);
+	f->max_leaf = query(0, 0).a;
+	f->vendor = hw_vendor();
 	f->mce = l.d & BIT(7);
 	f->pge = l.d & BIT(13);
 	f->pcid = l.c & BIT(17);
@@ -80,7 +73,7 @@ static bool has_meltdown(const struct cpu_features *f)
 	static const char in_order_atoms[] = "\x1c\x26\x27\x35\x36";
 	u32 id = query(1, 0).a, family = id >> 8 & 15, model = (id >> 4 & 15) | (id >> 12 & 0xf0);
 
-	if (f->vendor == VENDOR_amd || (f->vendor == VENDOR_intel && family < 6) ||
+	if (f->vendor == V_amd || (f->vendor == V_intel && family < 6) ||
 	    (family == 6 && model && model < 0x80 && strchr(in_order_atoms, (int)model)))
 		return false;
 	return !(query(7, 0).d & BIT(29) && rdmsr(MSR_ARCH_CAPS) & ARCH_CAPS_RDCL_NO);
@@ -93,11 +86,10 @@ static bool has_meltdown(const struct cpu_features *f)
 static void patch_smap(void)
 {
 	extern const struct smap_patch { u8 *at; u64 stac; } __start_smap_patch[], __stop_smap_patch[];
-	const struct smap_patch *p;
 	u64 cr0 = read_cr0();
 
 	write_cr0(cr0 & ~X86_CR0_WP);
-	for (p = __start_smap_patch; p < __stop_smap_patch; p++) {
+	for (const struct smap_patch *p = __start_smap_patch; p < __stop_smap_patch; p++) {
 		p->at[1] = 0x01;
 		p->at[2] = p->stac ? 0xcb : 0xca;
 	}
@@ -108,9 +100,8 @@ static void patch_smap(void)
 bool ring1_parse(const char *arg)
 {
 	static const char *const names[] = { "off", "on", "force" };
-	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(names); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(arg, names[i])) {
 			opt_ring1 = i;
 			return true;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptor tables and the per-CPU area.
- *
  * Job:    each CPU's area (layout.h): GDT and LDT windows, TSS, SYSCALL stubs, stacks; the IDTs;
- *         loading them for the mode of the vcpu that runs; mapping a vcpu's GDT and LDT frames into the windows.
+ *         loading them for the mode of the vcpu that runs; showing its GDT and LDT frames in the
+ *         windows.
  * Enter:  boot/start.c, smp.c (percpu_setup, cpu_load_tables); context.c, pv/ (windows).
  * State:  the areas; an IDT per mode for all CPUs; which mode each CPU has loaded.
  * Locks:  set-up runs on one CPU; the windows are touched by their own CPU only.
@@ -12,8 +11,8 @@
  *         D5  page 14 holds our descriptors alike on every CPU but for the TSS base.
  * Tests:  tests/guests/{descriptors,abuse_segments}.c
  */
-#include <hv/errno.h>
 #include <hv/page_alloc.h>
+#include <hv/pv.h>
 #include <hv/string.h>
 #include "machine.h"
 
@@ -28,6 +27,7 @@ static struct idt_entry idts[3][256] __aligned(PAGE_SIZE);	/* by MODE_* */
 struct table_ptr { u16 limit; u64 base; } __packed;
 
 static mfn_t zero_frame;		/* what unused pages of the windows show */
+static u8 windows[NR_CPUS][2];		/* how many pages of the GDT's and the LDT's window are used */
 
 #define RO_PTE (PTE_P | PTE_A | PTE_D | PTE_NX)
 #define RW_PTE (RO_PTE | PTE_RW)
@@ -46,10 +46,9 @@ static void idt_init(unsigned int mode)
 {
 	const char *stubs = mode == MODE_FULL ? entry_stubs : restricted_stubs;
 	struct idt_entry *idt = idts[mode];
-	unsigned int i;
 
 	/* INT3 and INTO of guests must not become #GP; other software interrupts do (bounce.c) */
-	for (i = 0; i < 256; i++)
+	for (unsigned int i = 0; i < 256; i++)
 		set_gate(idt, i, stubs + i * 16, i == 3 || i == 4 ? 3 : 0, 0);
 	if (mode != MODE_RESTRICTED)
 		set_gate(idt, 14, mode == MODE_FULL ? exc_page_fault : ring1_page_fault, 0, 0);
@@ -106,13 +105,12 @@ int percpu_setup(unsigned int cpu)
 	u8 *tss_page = alloc_hv_pages(0), *stack = alloc_hv_pages(STACK_SHIFT - PAGE_SHIFT);
 	struct tss *tss = (struct tss *)tss_page;
 	u64 base = percpu_area(cpu), stack_va = base + PC_STACK_OFFSET;
-	unsigned int i;
 
 	if (!zero || !gdt || !stubs || !entry || !tss || !stack)
 		return -ENOMEM;
 	zero_frame = virt_to_mfn(zero);
 	memcpy(gdt, segments, sizeof(segments));
-	for (i = IST_DF; i <= IST_DB; i++)
+	for (unsigned int i = IST_DF; i <= IST_DB; i++)
 		tss->ist[i - 1] = base + PC_ENTRY_OFFSET + EP_IST_TOP(i);
 	*(u64 *)(tss_page + CP_FRAME_TOP) = (u64)&ci->guest.es;
 	tss->iobase = sizeof(*tss);
@@ -127,7 +125,7 @@ int percpu_setup(unsigned int cpu)
 	    map_pages(stack_va + 5 * PAGE_SIZE, stack + 5 * PAGE_SIZE, 3, RW_PTE))
 		return -ENOMEM;
 	/* make sure that the tables of the windows exist, so that mapping them cannot fail later */
-	for (i = 0; i < PC_TSS_OFFSET / PAGE_SIZE; i++)
+	for (unsigned int i = 0; i < PC_TSS_OFFSET / PAGE_SIZE; i++)
 		if (i != FIRST_HV_GDT_PAGE && map_pages(base + i * PAGE_SIZE, zero, 1, RO_PTE))
 			return -ENOMEM;
 	ci->cpu = cpu;
@@ -135,12 +133,12 @@ int percpu_setup(unsigned int cpu)
 		restricted_setup(cpu, (u64)idts, (u64)idts + sizeof(idts)) : 0;
 }
 
-static void map_window(u64 va, const mfn_t *frames, unsigned int used, unsigned int all)
+/* Behind *had pages the window is zero already. */
+static void map_window(u64 va, const mfn_t *frames, unsigned int used, u8 *had)
 {
 	u64 *pte = hv_entry(va, 12), e;
-	unsigned int i;
 
-	for (i = 0; i < all; i++, pte++, va += PAGE_SIZE) {
+	for (unsigned int i = 0; i < used || i < *had; i++, pte++, va += PAGE_SIZE) {
 		e = i < used && !mfn_eq(frames[i], INVALID_MFN) ? make_pte(frames[i], RW_PTE) :
 								   make_pte(zero_frame, RO_PTE);
 		if (*pte != e) {
@@ -149,17 +147,15 @@ static void map_window(u64 va, const mfn_t *frames, unsigned int used, unsigned 
 			flush_va_local(va);
 		}
 	}
+	*had = (u8)used;
 }
 
-/*
- * The frames are mapped writable for the CPU alone (it sets accessed bits); they are PT_seg, so no
- * guest can write them.
- */
+/* The frames are writable for the CPU alone (it sets accessed bits): no guest can write a PT_seg. */
 void arch_load_gdt(struct vcpu *v)
 {
 	if (v == current_vcpu())
 		map_window(percpu_area(this_cpu()) + PC_GDT_OFFSET, v->pv.gdt_frames,
-			   DIV_ROUND_UP(v->pv.gdt_ents, 512), NR_GUEST_GDT_PAGES);
+			   DIV_ROUND_UP(v->pv.gdt_ents, 512), &windows[this_cpu()][0]);
 }
 
 void arch_load_ldt(struct vcpu *v)
@@ -169,7 +165,7 @@ void arch_load_ldt(struct vcpu *v)
 
 	if (v != current_vcpu())
 		return;
-	map_window(ldt, v->pv.ldt_frames, DIV_ROUND_UP(ents, 512), 16);
+	map_window(ldt, v->pv.ldt_frames, DIV_ROUND_UP(ents, 512), &windows[this_cpu()][1]);
 	if (ents)
 		set_system_desc((u64 *)(base + HV_GDT_OFFSET), HV_LDT_SEL, ldt, ents * 8 - 1, 0x82);
 	__asm__ __volatile__("lldt %w0" : : "r"(ents ? HV_LDT_SEL : 0));
@@ -197,7 +193,7 @@ void load_mode(unsigned int cpu, unsigned int mode)
 	wrmsr(MSR_CSTAR, mode == MODE_FULL ? base + PC_STUB_OFFSET + SYSCALL_STUB_SIZE :
 	      (u64)restricted_syscall_compat);
 	/* AMD has no SYSENTER in long mode; restricted roots do not offer it */
-	if (cpu_feat.vendor == VENDOR_intel)
+	if (cpu_feat.vendor == V_intel)
 		wrmsr(MSR_SYSENTER_CS, mode == MODE_FULL ? HV_CS : 0);
 }
 
@@ -205,9 +201,8 @@ void cpu_load_tables(unsigned int cpu)
 {
 	u64 base = percpu_area(cpu);
 	struct table_ptr gdtr = { 15 * PAGE_SIZE - 1, base + PC_GDT_OFFSET };
-	unsigned int mode;
 
-	for (mode = 0; mode < ARRAY_SIZE(idts) && !idts[mode][0].sel; mode++)
+	for (unsigned int mode = 0; mode < ARRAY_SIZE(idts) && !idts[mode][0].sel; mode++)
 		idt_init(mode);
 	set_system_desc((u64 *)(base + HV_GDT_OFFSET), HV_TSS_SEL, base + PC_TSS_OFFSET,
 			WITHOUT(10) ? PAGE_SIZE - 1 : sizeof(struct tss) - 1, 0x89);
@@ -221,7 +216,7 @@ void cpu_load_tables(unsigned int cpu)
 	wrmsr(MSR_FMASK, X86_RFLAGS_TF | X86_RFLAGS_IF | X86_RFLAGS_DF |
 			 (WITHOUT(5) ? 0 : X86_RFLAGS_NT) |
 			 X86_RFLAGS_AC | X86_RFLAGS_RF | X86_RFLAGS_VM | X86_RFLAGS_IOPL);
-	if (cpu_feat.vendor == VENDOR_intel) {
+	if (cpu_feat.vendor == V_intel) {
 		wrmsr(MSR_SYSENTER_ESP, (u64)&cpu_info_of(cpu)->guest.es);
 		wrmsr(MSR_SYSENTER_EIP, (u64)sysenter_entry);
 	}

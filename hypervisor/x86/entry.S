@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entering and leaving the hypervisor.
- *
- * Job:    SYSCALL, exceptions, interrupts; the direct paths (guest syscall, guest iret, page faults
- *         of guest user mode); the way out.
+ * Job:    entering and leaving the hypervisor: SYSCALL, exceptions, interrupts; the direct paths
+ *         (guest syscall, guest iret, page faults of guest user mode); the way out.
  * Enter:  the per-CPU stub page (SYSCALL), the IDT (desc.c), enter_guest().
  * State:  cpu_info at the top of this CPU's stack: the guest's frame, current, scratch words.
  * Locks:  none; interrupts are off throughout (gates and FMASK clear IF).

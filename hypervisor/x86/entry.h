@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Macros of the entry paths.
- *
- * Job:    frames, exit tests, SMAP and fault fix-ups for entry.S and restricted.S.
+ * Job:    macros of entry.S and restricted.S: frames, SMAP.
  * Holds:  X1, X2 of entry.S.
  * Tests:  those of entry.S
  */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TLB flushes and calls on other CPUs.
- *
- * Job:    local and remote flushes, the flush clock, call_on_cpus(), arch_poll().
+ * Job:    TLB flushes, local and remote; the flush clock; calls on other CPUs; arch_poll().
  * Enter:  page-table code, page_alloc.c, frame.c; VEC_CALL from irq.c; spinning CPUs.
  * State:  one request at a time (req, req_pending); tlb_clock and each CPU's last flush.
  * Locks:  req_lock (RANK_FLUSH) while a request is under way. A CPU that waits for any spinlock
@@ -17,7 +15,6 @@
  * Tests:  tests/guests/smp.c
  */
 #include <hv/debug.h>
-#include <hv/lock.h>
 #include "machine.h"
 
 static spinlock_t req_lock = SPINLOCK_INIT(RANK_FLUSH);
@@ -67,20 +64,16 @@ static void flush_if_wanted(cpumask_t me)
 	}
 }
 
-void flush_cache_local(void)
+static void write_back(void *arg)
 {
 	wbinvd();
 }
 
-static void flush_cache(void *arg)
+void flush_cache(bool all)
 {
 	wbinvd();
-}
-
-void flush_cache_all(void)
-{
-	wbinvd();
-	call_on_cpus(cpu_online_map, flush_cache, NULL);
+	if (all)
+		call_on_cpus(cpu_online_map, write_back, NULL);
 }
 
 void tlb_enter_hv_root(void)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The floating-point and vector registers of vcpus.
- *
- * Job:    save and restore on every switch (never lazily: no registers of one domain are ever
- *         loaded while another runs); XCR0; the FXSAVE images of vcpu contexts.
+ * Job:    the FPU and vector registers of vcpus: save and restore on every switch (never lazily: no
+ *         registers of one domain are ever loaded while another runs); XCR0; the FXSAVE images of
+ *         vcpu contexts.
  * Enter:  context.c, pv/privop.c (arch_set_xcr0), pv/vcpu_op.c (arch_set_fpu).
  * State:  v->arch: a page with the XSAVE (standard format) or FXSAVE image; hw_xcr0[cpu].
  * Locks:  none: a vcpu's area belongs to the CPU that runs it, or to who paused it.
@@ -12,17 +11,11 @@
  * Tests:  tests/guests/fpu.c
  */
 #include <hv/debug.h>
-#include <hv/domain.h>
-#include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
 #include "machine.h"
 
 #define LEGACY_SIZE 512
-#define XSTATE_X87 1UL
-#define XSTATE_SSE 2UL
-#define XSTATE_AVX 4UL
-#define XSTATE_AVX512 0xe0UL
 #define MXCSR_MASK 0xffff		/* what every 64-bit CPU has: other bits may fault */
 
 struct fpu_area {

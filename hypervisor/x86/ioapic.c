@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * IO-APICs: where interrupt lines become vectors.
- *
- * Job:    find them through ACPI, program and mask their pins.
+ * Job:    IO-APICs: find them through ACPI, program and mask their pins.
  * Enter:  irq.c; physdev_op's apic_read by ioapic_guest_read().
  * State:  ioapics[], constant after boot; what a pin does: irq.c's descriptor.
  * Locks:  ioapic_lock (RANK_LEAF): the index and data registers are a pair.
@@ -11,7 +9,6 @@
  */
 #include <hv/acpi.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include "machine.h"
 
 #define MAX_PINS 240
@@ -58,9 +55,8 @@ static void reg_set(const struct ioapic *io, u32 reg, u32 val)
 void ioapic_init(void)
 {
 	struct ioapic *io = ioapics;
-	unsigned int i, pin;
 
-	for (i = 0; i < acpi_info.nr_ioapics; i++) {
+	for (unsigned int i = 0; i < acpi_info.nr_ioapics; i++) {
 		io->maddr = acpi_info.ioapics[i].maddr;
 		io->gsi_base = acpi_info.ioapics[i].gsi_base;
 		io->regs = ioremap(io->maddr, PAGE_SIZE);
@@ -71,7 +67,7 @@ void ioapic_init(void)
 			log_warn("IO-APIC at %lx does not answer\n", io->maddr);
 			continue;
 		}
-		for (pin = 0; pin < io->pins; pin++) {
+		for (unsigned int pin = 0; pin < io->pins; pin++) {
 			reg_set(io, RTE_LOW(pin), RTE_MASKED);
 			reg_set(io, RTE_HIGH(pin), 0);
 		}
@@ -86,9 +82,7 @@ void ioapic_init(void)
 
 static const struct ioapic *find(u32 gsi)
 {
-	const struct ioapic *io;
-
-	for (io = ioapics; io < ioapics + nr_ioapics; io++)
+	for (const struct ioapic *io = ioapics; io < ioapics + nr_ioapics; io++)
 		if (gsi >= io->gsi_base && gsi - io->gsi_base < io->pins)
 			return io;
 	return NULL;
@@ -114,28 +108,11 @@ void ioapic_set_pin(u32 gsi, u8 vector, bool level, bool active_low, bool masked
 
 int ioapic_guest_read(u64 base, u32 reg, u32 *val)
 {
-	const struct ioapic *io;
-
-	for (io = ioapics; io < ioapics + nr_ioapics; io++)
+	for (const struct ioapic *io = ioapics; io < ioapics + nr_ioapics; io++)
 		if (io->maddr == base &&
 		    (reg <= 2 || (reg >= RTE_LOW(0) && reg < RTE_LOW(io->pins)))) {
 			*val = reg_get(io, reg);
 			return 0;
 		}
 	return -EINVAL;
-}
-
-void ioapic_dump(void)
-{
-	const struct ioapic *io;
-	unsigned int pin;
-	u32 low;
-
-	for (io = ioapics; io < ioapics + nr_ioapics; io++)
-		for (pin = 0; pin < io->pins; pin++) {
-			low = reg_get(io, RTE_LOW(pin));
-			if (low != RTE_MASKED)
-				printk("  pin %u: %08x %08x\n", io->gsi_base + pin,
-				       reg_get(io, RTE_HIGH(pin)), low);
-		}
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Machine interrupts: vectors, owners, delivery.
- *
- * Job:    one descriptor per interrupt (GSIs, then MSIs); vectors; dispatch to our own handlers or
- *         to guests' event channels; when to acknowledge.
+ * Job:    machine interrupts, one descriptor each (GSIs, then MSIs); vectors; dispatch to our own
+ *         handlers or to guests' event channels; when to acknowledge.
  * Enter:  do_irq() from entry.S; pv/physdev.c and core/evtchn.c through hv/irq.h.
  * State:  descs[], vector_irq[]: a vector means the same on every CPU.
  * Locks:  irq_lock (RANK_IRQ). Event channels are raised after it is released; a reference keeps
@@ -15,7 +13,7 @@
  */
 #include <hv/acpi.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
+#include <hv/evtchn.h>
 #include <hv/page_alloc.h>
 #include "machine.h"
 
@@ -64,9 +62,8 @@ void i8259_mask(void)
 		{ 0xa1, VEC_LEGACY_FIRST + 8 }, { 0x21, 4 }, { 0xa1, 2 }, { 0x21, 1 }, { 0xa1, 1 },
 		{ 0x21, 0xff }, { 0xa1, 0xff },
 	};
-	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(seq); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(seq); i++) {
 		outb(seq[i][0], seq[i][1]);
 		outb(0x80, 0);			/* about a microsecond on old buses */
 	}
@@ -307,12 +304,11 @@ static void deliver_to_guests(struct irq_desc *d)
 {
 	struct { struct domain *d; u32 port; } to[MAX_SHARE];
 	unsigned int n = 0, i;
-	struct pirq *p;
 
 	spin_lock(&irq_lock);
 	if (d->level)
 		mask(d, true);
-	for (p = d->guests; p; p = p->next) {
+	for (struct pirq *p = d->guests; p; p = p->next) {
 		if (d->level && !p->masked) {
 			p->masked = true;
 			d->in_flight++;
@@ -380,11 +376,8 @@ void do_irq(struct cpu_user_regs *regs, unsigned int vector)
 
 void irq_dump(void)
 {
-	const struct irq_desc *d;
-	const struct pirq *p;
-
 	printk("interrupts: irq vector cpu count, owner; %lu spurious\n", spurious);
-	for (d = descs; d < descs + nr_gsis + NR_MSIS; d++) {
+	for (const struct irq_desc *d = descs; d < descs + nr_gsis + NR_MSIS; d++) {
 		if (!d->vector)
 			continue;
 		printk("  %3u %02x cpu%u %8lu%s%s%s", irq_of(d), d->vector, d->cpu, d->count,
@@ -393,11 +386,10 @@ void irq_dump(void)
 		if (is_msi(d))
 			msi_describe(irq_of(d) - nr_gsis);
 		spin_lock(&irq_lock);
-		for (p = d->guests; p; p = p->next)
+		for (const struct pirq *p = d->guests; p; p = p->next)
 			printk(" d%u pirq %u port %u%s", p->domain->id, p->pirq, p->port,
 			       p->masked ? " in flight" : "");
 		spin_unlock(&irq_lock);
 		printk("\n");
 	}
-	ioapic_dump();
 }

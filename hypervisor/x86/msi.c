@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Message-signalled interrupts.
- *
- * Job:    program MSI capabilities and MSI-X tables of dom0's devices: message, mask, enable.
+ * Job:    MSI capabilities and MSI-X tables of dom0's devices: message, mask, enable.
  * Enter:  pv/physdev.c through hv/irq.h; irq.c for message and mask.
  * State:  slots[] (irq - nr_gsis), devices that have some.
  * Locks:  msi_lock for slots and devices, outside irq.c's lock. With that alone irq.c calls
@@ -11,8 +9,6 @@
  * Tests:  tests/linux (virtio MSI-X, e1000e and AHCI MSI)
  */
 #include <hv/debug.h>
-#include <hv/errno.h>
-#include <hv/list.h>
 #include <hv/page_alloc.h>
 #include "machine.h"
 
@@ -70,13 +66,12 @@ static void change_msi_flags(const struct msi_dev *d, u16 clear, u16 set)
 
 static u8 find_cap(const struct msi_dev *d, u8 id)
 {
-	unsigned int ttl;
 	u8 pos;
 
 	if (!(conf_read(d, PCI_STATUS, 2) & PCI_STATUS_CAPS))
 		return 0;
 	pos = conf_read(d, PCI_CAPS, 1) & ~3;
-	for (ttl = 0; pos >= 0x40 && ttl < 48; ttl++) {
+	for (unsigned int ttl = 0; pos >= 0x40 && ttl < 48; ttl++) {
 		if (conf_read(d, pos, 1) == id)
 			return pos;
 		pos = conf_read(d, pos + 1, 1) & ~3;
@@ -129,7 +124,7 @@ static u64 bar_address(const struct msi_dev *d, unsigned int bir)
 static int map_table(struct msi_dev *d, u64 table_base)
 {
 	u32 where = conf_read(d, d->msix + 4, 4), size = d->nr_entries * MSIX_ENTRY_SIZE;
-	u64 base, mfn;
+	u64 base;
 
 	if (d->table)
 		return 0;
@@ -137,7 +132,7 @@ static int map_table(struct msi_dev *d, u64 table_base)
 	if (!base)
 		return -ENXIO;
 	base += where & ~7U;
-	for (mfn = PFN_DOWN(base); mfn <= PFN_DOWN(base + size - 1); mfn++)
+	for (u64 mfn = PFN_DOWN(base); mfn <= PFN_DOWN(base + size - 1); mfn++)
 		if (mfn_is_ram(_mfn(mfn)))
 			return -EPERM;
 	d->table = ioremap(base, size);
@@ -211,9 +206,7 @@ void msi_describe(unsigned int slot)
 /* Has d interrupts? With MSI-X on both sides: for that entry. */
 static bool in_use(const struct msi_dev *d, bool msix, u16 entry)
 {
-	const struct msi_slot *s;
-
-	for (s = slots; s < slots + NR_MSIS; s++)
+	for (const struct msi_slot *s = slots; s < slots + NR_MSIS; s++)
 		if (s->dev == d && (!msix || !s->msix || s->entry == entry))
 			return true;
 	return false;
@@ -299,11 +292,10 @@ int irq_msi_prepare(u16 seg, u8 bus, u8 devfn, bool release)
 
 int irq_msi_restore(u16 seg, u8 bus, u8 devfn)
 {
-	const struct msi_slot *s;
 	int err = -ENODEV;
 
 	spin_lock(&msi_lock);
-	for (s = slots; s < slots + NR_MSIS; s++) {
+	for (const struct msi_slot *s = slots; s < slots + NR_MSIS; s++) {
 		if (!s->dev || s->dev->sbdf != sbdf_of(seg, bus, devfn))
 			continue;
 		if (!s->msix && !s->entry)

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's page tables and the memory it keeps for itself.
- *
- * Job:    build the direct map, M2P and frame table from the memory map; hand the rest of RAM to
- *         the allocator; map single pages and device registers later.
+ * Job:    the hypervisor's page tables: direct map, M2P and frame table from the memory map; the
+ *         rest of RAM goes to the allocator; single pages and device registers are mapped later.
  * Enter:  boot/start.c (paging_init), desc.c, apic.c ... (map_hv_page, ioremap).
  * State:  hv_root and what hangs below it; every guest L4 copies its slots 256-271, so L3 tables
  *         that exist after paging_init() are all there will ever be.
@@ -12,10 +10,7 @@
  *         M3  frames without RAM behind them have owner DOMID_IO in the frame table, M2P ~0.
  * Tests:  boot of every machine type in tests/linux; tests/guests/abuse_l4slots.c
  */
-#include <xen.h>
 #include <hv/debug.h>
-#include <hv/domain.h>
-#include <hv/errno.h>
 #include <hv/multiboot.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
@@ -28,7 +23,7 @@
 	for (m = (bi)->mem; m < (bi)->mem + (bi)->nr_mem; m++) \
 		if (m->type == MEM_RAM)
 
-extern char _end[], _stext[], _etext[], _srodata[], _erodata[], _sinit[], _einittext[], _einit[];
+extern char _end[], _stext[], _etext[], _erodata[], _sinit[], _einittext[], _einit[];
 
 u64 *hv_root;
 static spinlock_t hv_map_lock = SPINLOCK_INIT(RANK_BUDDY - 1);	/* tables are allocated under it */
@@ -55,14 +50,13 @@ static u64 *new_table(void)
 	return memset(maddr_to_virt(take(&boot_tables, PAGE_SIZE)), 0, PAGE_SIZE);
 }
 
-/* Tables above the entry are made; then hv_map_lock is held, or boot runs alone. */
-u64 *hv_entry(u64 va, unsigned int bits)
+/* When it makes tables hv_map_lock is held, or boot runs alone. */
+u64 *table_entry(u64 *t, unsigned int top, u64 va, unsigned int bits)
 {
-	u64 *t = hv_root, *e;
-	unsigned int b;
+	u64 *e;
 
-	for (b = 39; b > bits; b -= 9) {
-		e = &t[va >> b & (PTES_PER_PAGE - 1)];
+	for (; top > bits; top -= 9) {
+		e = &t[va >> top & (PTES_PER_PAGE - 1)];
 		if (!(*e & PTE_P)) {
 			t = new_table();
 			if (!t)
@@ -71,7 +65,7 @@ u64 *hv_entry(u64 va, unsigned int bits)
 		}
 		t = mfn_to_virt(pte_mfn(*e));
 	}
-	return &t[va >> b & (PTES_PER_PAGE - 1)];
+	return &t[va >> top & (PTES_PER_PAGE - 1)];
 }
 
 int map_hv_page(u64 va, u64 maddr, u64 flags)
@@ -105,23 +99,22 @@ void *ioremap(u64 maddr, size_t len)
 
 static void map_direct(const struct boot_info *bi)
 {
-	const struct mem_range *m;
-	u64 a, end;
+	u64 end;
 
-	for (m = bi->mem; m < bi->mem + bi->nr_mem; m++) {
+	for (const struct mem_range *m = bi->mem; m < bi->mem + bi->nr_mem; m++) {
 		if (m->type != MEM_RAM && m->type != MEM_ACPI && m->type != MEM_NVS)
 			continue;
 		end = min(m->base + m->len, DIRECTMAP_VIRT_END - DIRECTMAP_VIRT_START);
-		for (a = ROUND_DOWN(m->base, CHUNK); a < end; a += CHUNK)
+		for (u64 a = ROUND_DOWN(m->base, CHUNK); a < end; a += CHUNK)
 			*hv_entry(DIRECTMAP_VIRT_START + a, 21) = a | HV_FLAGS | PTE_PS | global_flag;
 	}
 }
 
 static void map_image(void)
 {
-	u64 va, flags;
+	u64 flags;
 
-	for (va = IMAGE_VIRT_START; va < (u64)_end; va += PAGE_SIZE) {
+	for (u64 va = IMAGE_VIRT_START; va < (u64)_end; va += PAGE_SIZE) {
 		flags = HV_FLAGS;
 		if (va < (u64)_etext || (va >= (u64)_sinit && va < (u64)_einittext))
 			flags = PTE_P | PTE_A | PTE_D;
@@ -153,9 +146,8 @@ static const struct frame_array arrays[] = {
 static void fill_blank(const struct frame_array *a, u64 *p, u64 bytes, u64 first_word)
 {
 	const u64 *end = p + bytes / 8;
-	unsigned int i;
 
-	for (i = first_word % a->words; p < end; i = i + 1 < a->words ? i + 1 : 0)
+	for (unsigned int i = first_word % a->words; p < end; i = i + 1 < a->words ? i + 1 : 0)
 		*p++ = a->blank.w[i];
 }
 
@@ -220,11 +212,11 @@ static void map_array(const struct boot_info *bi, const struct frame_array *a)
 static void init_ram_frames(const struct boot_info *bi)
 {
 	const struct mem_range *m;
-	u64 mfn, last;
+	u64 last;
 
 	for_each_ram(m, bi) {
 		last = min(PFN_DOWN(m->base + m->len), max_page);
-		for (mfn = PFN_UP(max(m->base, MiB(1))); mfn < last; mfn++, total_pages++)
+		for (u64 mfn = PFN_UP(max(m->base, MiB(1))); mfn < last; mfn++, total_pages++)
 			frame_table[mfn] = (struct page_info){ .owner = DOMID_INVALID, .word = 1 };
 	}
 }
@@ -307,9 +299,7 @@ void paging_init(const struct boot_info *bi)
 
 void free_init_sections(void)
 {
-	u64 va;
-
-	for (va = (u64)_sinit; va < (u64)_einit; va += PAGE_SIZE)
+	for (u64 va = (u64)_sinit; va < (u64)_einit; va += PAGE_SIZE)
 		map_hv_page(va, 0, 0);
 	flush_tlb_local();		/* other CPUs load CR3 before they run a guest */
 	page_alloc_add(_mfn(PFN_DOWN((u64)_sinit - IMAGE_VIRT_BASE)),
@@ -335,13 +325,4 @@ mfn_t arch_m2p_frame(u64 n)
 	u64 e = n * CHUNK < max_page * 8 ? *hv_entry(M2P_VIRT_START + n * CHUNK, 21) : 0;
 
 	return e & PTE_PS ? pte_mfn(e) : INVALID_MFN;
-}
-
-u64 get_m2p(mfn_t mfn)
-{
-	mfn_t chunk = arch_m2p_frame(mfn_x(mfn) / (CHUNK / 8));
-
-	if (mfn_eq(chunk, INVALID_MFN))
-		return INVALID_M2P;
-	return ((u64 *)mfn_to_virt(chunk))[mfn_x(mfn) % (CHUNK / 8)];
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entering and leaving on restricted roots, and by interrupt stacks.
- *
  * Job:    the way between guest mode on a root that maps next to nothing of us and the hypervisor
  *         (CPUs with Meltdown, guests in ring 1); ring 1's SYSCALL and page faults, which stay on the
  *         guest's root; NMI, #MC, #DB and #DF of all modes.
@@ -30,7 +28,6 @@
 /* The entry page from &frame.rsp. */
 #define ENTRY_AT_RSP(member) (PC_ENTRY_OFFSET + (member) - PC_STACK_OFFSET - STACK_SIZE + CI_sizeof - \
 			      UREGS_rsp)(%rsp)
-#define RING1_FLAGS (X86_RFLAGS_IF | X86_RFLAGS_MBS | X86_RFLAGS_AC)
 
 /* From SYSCALL to the full root: rsp == &frame.rsp, rax == current, the user's rax in scratch0. */
 .macro SYSCALL_TO_FULL_ROOT

@@ -17,7 +17,6 @@
  *         RR3  ring 3 of a domain in ring 1 reaches nothing in the upper half.
  * Tests:  tests/linux and tests/guests with --cpu Haswell; tests/guests/{ring1,abuse_ring1}.c
  */
-#include <hv/errno.h>
 #include <hv/page_alloc.h>
 #include <hv/pv.h>
 #include <hv/string.h>
@@ -39,33 +38,19 @@ static struct restricted {
 #define gen_of(root) (&root_gen[mfn_x(root) % ARRAY_SIZE(root_gen)])
 #define const_word(member) ((u64 *)(percpu_area(this_cpu()) + PC_TSS_OFFSET + (member)))
 
-/* The L1 table for va below the private L3 of slot 261; new tables come from the allocator. */
-static u64 *private_l1(u64 *l3, u64 va)
-{
-	u64 *t = l3, *n, *pte;
-	unsigned int shift;
-
-	for (shift = 30; shift > 12; shift -= 9) {
-		pte = &t[(va >> shift) & 511];
-		n = *pte & PTE_P ? mfn_to_virt(pte_mfn(*pte)) : alloc_hv_pages(0);
-		if (!n)
-			return NULL;
-		*pte = make_pte(virt_to_mfn(n), TABLE_PTE);
-		t = n;
-	}
-	return t;
-}
+/* An entry below the private L3 table of slot 261. */
+#define private_entry(l3, va) table_entry(l3, 30, va, 12)
 
 /* Map the pages [va, end) as the full root does, but without the bits of `drop`. */
 static int map_private(u64 *l3, u64 va, u64 end, u64 drop)
 {
-	u64 *l1;
+	u64 *e;
 
 	for (; va < end; va += PAGE_SIZE) {
-		l1 = private_l1(l3, va);
-		if (!l1)
+		e = private_entry(l3, va);
+		if (!e)
 			return -ENOMEM;
-		l1[L1_INDEX(va)] = *hv_entry(va, 12) & ~(PTE_G | drop);
+		*e = *hv_entry(va, 12) & ~(PTE_G | drop);
 	}
 	return 0;
 }
@@ -75,24 +60,22 @@ int restricted_setup(unsigned int cpu, u64 idts, u64 idts_end)
 	extern char _sentry_text[], _eentry_text[];
 	struct restricted *r = &restricted[cpu];
 	u64 *l3 = alloc_hv_pages(0), base = percpu_area(cpu);
-	unsigned int other;
-	struct copy *c;
 
 	if (!l3 || map_private(l3, (u64)_sentry_text, (u64)_eentry_text, 0) ||
 	    map_private(l3, idts, idts_end, READ_ONLY) ||
 	    map_private(l3, base, base + PC_ENTRY_OFFSET, READ_ONLY) ||
 	    map_private(l3, base + PC_ENTRY_OFFSET, base + PC_ENTRY_OFFSET + PAGE_SIZE, 0))
 		return -ENOMEM;
-	for (other = 0; WITHOUT(2) && other < cpu; other++)
+	for (unsigned int other = 0; WITHOUT(2) && other < cpu; other++)
 		map_private(l3, percpu_area(other) + PC_ENTRY_OFFSET,
 			    percpu_area(other) + PC_ENTRY_OFFSET + PAGE_SIZE, 0);
-	r->area_l1 = private_l1(l3, base);
-	r->local_l1 = private_l1(l3, LOCAL_VCPU);
+	r->area_l1 = private_entry(l3, base) - L1_INDEX(base);
+	r->local_l1 = private_entry(l3, LOCAL_VCPU);		/* the first of its table */
 	if (!r->local_l1)
 		return -ENOMEM;
 	r->local_l1[L1_INDEX(LOCAL_CONST)] = r->area_l1[L1_INDEX(base + PC_TSS_OFFSET)];
 	r->local_l1[L1_INDEX(LOCAL_ENTRY)] = r->area_l1[L1_INDEX(base + PC_ENTRY_OFFSET)];
-	for (c = r->copies; c < r->copies + NR_COPIES; c++) {
+	for (struct copy *c = r->copies; c < r->copies + NR_COPIES; c++) {
 		c->of = INVALID_MFN;
 		c->l4 = alloc_hv_pages(0);
 		if (!c->l4)
@@ -153,10 +136,9 @@ static void copy_root(struct copy *c, mfn_t root, bool ring1, u64 gen)
 {
 	const u64 *from = mfn_to_virt(root);
 	u64 clear = ring1 && !WITHOUT(7) ? PTE_US : 0;		/* RR3 */
-	unsigned int i;
 
 	memcpy(c->l4, from, HV_L4_FIRST * 8);
-	for (i = HV_L4_LAST + 1; i < PTES_PER_PAGE; i++)
+	for (unsigned int i = HV_L4_LAST + 1; i < PTES_PER_PAGE; i++)
 		c->l4[i] = from[i] & ~clear;
 	c->l4[L4_INDEX(M2P_VIRT_START)] = hv_root[L4_INDEX(M2P_VIRT_START)] & ~clear;
 	c->of = root;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Turning the machine off, on again, or just stopping it.
- *
  * Job:    reboot by what the machine has (ACPI reset register, port cf9, keyboard controller,
  *         triple fault); S5 with the values that dom0 found in its tables; halt.
  * Enter:  core/domain.c when dom0 shuts down, platform_op, panic.c, debug key R.
@@ -10,7 +8,6 @@
  */
 #include <hv/acpi.h>
 #include <hv/debug.h>
-#include <hv/errno.h>
 #include "machine.h"
 
 #define SLP_EN 0x2000
@@ -64,10 +61,8 @@ static void reset_by_cf9(void)
 
 static void reset_by_keyboard(void)
 {
-	unsigned int i, wait;
-
-	for (i = 0; i < 10; i++) {
-		for (wait = 0; inb(0x64) & 2 && wait < 10000; wait++)
+	for (unsigned int i = 0; i < 10; i++) {
+		for (unsigned int wait = 0; inb(0x64) & 2 && wait < 10000; wait++)
 			delay_us(2);
 		outb(0x64, 0xfe);
 		delay_us(5000);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other processors.
- *
- * Job:    number them, start them (INIT, STARTUP twice), bring them to their idle loop.
+ * Job:    the other processors: number them, start them (INIT, STARTUP twice), bring them to their
+ *         idle loop.
  * Enter:  boot/start.c; the trampoline leads to start_secondary().
  * State:  cpu_online_map; the trampoline's parameters while a CPU starts.
  * Locks:  none: one CPU is started at a time.
@@ -11,9 +10,7 @@
  */
 #include <hv/acpi.h>
 #include <hv/debug.h>
-#include <hv/domain.h>
 #include <hv/multiboot.h>
-#include <hv/sched.h>
 #include <hv/string.h>
 #include "machine.h"
 
@@ -97,13 +94,13 @@ static void boot_cpu(unsigned int cpu, u64 page, struct trampoline_params *p)
 {
 	u32 id = cpu_apicid[cpu];
 
-	if (percpu_setup(cpu) || timers_init_cpu(cpu)) {
+	if (percpu_setup(cpu)) {
 		log_err("CPU %u: no memory\n", cpu);
 		return;
 	}
 	sched_init_cpu(cpu);
-	if (trace_init_cpu(cpu))
-		log_warn("CPU %u: no memory for its trace\n", cpu);
+	timers_init_cpu(cpu);
+	trace_init_cpu(cpu);
 	cpu_info_of(cpu)->current = idle_vcpu[cpu];
 	p->stack = (u64)cpu_info_of(cpu);
 	cpu_started = 0;
@@ -131,7 +128,6 @@ void smp_boot_others(const struct boot_info *bi)
 	u64 page = boot_find_memory(bi, PAGE_SIZE, KiB(64), KiB(636));
 	u8 *code = maddr_to_virt(page);
 	struct trampoline_params *p = (void *)(code + (trampoline_params - trampoline_start));
-	unsigned int cpu;
 
 	if (nr_cpus_present == 1)
 		return;
@@ -145,7 +141,7 @@ void smp_boot_others(const struct boot_info *bi)
 	p->long_eip += (u32)page;
 	p->cr3 = mfn_x(virt_to_mfn(hv_root)) << PAGE_SHIFT;
 	p->entry = (u64)start_secondary;
-	for (cpu = 1; cpu < nr_cpus_present; cpu++)
+	for (unsigned int cpu = 1; cpu < nr_cpus_present; cpu++)
 		boot_cpu(cpu, page, p);
 	log_info("CPUs: %u of %u are up\n", __builtin_popcountl(cpu_online_map), nr_cpus_present);
 }

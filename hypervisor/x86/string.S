@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memcpy, memmove, memset, memcmp.
- *
- * Job:    by string instructions, word by word.
+ * Job:    memcpy, memmove, memset, memcmp by string instructions, word by word.
  * Enter:  C calls; the compiler emits such calls by itself. Only the general registers.
  * Tests:  every boot
  */

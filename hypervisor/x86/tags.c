@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tags of TLB entries (PCIDs): switches between a guest's kernel and user mode keep the TLB.
- *
- * Job:    which tag a root is loaded with, and what drops the entries of which tags.
+ * Job:    tags of TLB entries (PCIDs), so that switches between a guest's kernel and user mode keep
+ *         the TLB: which tag a root is loaded with, and what drops the entries of which tags.
  * Enter:  flush.c, context.c, desc.c, restricted.c.
  * State:  tlb_tags, set by cpu_identify(); CR4.PCIDE is then set on every CPU.
  * Locks:  none; all of it is about this CPU.
@@ -37,10 +36,8 @@ void tags_flush(void)
 /* INVPCID, unlike INVLPG, faults on an address that is not canonical, and guests may name one. */
 void flush_va_local(u64 va)
 {
-	unsigned int tag;
-
 	invlpg(va);
-	for (tag = tlb_tags; tag; tag--)
+	for (unsigned int tag = tlb_tags; tag; tag--)
 		invpcid(ONE_ADDRESS, tag, (u64)((s64)(va << 16) >> 16));
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exceptions in the hypervisor itself, and what is shown when something went wrong.
- *
- * Job:    recover what __ex_table covers, stop with a dump for the rest; pass guests' debug traps;
- *         print registers, page-table walks, a crashed guest's state; stop the other CPUs by NMI.
+ * Job:    exceptions in the hypervisor: recover what __ex_table covers, stop with a dump for the
+ *         rest; guests' debug traps; print registers, page-table walks, a crashed guest's state;
+ *         stop the other CPUs by NMI.
  * Enter:  entry.S; debug/panic.c, core/domain.c (guest crash), debug keys.
  * State:  __ex_table; crashing; who has stopped; who is asked for an answer to an NMI.
  * Holds:  X6  a fault in ring 0 is either in __ex_table or the end: nothing is guessed.
@@ -11,8 +10,6 @@
  *              map only.
  * Tests:  tests/guests/{abuse_iret,abuse_segments,debugregs}.c
  */
-#include <hv/debug.h>
-#include <hv/domain.h>
 #include <hv/pv.h>
 #include "machine.h"
 
@@ -104,10 +101,9 @@ void show_registers(const struct cpu_user_regs *r)
 static void show_page_walk(u64 va)
 {
 	u64 e = read_cr3();
-	int shift;
 
 	printk("Page-table walk of %016lx:\n", va);
-	for (shift = 39; shift >= 12; shift -= 9) {
+	for (int shift = 39; shift >= 12; shift -= 9) {
 		unsigned int idx = (va >> shift) & 511, level = shift / 9;
 		mfn_t table = pte_mfn(e);
 
@@ -120,8 +116,8 @@ static void show_page_walk(u64 va)
 		if (e & PTE_P && mfn_x(pte_mfn(e)) < max_page) {
 			const struct page_info *pg = mfn_to_page(pte_mfn(e));
 
-			printk(" d%u type %u/%lu refs %lu pfn %lx", pg->owner, PG_type(pg->word),
-			       PG_type_count(pg->word), PG_refs(pg->word), get_m2p(pte_mfn(e)));
+			printk(" d%u type %u/%lu refs %lu", pg->owner, PG_type(pg->word),
+			       PG_type_count(pg->word), PG_refs(pg->word));
 		}
 		printk("\n");
 		if (!(e & PTE_P) || (e & PTE_PS && level > 1))
@@ -179,13 +175,12 @@ void crash_nmi(const struct cpu_user_regs *r)
 void crash_stop_others(void)
 {
 	cpumask_t others = cpu_online_map & ~BIT(this_cpu()) & ~READ_ONCE(stopped);
-	unsigned int ms;
 
 	WRITE_ONCE(crashing, true);
 	smp_mb();
 	if (others)
 		apic_send_mask(others, SEND_NMI);
-	for (ms = 0; ms < 1000 && others & ~READ_ONCE(stopped); ms++)
+	for (unsigned int ms = 0; ms < 1000 && others & ~READ_ONCE(stopped); ms++)
 		delay_us(1000);
 	if (others & ~READ_ONCE(stopped))
 		printk("CPUs %lx did not stop\n", others & ~READ_ONCE(stopped));
@@ -194,16 +189,14 @@ void crash_stop_others(void)
 /* Debug key d: every CPU in turn. */
 void show_all_cpus(void)
 {
-	unsigned int cpu, ms;
-
 	printk("CPU %u (this one), its guest:\n", this_cpu());
 	show_registers(&get_cpu_info()->guest);
-	for (cpu = 0; cpu < nr_cpus_present; cpu++) {
+	for (unsigned int cpu = 0; cpu < nr_cpus_present; cpu++) {
 		if (cpu == this_cpu() || !(cpu_online_map & BIT(cpu)))
 			continue;
 		atomic_or(&asked, BIT(cpu));
 		apic_send_mask(BIT(cpu), SEND_NMI);
-		for (ms = 0; ms < 1000 && READ_ONCE(asked) & BIT(cpu); ms++)
+		for (unsigned int ms = 0; ms < 1000 && READ_ONCE(asked) & BIT(cpu); ms++)
 			delay_us(1000);
 		if (READ_ONCE(asked) & BIT(cpu))
 			printk("CPU %u does not answer\n", cpu);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System time from the time-stamp counter, and the CMOS clock.
- *
- * Job:    find the TSC's rate (against the ACPI PM timer, else the PIT); nanoseconds since boot by
- *         the formula that guests use on their pvclock pages; agreement of the CPUs' counters.
+ * Job:    the TSC's rate (against the ACPI PM timer, else the PIT); nanoseconds since boot by the
+ *         formula that guests use on their pvclock pages; agreement of the CPUs' counters; the CMOS
+ *         clock.
  * Enter:  now_ns() everywhere; core/clock.c takes arch_time_scale(); apic.c ns_to_tsc().
  * State:  scale[cpu]: equal on all CPUs unless the counters differ, then tsc_base does.
  * Locks:  none; the scales do not change once a CPU is up.
@@ -50,9 +49,8 @@ static u32 pm_read(void)
 static bool pm_edge(u32 *pm, u64 *tsc)
 {
 	u32 old = pm_read();
-	unsigned int i;
 
-	for (i = 0; i < 100000; i++) {
+	for (unsigned int i = 0; i < 100000; i++) {
 		*pm = pm_read();
 		*tsc = rdtsc_now();
 		if (*pm != old)
@@ -98,12 +96,11 @@ static u64 measure_pit(void)
 /* CPUID leaf 15h: crystal and ratio; 0 where it does not say. */
 static u64 rate_by_cpuid(void)
 {
-	u32 a, b, c, d;
+	struct cpuid_leaf l = { 0 };
 
-	if (cpu_feat.max_leaf < 0x15)
-		return 0;
-	cpuid(0x15, 0, &a, &b, &c, &d);
-	return a && b && c ? mul_div(c, b, a) : 0;
+	if (cpu_feat.max_leaf >= 0x15)
+		arch_cpuid(0x15, 0, &l);
+	return l.a && l.b && l.c ? mul_div(l.c, l.b, l.a) : 0;
 }
 
 static u64 median(u64 (*measure)(void))
@@ -129,7 +126,6 @@ void tsc_init(void)
 {
 	struct time_scale s = { 0 };
 	u64 num = NS_PER_SEC, hz;
-	unsigned int cpu;
 
 	hz = tsc_hz = calibrate();
 	if (!hz)
@@ -142,7 +138,7 @@ void tsc_init(void)
 		num <<= 1;
 	s.mul = mul_div(num, 1UL << 32, hz);
 	s.tsc_base = rdtsc_now();
-	for (cpu = 0; cpu < NR_CPUS; cpu++)
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
 		scale[cpu] = s;
 	log_info("TSC: %lu.%03lu MHz\n", tsc_hz / 1000000, tsc_hz / 1000 % 1000);
 }
@@ -214,9 +210,7 @@ static void wait_turn(u32 turn)
 
 void tsc_sync_boot_cpu(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < SYNC_ROUNDS; i++) {
+	for (unsigned int i = 0; i < SYNC_ROUNDS; i++) {
 		wait_turn(2 * i + 1);
 		sync_answer = rdtsc_now();
 		__atomic_store_n(&sync_turn, 2 * i + 2, __ATOMIC_RELEASE);
@@ -231,10 +225,9 @@ void tsc_sync_boot_cpu(void)
 void tsc_sync_new_cpu(unsigned int cpu)
 {
 	s64 low = -(1L << 62), high = 1L << 62, differ;
-	unsigned int i;
 	u64 t0;
 
-	for (i = 0; i < SYNC_ROUNDS; i++) {
+	for (unsigned int i = 0; i < SYNC_ROUNDS; i++) {
 		t0 = rdtsc_now();
 		__atomic_store_n(&sync_turn, 2 * i + 1, __ATOMIC_SEQ_CST);
 		wait_turn(2 * i + 2);
@@ -273,13 +266,12 @@ u64 arch_read_wallclock(void)
 {
 	static const u8 regs[7] = { 0, 2, 4, 7, 8, 9, 0x0b };
 	u8 t[7] = { 0 }, val, pm;	/* second, minute, hour, day, month, year, format */
-	unsigned int i, tries;
 	bool steady = false;
 
 	/* Until a reading is as the one before, and no update is at hand. */
-	for (tries = 0; !steady && tries < 2000; tries++) {
+	for (unsigned int tries = 0; !steady && tries < 2000; tries++) {
 		steady = !(cmos(0x0a) & 0x80);
-		for (i = 0; i < 7; i++) {
+		for (unsigned int i = 0; i < 7; i++) {
 			val = cmos(regs[i]);
 			steady &= val == t[i];
 			t[i] = val;
@@ -287,7 +279,7 @@ u64 arch_read_wallclock(void)
 	}
 	pm = t[2] & 0x80;		/* of a 12-hour clock */
 	t[2] &= 0x7f;
-	for (i = 0; i < 6 && !(t[6] & 4); i++)
+	for (unsigned int i = 0; i < 6 && !(t[6] & 4); i++)
 		t[i] = (t[i] >> 4) * 10 + (t[i] & 15);
 	if (!(t[6] & 2))
 		t[2] = t[2] % 12 + (pm ? 12 : 0);

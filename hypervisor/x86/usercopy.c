@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copies between the hypervisor and the current guest's address space.
- *
  * Job:    copy_from_guest, copy_to_guest, clear_guest with fault recovery.
  * Enter:  everywhere that a hypercall names guest memory.
  * State:  the current root is the guest's (all roots map the hypervisor).
@@ -10,7 +8,6 @@
  * Tests:  tests/guests/abuse_pointers.c
  */
 #include <hv/arch.h>
-#include <hv/errno.h>
 
 /* [a, a + n) outside the hypervisor's slots and not wrapping */
 static inline bool range_ok(u64 a, size_t n)

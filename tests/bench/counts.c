@@ -12,6 +12,7 @@
  * Holds: out=FILE gets   reset | sec N insns=.. user=.. kernel=.. hv=.. EVENT=..   between begin and end,
  *        and at exit     total ..
  *        prof=1 adds     at ADDRESS COUNT   after each sec: the hypervisor's instructions by address
+ *        prof=all        the same for all addresses below and above; kernels of several domains fall together
  *        entry=ADDR adds entry insns=N      all instructions before the one at ADDR (the hypervisor's
  *                                           physical entry), and
  *                        dom0 insns=N       all before the first in the top 2 GiB (dom0's kernel),
@@ -67,8 +68,15 @@ static const char *const names[NR] = {
 #define PROF_BASE 0xffff82d000000000ull
 #define PROF_SIZE 0x800000u
 
+/* prof=all: the pages of code that were ever translated, by hash. */
+#define CODE_PAGES 65536u
+static struct code_page {
+	uint64_t page, count[4096];	/* page: address >> 12, 0: free */
+} *code[CODE_PAGES];
+
 static uint64_t count[NR], at_begin[NR];
 static uint64_t *prof, *prof_begin;
+static bool prof_all;
 static uint64_t hv_entry;
 static bool seen_entry, seen_dom0;
 static unsigned int section;
@@ -165,9 +173,32 @@ static void print_line(const char *what, const uint64_t *base)
 	fflush(out);
 }
 
+/* The counter of an address, NULL: there are too many pages. */
+static uint64_t *counter(uint64_t va)
+{
+	unsigned int at = (unsigned int)((va >> 12) * 2654435761u >> 8);
+
+	for (unsigned int i = 0; i < CODE_PAGES; i++, at++) {
+		struct code_page **p = &code[at % CODE_PAGES];
+
+		if (!*p) {
+			*p = calloc(1, sizeof(**p));
+			if (!*p)
+				return NULL;
+			(*p)->page = va >> 12;
+		}
+		if ((*p)->page == va >> 12)
+			return &(*p)->count[va & 4095];
+	}
+	return NULL;
+}
+
 static void begin_section(void)
 {
 	memcpy(at_begin, count, sizeof(count));
+	for (unsigned int i = 0; i < CODE_PAGES; i++)
+		if (code[i])
+			memset(code[i]->count, 0, sizeof(code[i]->count));
 	if (prof)
 		memcpy(prof_begin, prof, PROF_SIZE * sizeof(*prof));
 }
@@ -181,6 +212,10 @@ static void end_section(void)
 	for (size_t i = 0; prof && i < PROF_SIZE; i++)
 		if (prof[i] != prof_begin[i])
 			fprintf(out, "at %llx %lu\n", PROF_BASE + i, prof[i] - prof_begin[i]);
+	for (unsigned int i = 0; i < CODE_PAGES; i++)
+		for (unsigned int k = 0; code[i] && k < 4096; k++)
+			if (code[i]->count[k])
+				fprintf(out, "at %lx %lu\n", code[i]->page << 12 | k, code[i]->count[k]);
 }
 
 static void on_mark(unsigned int cpu, void *arg)
@@ -245,6 +280,8 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (k >= 0)
 			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
 								   &count[k], 1);
+		if (prof_all && counter(va))
+			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, counter(va), 1);
 		if (prof && va - PROF_BASE < PROF_SIZE)
 			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
 								   &prof[va - PROF_BASE], 1);
@@ -275,6 +312,8 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
 			file = argv[i] + 4;
 		else if (!strncmp(argv[i], "entry=", 6))
 			hv_entry = strtoull(argv[i] + 6, NULL, 0);
+		else if (!strcmp(argv[i], "prof=all"))
+			prof_all = true;
 		else if (!strcmp(argv[i], "prof=1"))
 			prof = calloc(2 * PROF_SIZE, sizeof(*prof));
 	}

@@ -9,7 +9,6 @@
  *         -fno-sanitize=alignment -ffreestanding -Itests/host -Ihypervisor/include -Ipv-abi
  *         tests/fuzz/fuzz_decode.c hypervisor/pv/decode.c hypervisor/pv/store.c
  */
-#include <hv/errno.h>
 #include <hv/pv.h>
 #include <hv/string.h>
 

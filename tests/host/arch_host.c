@@ -313,11 +313,7 @@ cpumask_t tlb_stale(cpumask_t mask, u32 stamp)
 	return stale;
 }
 
-void flush_cache_local(void)
-{
-}
-
-void flush_cache_all(void)
+void flush_cache(bool all)
 {
 }
 

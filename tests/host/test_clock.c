@@ -268,7 +268,7 @@ static void timers_move(void **state)
 	assert_int_equal(v->singleshot.cpu, 1);
 	assert_non_null(v->singleshot.at);
 	assert_int_equal(v->poll_timer.cpu, 1);
-	clock_stop_singleshot(v);
+	timer_stop(&v->singleshot);
 	world_end();
 }
 

@@ -3,7 +3,6 @@
  * core/memory.c: reservations, exchange, claims, maps; what fails leaves nothing half done.
  */
 #include "world.h"
-#include <hv/memory.h>
 #include <pv-abi/memory.h>
 
 static struct domain *dom0, *dom1;

@@ -44,7 +44,7 @@ static void reset(void)
 {
 	host_init(16, CPUS);
 	for (unsigned int c = 0; c < CPUS; c++) {
-		assert_int_equal(timers_init_cpu(c), 0);
+		timers_init_cpu(c);
 		last_deadline[c] = 0;
 	}
 	host_run_softirqs();

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the hypervisor itself wants of ACPI's tables.
- *
  * Job:    plain structures of what MADT, FADT and MCFG say. The rest of ACPI is dom0's.
  * State:  acpi_info, filled once at boot (boot/start.c), constant afterwards.
  * Tests:  tests/host/test_acpi.c, tests/fuzz/fuzz_multiboot.c
@@ -9,7 +7,7 @@
 #ifndef HV_ACPI_H
 #define HV_ACPI_H
 
-#include <hv/bytes.h>
+#include <hv/multiboot.h>
 
 #define ACPI_MAX_CPUS NR_CPUS
 #define ACPI_MAX_IOAPICS 16

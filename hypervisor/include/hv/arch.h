@@ -1,21 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The seam: everything that core/, pv/ and control/ need of the machine.
- *
- * Job:    declare it; hypervisor/x86 implements it, and tests/host/arch_host.c implements the
- *         same list over simulated memory. What must be inline is in arch_inline.h, which the
- *         include path resolves (hypervisor/x86 or tests/host).
+ * Job:    the seam, everything that core/, pv/ and control/ need of the machine: hypervisor/x86
+ *         implements it, and tests/host/arch_host.c over simulated memory. What must be inline is
+ *         in arch_inline.h, which the include path resolves (hypervisor/x86 or tests/host).
  * Holds:  A1  nothing here takes a lock with a rank below RANK_FLUSH.
  * Tests:  every host test
- *
- * arch_inline.h defines:
- *   unsigned int this_cpu(void);            number of this CPU
- *   struct vcpu *current_vcpu(void);        the vcpu this CPU runs (the idle vcpu when none)
- *   void *mfn_to_virt(mfn_t);               through the direct map; the frame must be RAM
- *   mfn_t virt_to_mfn(const void *);        of a direct-map address
- *   u64 *softirq_pending(unsigned int cpu); that CPU's pending softirq word
- *   u32 tlb_clock_now(void);                see tlb_stale()
- *   void cpu_relax(void); u64 rdtsc_now(void); struct page_info *frame_table
  */
 #ifndef HV_ARCH_H
 #define HV_ARCH_H
@@ -50,8 +39,7 @@ void flush_tlb_mask(cpumask_t mask, u64 va);
  * never 0; stamp 0 means "never mapped": nobody is stale then.
  */
 cpumask_t tlb_stale(cpumask_t mask, u32 stamp);
-void flush_cache_local(void);		/* WBINVD */
-void flush_cache_all(void);		/* on every CPU */
+void flush_cache(bool all);		/* WBINVD; all: on every CPU */
 
 /* --- other CPUs --- */
 extern cpumask_t cpu_online_map;
@@ -136,8 +124,6 @@ void guest_page_fault(struct cpu_user_regs *regs, u64 cr2);
 void guest_syscall(struct cpu_user_regs *regs, bool compat);
 void guest_sysenter(struct cpu_user_regs *regs);
 void exit_to_guest_work(struct cpu_user_regs *regs);	/* before guest mode, something is pending */
-void timer_interrupt(void);			/* this CPU's timer fired (core/timer.c) */
-void evtchn_raise_pirq(struct domain *d, u32 port);	/* a guest's device interrupt */
 void console_input(char c);			/* a character on the console UART (debug/keys.c) */
 
 #endif

@@ -18,7 +18,6 @@ void clock_vcpu_switch_out(struct vcpu *v);	/* stop / migrate timers as needed *
 void clock_vcpu_switch_in(struct vcpu *v);
 /* vcpu_op parts; return the ABI's value */
 long clock_set_singleshot(struct vcpu *v, u64 timeout_abs_ns, u32 flags);	/* -ETIME */
-void clock_stop_singleshot(struct vcpu *v);
 long clock_set_periodic(struct vcpu *v, u64 period_ns);
 void clock_stop_periodic(struct vcpu *v);
 void runstate_get(const struct vcpu *v, struct vcpu_runstate_info *out);

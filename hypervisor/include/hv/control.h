@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of control/ offer each other and boot/start.c.
- *
- * Job:    declare it.
+ * Job:    what the files of control/ offer each other and boot/start.c.
  * Tests:  tests/guests/domains.c, tests/linux
  */
 #ifndef HV_CONTROL_H

@@ -8,7 +8,6 @@
 #define HV_DEBUG_H
 
 #include <trace.h>
-#include <hv/errno.h>
 #include <hv/types.h>
 
 /* loglvl: a message is printed when its level <= the limit (loglvl=, guest_loglvl=) */

@@ -10,7 +10,6 @@
 #include <xen.h>
 #include <hv/frame.h>
 #include <hv/lock.h>
-#include <hv/memory.h>
 #include <hv/sched.h>
 #include <hv/softirq.h>
 
@@ -73,7 +72,6 @@ struct vcpu {
 	u64 periodic_period, last_update_time;
 	int poll_port;			/* port that a poll waits for: 0 none/any, -1 several */
 	u32 virq_to_port[24];		/* 0: unbound */
-	bool nmi_pending;
 
 	struct {			/* a multicall being run (hypercall.c) */
 		bool active, preempted;
@@ -86,6 +84,17 @@ struct vcpu {
 /* v->work: reasons not to return straight to the guest */
 #define VW_crash	BIT(0)	/* domain crashed or vcpu must stop */
 #define VW_nmi		BIT(1)
+
+/* Also the layout of the ABI: 20 bytes. */
+struct e820_entry {
+	u64 addr, size;
+	u32 type;
+} __packed;
+
+/* The machine's memory map as the firmware gave it; constant after boot. */
+#define MAX_MACHINE_E820 256
+extern struct e820_entry machine_e820[MAX_MACHINE_E820];
+extern unsigned int nr_machine_e820;
 
 #define CPUID_WORDS 12			/* see control/cpu_policy.c */
 
@@ -134,10 +143,9 @@ struct domain {
 	bool pirq_auto_unmask;
 
 	struct grant_table *grant;
-	struct ioranges iomem, iomem_ro; /* machine frames it may map though not RAM */
+	struct ioranges iomem;		/* machine frames it may map though not RAM */
 	u8 cmos_index;			/* port 70 latch of the hardware domain */
 	u32 pci_cf8;			/* port cf8 latch */
-	u8 *ioport_denied;		/* 8 KiB bitmap for the hardware domain; NULL: no ports */
 
 	u32 pause_count;
 	bool shutdown_begun;		/* claims the right to say why ... */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Grant tables: life cycle, and the use of a grant by another domain.
- *
- * Job:    core/grant.c; for pv/grant_map.c: pins and handles.
+ * Job:    grant tables: life cycle; pins and handles for pv/grant_map.c.
  * Holds:  G1-G3 of core/grant.c.
  * Tests:  tests/host/test_hypercall.c, tests/guests/grants.c
  */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Physical interrupts for guests: the seam between pv/physdev.c, core/evtchn.c and x86/irq.c.
- *
- * Job:    bind a pirq of a domain to a machine interrupt; mask, EOI, MSI set-up; PCI registers.
+ * Job:    physical interrupts for guests, between pv/physdev.c, core/evtchn.c and x86: bind a
+ *         domain's pirq to a machine interrupt; mask, EOI, MSI set-up; PCI registers.
  * Locks:  RANK_IRQ inside.
  * Tests:  tests/linux (e1000 INTx, virtio MSI-X), tests/guests/abuse_physdev.c
  */

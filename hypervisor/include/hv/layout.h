@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The address map of the hypervisor.
- *
- * Job:    one aligned list of virtual areas; used by C, assembly and the linker script.
+ * Job:    the address map: one aligned list of areas, used by C, assembly and the linker script.
  * Holds:  M1  guests own every L4 slot but 256-271; slot 256 (M2P) is the only one of these
  *             that guest mode may read.
  * Tests:  tests/guests/abuse_l4slots.c, tests/host/test_pagetable.c

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the loader tells: memory, modules, command lines.
- *
- * Job:    struct boot_info, and the parser of multiboot 1 and 2 information that fills it.
+ * Job:    what the loader tells: struct boot_info, and the parser of multiboot 1 and 2 that fills
+ *         it.
  * Holds:  I1  mem[] is sorted, of whole pages, no entries overlap, none is empty.
  *         I2  modules[] lie wholly below the address limit of the reader; strings are terminated.
  * Tests:  tests/host/test_multiboot.c, tests/fuzz/fuzz_multiboot.c
@@ -10,7 +9,10 @@
 #ifndef HV_MULTIBOOT_H
 #define HV_MULTIBOOT_H
 
-#include <hv/bytes.h>
+#include <hv/types.h>
+
+/* A pointer to len readable bytes of machine memory at maddr, or NULL. It stays valid. */
+typedef const void *(*map_maddr_t)(u64 maddr, u64 len);
 
 #define MULTIBOOT1_LOADED 0x2badb002
 #define MULTIBOOT2_LOADED 0x36d76289

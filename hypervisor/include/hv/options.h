@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Boot options: the words of the hypervisor's command line.
- *
- * Job:    the table's shape, its parser, and the values that the builder of dom0 asks for.
+ * Job:    boot options: the table's shape, its parser, and the values that the builder of dom0 asks
+ *         for.
  * State:  set once by options_parse(), constant afterwards.
  * Tests:  tests/host/test_cmdline.c
  */

@@ -15,7 +15,6 @@
 #include <hv/continue.h>
 #include <hv/debug.h>
 #include <hv/domain.h>
-#include <hv/errno.h>
 #include <hv/pte.h>
 
 /* --- hypercall.c, and what files with handlers share --- */
@@ -24,9 +23,6 @@ typedef long (*hypercall_fn)(u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 a6);
 extern const hypercall_fn hypercall_table[NR_HYPERCALLS];	/* called by entry.S */
 /* In the count of mmu_update and mmuext_op: this is a continuation, add to what was counted. */
 #define MMU_UPDATE_PREEMPTED 0x80000000U
-/* Copy in the argument of a sub-operation and act: what expr gives, or -EFAULT. */
-#define with_arg(type, name, at, expr) \
-	({ type name; copy_from_guest(&name, at, sizeof(name)) ?: (long)(expr); })
 
 /* --- pagetable.c --- */
 /*

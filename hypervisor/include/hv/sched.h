@@ -7,7 +7,7 @@
 #define HV_SCHED_H
 
 #include <hv/list.h>
-#include <hv/timer.h>
+#include <hv/softirq.h>
 
 struct vcpu;
 struct domain;

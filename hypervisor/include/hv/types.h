@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Job:    what every file uses: fixed-width names, boxed frame and address types, small macros.
+ * Job:    what every file uses: fixed-width names, boxed frame and address types, error numbers,
+ *         small macros.
  * Holds:  mfn_t and gva_t are one-field structs, so that the compiler refuses to mix them.
  */
 #ifndef HV_TYPES_H
@@ -49,6 +50,16 @@ typedef u64 cpumask_t;			/* one bit per physical CPU */
 #define min(a, b) ({ typeof(a) _a = (a); typeof(b) _b = (b); _a < _b ? _a : _b; })
 #define max(a, b) ({ typeof(a) _a = (a); typeof(b) _b = (b); _a > _b ? _a : _b; })
 #define container_of(p, t, m) ((t *)((char *)(p) - offsetof(t, m)))
+
+/* Those of the ABI's error numbers (pv-abi/errno.h) that are used, under their usual names. */
+#ifndef EPERM			/* else a host test has the C library's: the same numbers */
+enum {
+	EPERM = 1, ENOENT, ESRCH, EIO = 5, ENXIO, E2BIG, ENOEXEC, EAGAIN = 11, ENOMEM, EACCES,
+	EFAULT, EBUSY = 16, EEXIST, ENODEV = 19, EINVAL = 22, ENOSPC = 28, EDOM = 33, ENOSYS = 38,
+	ENODATA = 61, ETIME, EOPNOTSUPP = 95, ENOBUFS = 105,
+	ERESTART = 85,		/* no guest sees it: "set up to be called again" (hv/continue.h) */
+};
+#endif
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
