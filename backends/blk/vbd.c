@@ -170,6 +170,8 @@ static int open_device(struct device *d)
 	v->limits.sectors = v->disk->ops->size(v->disk) / v->disk->block * (v->disk->block / SECTOR);
 	v->limits.block = v->disk->block;
 	v->limits.discard = v->disk->discard;
+	v->limits.zeroes = v->disk->zeroes;
+	v->limits.fua = v->disk->fua;
 	read_limits(v);
 	d->priv = v;
 	return 0;
@@ -185,6 +187,8 @@ static int offer(struct device *d)
 		  back_write(d, "feature-barrier", "0") &&
 		  back_write(d, "feature-discard", "%d", v->limits.discard && !v->limits.read_only) &&
 		  back_write(d, "discard-granularity", "%u", v->limits.block) &&
+		  back_write(d, "feature-write-zeroes", "%d", v->limits.zeroes && !v->limits.read_only) &&
+		  back_write(d, "feature-fua", "%d", v->limits.fua) &&
 		  back_write(d, "discard-alignment", "0") && back_write(d, "discard-secure", "0");
 
 	return ok ? 0 : device_error(d, "the store refused an entry: %s", strerror(errno));

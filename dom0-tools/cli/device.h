@@ -9,6 +9,7 @@
 
 #include "cmd.h"
 
+
 struct device_class {
 	const char *kind;		/* the backend's folder: /local/domain/0/backend/KIND/DOMID/ID */
 	const char *front;		/* the frontend's: /local/domain/DOMID/device/FRONT/ID */
