@@ -19,11 +19,11 @@
 #include <unistd.h>
 #include <linux/if_tun.h>
 #include "err.h"
+#include "paths.h"
 #include "store.h"
 #include "vif.h"
 
 #define DEFAULT_BRIDGE "xenbr0"
-#define RUN_DIR "/run/parapet"
 
 static char why[160];
 
