@@ -50,7 +50,7 @@ install: hypervisor tools ## hypervisor, tools, GRUB's menu script, units of sys
 	$(Q)install -D -m755 -t $(DESTDIR)$(PREFIX)/sbin $(O)/bin/parapet*
 	$(Q)install -D -m755 -t $(DESTDIR)/etc/grub.d dom0-tools/grub.d/20_linux_parapet
 	$(Q)install -d $(DESTDIR)/etc/systemd/system $(DESTDIR)/etc/parapet/auto
-	$(Q)for u in parapet-xenstored parapetd; do sed 's|/usr/sbin/parapetd|$(PREFIX)/sbin/parapetd|' \
+	$(Q)for u in parapet-xenstored parapetd parapet-domains; do sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' \
 		dom0-tools/systemd/$$u.service > $(DESTDIR)/etc/systemd/system/$$u.service || exit 1; done
 	$(Q)install -D -m644 $(O)/share/parapet.1 $(share)/man/man1/parapet.1
 	$(Q)install -D -m644 $(O)/share/parapet.bash $(share)/bash-completion/completions/parapet

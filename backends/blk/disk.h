@@ -15,7 +15,8 @@ struct disk;
 
 /* One operation. The caller fills it and keeps it until done() is called, maybe before submit returns. */
 struct disk_io {
-	uint8_t op;			/* BLKIF_OP_READ, WRITE, FLUSH_DISKCACHE, DISCARD */
+	uint8_t op;			/* BLKIF_OP_READ, WRITE, FLUSH_DISKCACHE, DISCARD, WRITE_ZEROES */
+	bool fua;			/* WRITE: durable when done */
 	uint64_t offset, len;		/* bytes */
 	struct iovec *iov;		/* READ, WRITE: len bytes in all; changed on the way */
 	unsigned int nr_iov;
@@ -33,7 +34,7 @@ struct disk_ops {
 struct disk {
 	const struct disk_ops *ops;
 	uint32_t block;			/* logical block: 512 or more */
-	bool discard;			/* can do it */
+	bool discard, zeroes, fua;	/* can do it */
 };
 
 /* Opened as root. NULL with what was wrong in why (size bytes). owner: who we are, for others that want

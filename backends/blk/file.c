@@ -44,6 +44,7 @@ struct op {
 	struct disk_io *io;
 	struct file *file;
 	uint64_t left;
+	bool punch;			/* WRITE_ZEROES: as a hole, since the file cannot do better */
 };
 
 static struct io_uring uring;
@@ -88,7 +89,11 @@ static void send_op(struct op *o)
 		io_uring_prep_readv(s, o->file->fd, io->iov, io->nr_iov, at);
 		break;
 	case BLKIF_OP_WRITE:
-		io_uring_prep_writev(s, o->file->fd, io->iov, io->nr_iov, at);
+		io_uring_prep_writev2(s, o->file->fd, io->iov, io->nr_iov, at, io->fua ? RWF_DSYNC : 0);
+		break;
+	case BLKIF_OP_WRITE_ZEROES:
+		io_uring_prep_fallocate(s, o->file->fd, (o->punch ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE) |
+					FALLOC_FL_KEEP_SIZE, (off_t)io->offset, (off_t)io->len);
 		break;
 	case BLKIF_OP_DISCARD:
 		io_uring_prep_fallocate(s, o->file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -138,6 +143,9 @@ static void completed(struct op *o, int res)
 	struct disk_io *io = o->io;
 
 	if (res == -EINTR || res == -EAGAIN) {
+		send_op(o);
+	} else if (res == -EOPNOTSUPP && io->op == BLKIF_OP_WRITE_ZEROES && !o->punch) {
+		o->punch = true;
 		send_op(o);
 	} else if (res < 0) {
 		finish(o, -res);
@@ -223,8 +231,8 @@ static int lock_image(int fd, const struct stat *st, const char *owner, bool rea
 	int note, tries = 0;
 	ssize_t n;
 
-	mkdir(BACKEND_RUN "/images", 0755);
-	snprintf(path, sizeof(path), BACKEND_RUN "/images/%lx-%lx", (long)dev,
+	mkdir(RUN_DIR "/images", 0755);
+	snprintf(path, sizeof(path), RUN_DIR "/images/%lx-%lx", (long)dev,
 		 S_ISBLK(st->st_mode) ? 0 : (long)st->st_ino);
 	while (flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
 		note = open(path, O_RDONLY | O_CLOEXEC);
@@ -278,7 +286,7 @@ struct disk *file_open(const char *path, bool read_only, const char *owner, char
 		goto fail;
 	if (lock_image(f->fd, &st, owner, read_only, why, len))
 		goto fail;
-	f->d = (struct disk){ .ops = &ops, .block = block, .discard = true };
+	f->d = (struct disk){ .ops = &ops, .block = block, .discard = true, .zeroes = true, .fua = true };
 	return &f->d;
 fail:
 	if (!why[0])

@@ -91,7 +91,10 @@ static void submit(struct disk *d, struct disk_io *io)
 	case BLKIF_OP_WRITE:
 		if (o->buf)
 			gather(o, false);
-		rc = nbd_aio_pwrite(n->h, buf, io->len, io->offset, done, 0);
+		rc = nbd_aio_pwrite(n->h, buf, io->len, io->offset, done, io->fua ? LIBNBD_CMD_FLAG_FUA : 0);
+		break;
+	case BLKIF_OP_WRITE_ZEROES:
+		rc = nbd_aio_zero(n->h, io->len, io->offset, done, 0);
 		break;
 	case BLKIF_OP_DISCARD:
 		rc = nbd_aio_trim(n->h, io->len, io->offset, done, 0);
@@ -168,6 +171,7 @@ struct disk *nbd_open(const char *target, const char *format, bool read_only, ch
 	}
 	connections++;
 	n->bytes = (uint64_t)bytes;
-	n->d = (struct disk){ .ops = &ops, .block = 512, .discard = nbd_can_trim(n->h) > 0 };
+	n->d = (struct disk){ .ops = &ops, .block = 512, .discard = nbd_can_trim(n->h) > 0,
+			      .zeroes = nbd_can_zero(n->h) > 0, .fua = nbd_can_fua(n->h) > 0 };
 	return &n->d;
 }

@@ -215,6 +215,7 @@ static void start(struct queue *q, struct flight *f)
 		memcpy(j->seg, f->req.req.seg, j->want.nr_segments * sizeof(j->seg[0]));
 	if (!status) {
 		j->io.op = j->want.op;
+		j->io.fua = j->want.fua;
 		j->io.offset = j->want.sector * SECTOR;
 		j->io.len = j->want.nr_sectors * SECTOR;
 		limit_take(v, j->io.len);

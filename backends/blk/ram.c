@@ -47,7 +47,7 @@ static void submit(struct disk *d, struct disk_io *io)
 			copy(p, io->iov[i].iov_base, io->iov[i].iov_len);
 		p += io->iov[i].iov_len;
 	}
-	if (io->op == BLKIF_OP_DISCARD)
+	if (io->op == BLKIF_OP_DISCARD || io->op == BLKIF_OP_WRITE_ZEROES)
 		memset(p, 0, io->len);
 	io->done(io, 0);
 }
@@ -79,7 +79,7 @@ struct disk *ram_open(const char *path, uint64_t bytes, bool fresh, char *why, u
 		goto fail;
 	close(fd);
 	r->bytes = bytes;
-	r->d = (struct disk){ .ops = &ops, .block = 512, .discard = true };
+	r->d = (struct disk){ .ops = &ops, .block = 512, .discard = true, .zeroes = true, .fua = true };
 	return &r->d;
 fail:
 	snprintf(why, len, "a ramdisk of %llu KiB: %s", (unsigned long long)bytes >> 10, strerror(errno));

@@ -211,6 +211,10 @@ static int parse_rw(struct want *w, const struct flight *f, uint8_t op, const st
 		w->op = op;
 		return f->req.req.nr_segments ? BLKIF_RSP_ERROR : BLKIF_RSP_OKAY;
 	}
+	if (op == BLKIF_OP_WRITE_FUA && l->fua) {
+		w->fua = true;
+		op = BLKIF_OP_WRITE;
+	}
 	if (op != BLKIF_OP_READ && op != BLKIF_OP_WRITE)
 		return BLKIF_RSP_EOPNOTSUPP;
 	if (op == BLKIF_OP_WRITE && l->read_only)
@@ -228,14 +232,15 @@ int want_parse(struct want *w, const struct flight *f, const struct limits *l)
 	memset(w, 0, sizeof(*w));
 	switch (req->operation) {
 	case BLKIF_OP_DISCARD:
-		w->op = BLKIF_OP_DISCARD;
+	case BLKIF_OP_WRITE_ZEROES:
+		w->op = req->operation;
 		w->sector = f->req.discard.sector_number;
 		w->nr_sectors = f->req.discard.nr_sectors;
-		if (!l->discard || f->req.discard.flag & BLKIF_DISCARD_SECURE)
+		if (!(w->op == BLKIF_OP_DISCARD ? l->discard : l->zeroes) || f->req.discard.flag & BLKIF_DISCARD_SECURE)
 			return BLKIF_RSP_EOPNOTSUPP;
 		return l->read_only ? BLKIF_RSP_ERROR : check_range(w, l);
 	case BLKIF_OP_INDIRECT:
-		if (ind->indirect_op != BLKIF_OP_READ && ind->indirect_op != BLKIF_OP_WRITE)
+		if (ind->indirect_op == BLKIF_OP_FLUSH_DISKCACHE)
 			return BLKIF_RSP_ERROR;
 		rc = parse_rw(w, f, ind->indirect_op, l);
 		if (rc || !ind->nr_segments || ind->nr_segments > MAX_SEGMENTS)

@@ -81,7 +81,8 @@ bool ring_sleep(struct ring *r);
 
 /* What a request wants, checked against the disk. */
 struct want {
-	uint8_t op;			/* READ, WRITE, FLUSH_DISKCACHE, DISCARD */
+	uint8_t op;			/* READ, WRITE, FLUSH_DISKCACHE, DISCARD, WRITE_ZEROES */
+	bool fua;			/* a WRITE that is durable when it is answered */
 	uint16_t nr_segments;
 	uint16_t nr_indirect;		/* pages with segments, to be read first; 0: none */
 	uint64_t sector, nr_sectors;	/* nr_sectors: after want_segments() when indirect */
@@ -90,7 +91,7 @@ struct want {
 struct limits {
 	uint64_t sectors;		/* of the disk */
 	uint32_t block;			/* bytes: requests are whole blocks */
-	bool read_only, discard;
+	bool read_only, discard, zeroes, fua;	/* the last three: what was offered */
 };
 
 /* A BLKIF_RSP_ value: OKAY or what to answer. */

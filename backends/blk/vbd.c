@@ -5,7 +5,7 @@
  * Job:    what a disk's folder in the store says, and what its frontend asks for, become a struct
  *         vbd with its queues.
  * Enter:  common/device.c.
- * State:  one struct vbd for each device; its log file BACKEND_RUN/pblk-DOMID-ID.log.
+ * State:  one struct vbd for each device; its log file RUN_DIR/pblk-DOMID-ID.log.
  * Locks:  none: one thread. Images: see blk/file.c.
  * Holds:  1. The log begins anew when the frontend connects anew, and never else.
  * Tests:  tests/tools-tests (on a machine)
@@ -27,7 +27,7 @@
 
 static void run_file(const struct device *d, char path[PATH_LEN], const char *what)
 {
-	snprintf(path, PATH_LEN, BACKEND_RUN "/pblk-%u-%u.%s", d->domid, d->id, what);
+	snprintf(path, PATH_LEN, RUN_DIR "/pblk-%u-%u.%s", d->domid, d->id, what);
 }
 
 static int open_log(struct vbd *v, bool fresh)
@@ -170,6 +170,8 @@ static int open_device(struct device *d)
 	v->limits.sectors = v->disk->ops->size(v->disk) / v->disk->block * (v->disk->block / SECTOR);
 	v->limits.block = v->disk->block;
 	v->limits.discard = v->disk->discard;
+	v->limits.zeroes = v->disk->zeroes;
+	v->limits.fua = v->disk->fua;
 	read_limits(v);
 	d->priv = v;
 	return 0;
@@ -185,6 +187,8 @@ static int offer(struct device *d)
 		  back_write(d, "feature-barrier", "0") &&
 		  back_write(d, "feature-discard", "%d", v->limits.discard && !v->limits.read_only) &&
 		  back_write(d, "discard-granularity", "%u", v->limits.block) &&
+		  back_write(d, "feature-write-zeroes", "%d", v->limits.zeroes && !v->limits.read_only) &&
+		  back_write(d, "feature-fua", "%d", v->limits.fua) &&
 		  back_write(d, "discard-alignment", "0") && back_write(d, "discard-secure", "0");
 
 	return ok ? 0 : device_error(d, "the store refused an entry: %s", strerror(errno));

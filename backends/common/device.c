@@ -5,11 +5,11 @@
  * Job:    find the devices in the store, open what they need as root, close the sandbox, then take
  *         each through the handshake for as long as it is there.
  * Enter:  backend_main() from backends/blk/main.c and its like.
- * State:  the list of devices; BACKEND_RUN/KIND-DOMID.pid, locked while the process lives: the
+ * State:  the list of devices; RUN_DIR/KIND-DOMID.pid, locked while the process lives: the
  *         next one waits for this one's end, and parapetd finds us by it.
  * Locks:  none: one thread.
  * Holds:  1. Crash-only: there is no other end than exit(); what the next process must know is in
- *            the store, in the rings and in files that the backend keeps below BACKEND_RUN.
+ *            the store, in the rings and in files that the backend keeps below RUN_DIR.
  *         2. A device whose open() failed is closed and stays closed; the others are served.
  *         3. A device that comes later needs files, one that goes must let go of them:
  *            exit(EXIT_AGAIN), and parapetd starts us anew for those that are there.
@@ -339,8 +339,8 @@ static int lock(void)
 	char path[PATH_LEN], pid[16];
 	int fd;
 
-	mkdir(BACKEND_RUN, 0755);
-	snprintf(path, sizeof(path), BACKEND_RUN "/%s-%u.pid", self->kind, domid);
+	mkdir(RUN_DIR, 0755);
+	snprintf(path, sizeof(path), RUN_DIR "/%s-%u.pid", self->kind, domid);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0 || flock(fd, LOCK_EX))
 		return -1;

@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "../../dom0-tools/lib/paths.h"
 
-#define BACKEND_RUN "/run/parapet"
 #define PATH_LEN 128
 
 /* Exit status of a backend; anything else is a crash. All but GONE are followed by a new start. */

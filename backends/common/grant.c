@@ -43,14 +43,25 @@ int grants_open(uint32_t domid)
 	return ev ? 0 : -1;
 }
 
+/* Linux gives a mapping up when a signal comes meanwhile, and loop_direct() has them sent. */
+static void *map(unsigned int n, const uint32_t *refs, int prot)
+{
+	void *va;
+
+	do
+		va = xengnttab_map_domain_grant_refs(gt, n, domain, (uint32_t *)refs, prot);
+	while (!va && errno == EINTR);
+	return va;
+}
+
 void *grants_map(unsigned int n, const uint32_t *refs)
 {
-	return xengnttab_map_domain_grant_refs(gt, n, domain, (uint32_t *)refs, PROT_READ | PROT_WRITE);
+	return map(n, refs, PROT_READ | PROT_WRITE);
 }
 
 void *grants_map_readonly(unsigned int n, const uint32_t *refs)
 {
-	return xengnttab_map_domain_grant_refs(gt, n, domain, (uint32_t *)refs, PROT_READ);
+	return map(n, refs, PROT_READ);
 }
 
 void grants_unmap(void *va, unsigned int n)

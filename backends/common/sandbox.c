@@ -22,7 +22,7 @@
 #include "device.h"
 #include "sandbox.h"
 
-#define EMPTY BACKEND_RUN "/empty"
+#define EMPTY RUN_DIR "/empty"
 
 /* What each backend needs: memory, its descriptors, waiting, the clock, the end. */
 static const int common[] = {

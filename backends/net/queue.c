@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 #include "../common/loop.h"
 #include "vif.h"
 
@@ -31,7 +32,8 @@
 #define OWED_BYTES 4096U		/* of packets in one go that are small */
 #define ROUNDS 8			/* batches before others get their turn */
 
-static uint8_t pages[MAX_COPIES + PACKET_PAGES][NET_PAGE] __attribute__((aligned(4096)));
+/* The first is only there for a packet's header, which is read to right before the packet. */
+static uint8_t pages[1 + MAX_COPIES][NET_PAGE] __attribute__((aligned(4096)));
 static struct grant_copy copies[MAX_COPIES + PACKET_PAGES];
 static unsigned int nr_copies;
 
@@ -107,11 +109,11 @@ static void place(struct queue *q, struct outgoing *o)
 /* false: the packet is dropped. */
 static bool send_one(struct queue *q, struct outgoing *o)
 {
-	uint8_t head[VLAN_TAG + HEAD_MAX], *h = head + VLAN_TAG;
-	struct iovec v[2 + XEN_NETIF_NR_SLOTS_MIN];
+	uint8_t head[sizeof(struct vnet_hdr) + VLAN_TAG + HEAD_MAX], *h = head + sizeof(struct vnet_hdr) + VLAN_TAG;
+	struct iovec v[1 + XEN_NETIF_NR_SLOTS_MIN];
 	size_t len = 0, size = o->p.size;
 	struct vnet_hdr vh;
-	unsigned int i, n = 2;
+	unsigned int i, n = 1;
 
 	for (i = 0; i < o->p.nr && len < HEAD_MAX; i++) {
 		size_t part = o->p.slot[i].len, take = part < HEAD_MAX - len ? part : HEAD_MAX - len;
@@ -130,8 +132,8 @@ static bool send_one(struct queue *q, struct outgoing *o)
 	if (!packet_header(&vh, h, len, size, o->p.csum_blank, o->p.validated, o->p.gso_type, o->p.gso_size))
 		return false;
 	if (q->vif->vlan) {
-		memmove(head, h, 12);
-		h = head;
+		memmove(h - VLAN_TAG, h, 12);
+		h -= VLAN_TAG;
 		len += VLAN_TAG;
 		h[12] = 0x81;
 		h[13] = 0;
@@ -140,9 +142,11 @@ static bool send_one(struct queue *q, struct outgoing *o)
 		vh.csum_start += vh.flags & VNET_NEEDS_CSUM ? VLAN_TAG : 0;
 		vh.hdr_len += vh.gso_type ? VLAN_TAG : 0;
 	}
-	v[0] = (struct iovec){ &vh, sizeof(vh) };
-	v[1] = (struct iovec){ h, len };
-	return writev(q->tap, v, (int)n) > 0;
+	h -= sizeof(vh);
+	len += sizeof(vh);
+	memcpy(h, &vh, sizeof(vh));
+	v[0] = (struct iovec){ h, len };
+	return (n == 1 ? write(q->tap, h, len) : writev(q->tap, v, (int)n)) > 0;
 }
 
 static void finish(struct queue *q, struct outgoing *o, bool copied)
@@ -226,6 +230,8 @@ const char *queue_tx(struct queue *q)
 		for (unsigned int i = 0; i < n; i++)
 			finish(q, &out[i], copied);
 		show_answers(q, bytes);
+		if (r == TX_NONE && !tx_sleep(&q->tx))
+			return NULL;
 	}
 	q->more = true;
 	return NULL;
@@ -271,10 +277,9 @@ static bool accept_packet(struct vif *v, struct vnet_hdr *h, uint8_t **data, uin
 	return !h->gso_type || (h->gso_type & 0x7f) == VNET_GSO_TCPV4 || (h->gso_type & 0x7f) == VNET_GSO_TCPV6;
 }
 
-/* Takes the packet that is held, or the next from the tap, into buf; 0: there is none. */
+/* Takes the packet that is held, or the next from the tap, into buf; 0: there is none. Writes before buf too. */
 static uint32_t take(struct queue *q, struct vnet_hdr *h, uint8_t *buf)
 {
-	struct iovec v[2] = { { h, sizeof(*h) }, { buf, PACKET_MAX } };
 	uint32_t len = (uint32_t)q->held;
 	ssize_t n;
 
@@ -284,7 +289,8 @@ static uint32_t take(struct queue *q, struct vnet_hdr *h, uint8_t *buf)
 		q->held = 0;
 		return len;
 	}
-	n = readv(q->tap, v, 2);
+	n = read(q->tap, buf - sizeof(*h), sizeof(*h) + PACKET_MAX);
+	memcpy(h, buf - sizeof(*h), sizeof(*h));
 	return n > (ssize_t)sizeof(*h) ? (uint32_t)((size_t)n - sizeof(*h)) : 0;
 }
 
@@ -351,50 +357,43 @@ static void answer_packet(struct queue *q, const struct incoming *p, bool good)
 	}
 }
 
-/* May the kernel write a packet straight into the guest's pages, from request `at` on? */
+/*
+ * May the kernel write a packet straight into the guest's pages, from request `at` on? Not when small ones come: to
+ * copy these costs less than a list of pages.
+ */
 static bool may_go_direct(const struct queue *q, uint32_t at, uint32_t room)
 {
 	const struct vif *v = q->vif;
 
-	return q->pool && !q->held && !v->vlan && v->csum4 && v->csum6 && room - at > PACKET_PAGES;
+	return q->pool && q->large && !q->held && !v->vlan && v->csum4 && v->csum6 && room - at > PACKET_PAGES;
 }
 
 /*
- * Reads a packet into pages of the pool: into all that it could need when the last one was large, else into the first
- * and a buffer of ours. Whether it needs a place for an extra info is known only afterwards: the second request is
- * kept free for it. 0: there is none, or it was dropped; negative: these pages are not all of the pool.
+ * Reads a packet into pages of the pool, as many as it could need. Whether it needs a place for an extra info is known
+ * only afterwards: the second request is kept free for it. 0: there is none, or it was dropped; negative: these pages
+ * are not all of the pool.
  */
 static int take_direct(struct queue *q, struct incoming *p, uint32_t at)
 {
-	uint8_t *to[PACKET_PAGES], *rest = pages[MAX_COPIES];
-	struct iovec v[PACKET_PAGES + 2] = { { &p->h, sizeof(p->h) } };
-	unsigned int n = q->large ? PACKET_PAGES : 1, i;
+	struct iovec v[PACKET_PAGES + 1] = { { &p->h, sizeof(p->h) } };
+	uint8_t *to[PACKET_PAGES];
+	unsigned int i;
 	ssize_t len;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < PACKET_PAGES; i++) {
 		to[i] = pool_find(q->pool, rx_gref(&q->rx, at + i + (i != 0)), true);
 		if (!to[i])
 			return -1;
 		v[i + 1] = (struct iovec){ to[i], NET_PAGE };
 	}
-	v[i + 1] = (struct iovec){ rest, PACKET_MAX - NET_PAGE };
-	len = readv(q->tap, v, (int)n + (n == 1 ? 2 : 1)) - (ssize_t)sizeof(p->h);
+	len = readv(q->tap, v, PACKET_PAGES + 1) - (ssize_t)sizeof(p->h);
 	if (len <= 0)
 		return 0;
 	p->len = (uint32_t)len;
 	p->slots = slots_of(&p->h, p->len);
 	q->large = p->len > NET_PAGE;
 	p->data = NULL;
-	if (n == 1 && p->len > NET_PAGE) {
-		for (uint32_t k = 1, done = NET_PAGE; done < p->len; k++, done += NET_PAGE) {
-			uint32_t part = p->len - done < NET_PAGE ? p->len - done : NET_PAGE;
-			void *page = pool_find(q->pool, rx_gref(&q->rx, place_of(p, at, k)), true);
-
-			if (!page)
-				return 0;	/* a mixture: nobody does that twice */
-			memcpy(page, rest + done - NET_PAGE, part);
-		}
-	} else if (p->len > NET_PAGE && !p->h.gso_type) {
+	if (p->len > NET_PAGE && !p->h.gso_type) {
 		/* Nothing stands in the second request: the pages move up by one. */
 		uint8_t *second = pool_find(q->pool, rx_gref(&q->rx, at + 1), true);
 
@@ -423,7 +422,7 @@ static enum gather gather(struct queue *q, uint32_t room, unsigned int *nr, uint
 	nr_copies = 0;
 	while (n < BATCH && page + PACKET_PAGES <= MAX_COPIES) {
 		struct incoming *p = &in[n];
-		uint8_t *data = pages[page];
+		uint8_t *data = pages[1 + page];
 		int direct = may_go_direct(q, at, room) ? take_direct(q, p, at) : -1;
 
 		if (direct < 0) {
@@ -444,8 +443,11 @@ static enum gather gather(struct queue *q, uint32_t room, unsigned int *nr, uint
 				unsigned int before = nr_copies;
 
 				spread(q, p, at);
-				page += nr_copies != before ? (uint32_t)(data - pages[page] + p->len + NET_PAGE - 1) /
-					NET_PAGE : 0;
+				q->large = p->len > NET_PAGE;
+				/* The next one's header must not lie over it. */
+				if (nr_copies != before)
+					page += ((uint32_t)(data - pages[1 + page]) + p->len + sizeof(p->h) + NET_PAGE - 1) /
+						NET_PAGE;
 			}
 		} else if (!direct) {
 			p->len = 0;

@@ -4,7 +4,7 @@
  *
  * Job:    from the store's entries to a tap device and rings that are served, and back.
  * Enter:  common/device.c, by the table in main(); handlers from the loop.
- * State:  struct vif; BACKEND_RUN/pnet-DOMID-ID.state (struct saved), which the tools read and which outlives us.
+ * State:  struct vif; RUN_DIR/pnet-DOMID-ID.state (struct saved), which the tools read and which outlives us.
  * Locks:  none: one thread.
  * Holds:  1. What the store says was written by the guest or, in the backend's folder, by dom0's tools; both are checked.
  *         2. After a handler has failed the device nothing of its queues is touched.
@@ -35,7 +35,7 @@ static struct saved *saved_map(const struct device *d)
 	void *p = MAP_FAILED;
 	int fd;
 
-	snprintf(path, sizeof(path), BACKEND_RUN "/pnet-%u-%u.state", d->domid, d->id);
+	snprintf(path, sizeof(path), RUN_DIR "/pnet-%u-%u.state", d->domid, d->id);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd >= 0 && !ftruncate(fd, sizeof(struct saved)))
 		p = mmap(NULL, sizeof(struct saved), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
@@ -101,7 +101,7 @@ static int vif_open(struct device *d)
 		if (!v->queue[k].hold)
 			goto fail;
 	}
-	bad = BACKEND_RUN " cannot be written";
+	bad = RUN_DIR " cannot be written";
 	if (!v->saved)
 		goto fail;
 	if (read_settings(v)) {

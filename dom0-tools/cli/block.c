@@ -13,16 +13,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "counters.h"
 #include "device.h"
 
 static const struct device_class disks = {
 	.kind = BLOCK_KIND, .front = "vbd", .counters = "log", .was_closed = "the disk was closed",
 	.held = " (is it mounted?)",
-};
-
-/* What stands at the beginning of a device's log file; backends/blk/vbd.h. */
-struct counters {
-	uint64_t magic, reads, writes, flushes, discards, errors, read_bytes, write_bytes, heard, notified;
 };
 
 /* The device of our backend that a command names; -1 after err(). */
@@ -95,7 +91,7 @@ int cmd_block_resize(int argc, char **argv)
 		rc = err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
 	free(path);
 	free(type);
-	return rc;
+	return rc ? rc : device_done(domid, id);
 }
 
 int cmd_block_limit(int argc, char **argv)
@@ -115,7 +111,7 @@ int cmd_block_limit(int argc, char **argv)
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
 		st_queue_write(text, "/local/domain/0/backend/" BLOCK_KIND "/%u/%u/%s", domid, id, keys[i]);
 	}
-	return st_flush() ? 0 : err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
+	return st_flush() ? device_done(domid, id) : err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
 }
 
 static void row(struct json *j, uint32_t domid, const char *id)
@@ -123,7 +119,7 @@ static void row(struct json *j, uint32_t domid, const char *id)
 	static const char *const front_keys[] = { "backend-id", "state", "event-channel", "backend" };
 	static const char *const back_keys[] = { "dev", "type", "mode", "params", "sectors", "iops", "bps" };
 	char *f[4], *b[7] = { NULL };
-	struct counters c;
+	struct disk_counters c;
 
 	for (unsigned int i = 0; i < 4; i++)
 		f[i] = st_read("/local/domain/%u/device/vbd/%s/%s", domid, id, front_keys[i]);

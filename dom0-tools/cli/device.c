@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "../lib/disk.h"
+#include "../lib/paths.h"
 #include "device.h"
 
 #define WAIT_MS 10000
@@ -58,13 +59,26 @@ int device_announce(void)
 	return err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
 }
 
+int device_done(uint32_t domid, uint32_t id)
+{
+	struct json j = { .out = stdout };
+
+	if (want_json) {
+		json_open(&j, NULL, '{');
+		json_number(&j, "domid", domid);
+		json_number(&j, "device", id);
+		json_close(&j, '}');
+	}
+	return 0;
+}
+
 int device_connect(const struct device_class *c, uint32_t domid, uint32_t id)
 {
 	int s = wait_for(c, domid, id, CONNECTED, CLOSED);
 	char *error;
 
 	if (s == CONNECTED)
-		return 0;
+		return device_done(domid, id);
 	error = st_read(BACK "/error", c->kind, domid, id);
 	if (s == CLOSED || s == CLOSING || error)
 		err(ST_FAILED, "%s", error ? error : c->was_closed);
@@ -86,7 +100,7 @@ int device_detach(const struct device_class *c, uint32_t domid, uint32_t id)
 		return err(ST_TIMEOUT, "the guest did not let go of it within 10 s%s: see --force", c->held);
 	}
 	forget(c, domid, id);
-	return 0;
+	return device_done(domid, id);
 }
 
 bool device_counters(const struct device_class *c, uint32_t domid, const char *id, void *to, size_t size)
@@ -95,7 +109,7 @@ bool device_counters(const struct device_class *c, uint32_t domid, const char *i
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "/run/parapet/%s-%u-%s.%s", c->kind, domid, id, c->counters);
+	snprintf(path, sizeof(path), RUN_DIR "/%s-%u-%s.%s", c->kind, domid, id, c->counters);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, to, size);
 	if (fd >= 0)

@@ -9,6 +9,7 @@
 
 #include "cmd.h"
 
+
 struct device_class {
 	const char *kind;		/* the backend's folder: /local/domain/0/backend/KIND/DOMID/ID */
 	const char *front;		/* the frontend's: /local/domain/DOMID/device/FRONT/ID */
@@ -23,6 +24,9 @@ int device_state(const struct device_class *c, uint32_t domid, uint32_t id);
 
 /* Entries that wait in the queue are written, and parapetd looks at them. -1 after err(). */
 int device_announce(void);
+
+/* The document of a command that does something to a device, if one is wanted; 0. */
+int device_done(uint32_t domid, uint32_t id);
 
 /* Waits until a new device is connected; else its entries are removed. 0, or -1 after err(). */
 int device_connect(const struct device_class *c, uint32_t domid, uint32_t id);

@@ -9,6 +9,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include "../lib/paths.h"
 #include "cmd.h"
 
 static const struct { int status; const char *text; } statuses[] = {
@@ -22,7 +23,7 @@ void help_all(void)
 {
 	puts("parapet COMMAND [OPTIONS] [ARGUMENTS]\n\nDOMAIN is a name or an id. Commands:");
 	for (unsigned int i = 0; i < nr_commands; i++)
-		printf("  %-13s %s\n", commands[i].name, commands[i].summary);
+		printf("  %-14s %s\n", commands[i].name, commands[i].summary);
 	puts("\nparapet COMMAND --help explains one. --json: output as JSON.");
 }
 
@@ -52,24 +53,34 @@ static void roff(const char *s)
 
 static void man_command(const struct command *c)
 {
-	fputs(".TP\n.B ", stdout);
+	fputs(".TP\n\\fB", stdout);
 	roff(c->name);
-	fputs("\n.RI [ OPTIONS ]\n", stdout);
-	roff(c->args[0] ? c->args : "");
-	fputs("\n.br\n", stdout);
+	fputs("\\fR [\\fIOPTIONS\\fR] \\fI", stdout);
+	roff(c->args);
+	fputs("\\fR\n", stdout);
 	roff(c->summary);
 	fputs(".\n", stdout);
-	roff(c->text);
-	fputs("\n", stdout);
+	if (c->text[0]) {
+		fputs(".br\n", stdout);
+		roff(c->text);
+		fputs("\n", stdout);
+	}
+	if (c->options[0].name)
+		puts(".RS");
 	for (unsigned int i = 0; i < MAX_OPTIONS && c->options[i].name; i++) {
 		const struct option_def *o = &c->options[i];
 
-		fputs(".br\n\\fB\\-\\-", stdout);
+		fputs(".TP\n\\fB", stdout);
+		if (o->letter)
+			printf("\\-%c\\fR, \\fB", o->letter);
+		fputs("\\-\\-", stdout);
 		roff(o->name);
-		printf("\\fR %s: ", o->value ? o->value : "");
+		printf("\\fR%s\\fI%s\\fR\n", o->value ? " " : "", o->value ? o->value : "");
 		roff(o->help);
 		fputs("\n", stdout);
 	}
+	if (c->options[0].name)
+		puts(".RE");
 }
 
 static void man(void)
@@ -82,32 +93,35 @@ static void man(void)
 	puts(".SH EXIT STATUS");
 	for (unsigned int i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
 		printf(".TP\n%d\n%s\n", statuses[i].status, statuses[i].text);
+	puts(".SH FILES\n.TP\n.I " AUTO_DIR "\ndomains that parapetd starts at boot, one configuration a file\n"
+	     ".TP\n.I " LOG_DIR "\nparapetd.log, and what each domain wrote on its console\n"
+	     ".TP\n.I " DUMP_DIR "\nmemory of domains that crashed\n"
+	     ".SH SEE ALSO\n.BR xl.cfg (5),\nfor the form of configurations; docs/tools.md of Parapet's source for the\n"
+	     "keys that are taken.");
 }
 
 static void completion(void)
 {
-	puts("# bash completion of parapet; made by `parapet help --completion`\n_parapet()\n{\n"
-	     "\tlocal cur=${COMP_WORDS[COMP_CWORD]} words=\n"
-	     "\tif [ \"$COMP_CWORD\" = 1 ]; then");
-	fputs("\t\twords=\"", stdout);
+	fputs("# bash completion of parapet; made by `parapet help --completion`\n_parapet()\n{\n"
+	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} words='' kind='command'\n\tlocal commands='", stdout);
 	for (unsigned int i = 0; i < nr_commands; i++)
 		printf("%s%s", i ? " " : "", commands[i].name);
-	puts("\"\n\t\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n\t\treturn\n\tfi\n"
-	     "\tcase ${COMP_WORDS[1]} in");
+	puts("'\n\t[ \"$COMP_CWORD\" = 1 ] || case ${COMP_WORDS[1]} in");
 	for (unsigned int i = 0; i < nr_commands; i++) {
 		const struct command *c = &commands[i];
 
 		printf("\t%s) words='--json --help", c->name);
 		for (unsigned int k = 0; k < MAX_OPTIONS && c->options[k].name; k++)
 			printf(" --%s", c->options[k].name);
-		printf("'; kind=%s ;;\n", c->complete ? c->complete : "none");
+		printf("'; kind='%s' ;;\n", c->complete ? c->complete : "none");
 	}
 	puts("\tesac\n\tcase $cur in\n\t-*) mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\") ;;\n"
 	     "\t*)\n\t\tcase $kind in\n"
 	     "\t\tdomain) mapfile -t COMPREPLY < <(compgen -W \"$(parapet list 2> /dev/null |\n"
 	     "\t\t\tsed -n '2,$s/ .*//p')\" -- \"$cur\") ;;\n"
-	     "\t\tfile) mapfile -t COMPREPLY < <(compgen -f -- \"$cur\") ;;\n\t\tesac ;;\n\tesac\n}\n"
-	     "complete -o filenames -F _parapet parapet");
+	     "\t\tcommand) mapfile -t COMPREPLY < <(compgen -W \"$commands\" -- \"$cur\") ;;\n"
+	     "\t\tfile) mapfile -t COMPREPLY < <(compgen -f -- \"${cur#=}\")\n\t\t\tcompopt -o filenames ;;\n"
+	     "\t\tesac ;;\n\tesac\n}\ncomplete -F _parapet parapet");
 }
 
 int help_main(int argc, char **argv)

@@ -81,8 +81,8 @@ int cmd_mem_set(int argc, char **argv)
 	max = stored(i.domain, "static-max", i.max_pages * 4);
 	if (i.domain && mib << 10 > max)
 		return err(ST_FAILED, "domain %u can have %lu MiB at most (maxmem)", i.domain, max >> 10);
-	/* Room for more is made before the domain is told; after it shrank, nobody takes it back. */
-	if (i.domain && (mib << 10) + EXTRA_KB > i.max_pages * 4 && max_mem(i.domain, mib << 10))
+	/* What it has above the limit it keeps until it gives it back; nothing is added. */
+	if (i.domain && max_mem(i.domain, mib << 10))
 		return -1;
 	snprintf(kb, sizeof(kb), "%lu", mib << 10);
 	if (!st_write(XBT_NULL, kb, "/local/domain/%u/memory/target", i.domain))

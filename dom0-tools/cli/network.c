@@ -75,7 +75,7 @@ int cmd_network_attach(int argc, char **argv)
 	vif_entries(i.domain, &v);
 	if (device_announce())
 		return -1;
-	return v.kernel ? 0 : device_connect(&vifs, i.domain, (uint32_t)v.devid);
+	return v.kernel ? device_done(i.domain, (uint32_t)v.devid) : device_connect(&vifs, i.domain, (uint32_t)v.devid);
 }
 
 int cmd_network_detach(int argc, char **argv)
@@ -97,7 +97,7 @@ int cmd_network_limit(int argc, char **argv)
 		return -1;
 	snprintf(text, sizeof(text), "%lu,%lu", (unsigned long)v.rate_bytes, (unsigned long)v.rate_us);
 	st_queue_write(text, BACK "/rate", domid, id);
-	return st_flush() ? 0 : err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
+	return st_flush() ? device_done(domid, id) : err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
 }
 
 /* --- the list --- */

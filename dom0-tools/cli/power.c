@@ -139,14 +139,11 @@ int cmd_unpause(int argc, char **argv)
 int cmd_rename(int argc, char **argv)
 {
 	dom_info i;
-	size_t len = strlen(argv[1]);
 
 	if (guest(argv[0], &i))
 		return -1;
-	if (!len || len > 128 || strspn(argv[1], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-					"_-") != len || strspn(argv[1], "0123456789") == len)
-		return err(ST_USAGE, "'%s': a name has letters, digits and any of _- and not digits only",
-			   argv[1]);
+	if (!domain_name_good(argv[1]))
+		return err(ST_USAGE, "'%s': " DOMAIN_NAMES " are wanted", argv[1]);
 	if (dom_name_free(argv[1]) || dom_rename(i.domain, argv[1]))
 		return -1;
 	return done(i.domain);

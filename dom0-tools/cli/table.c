@@ -63,6 +63,7 @@ const struct command commands[] = {
 	{ "top", "", "who uses the CPUs",
 	  "A screen that renews itself; q leaves.", NULL, 0, 0, cmd_top, {
 		{ "batch", 'b', OPT_FLAG, NULL, "print to standard output, one table after the other" },
+		{ "devices", 'x', OPT_FLAG, NULL, "with the disks and network cards of each domain" },
 		{ "iterations", 'i', OPT_VALUE, "N", "end after N tables" },
 		{ "delay", 'd', OPT_VALUE, "SECONDS", "between two tables (3)" } } },
 	{ "uptime", "[DOMAIN...]", "how long domains have been running", "", "domain", 0, 1000, cmd_uptime,

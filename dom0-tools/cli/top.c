@@ -2,7 +2,7 @@
 /*
  * parapet top
  *
- * Job:    who uses the CPUs, table after table: on a screen, as text, or as JSON.
+ * Job:    who uses the CPUs, and what disks and network cards move, table after table: on a screen, as text, as JSON.
  * Enter:  the table of commands.
  * State:  the sample before, and the terminal's settings.
  * Tests:  tests/tools-tests
@@ -17,18 +17,26 @@
 #include <time.h>
 #include <unistd.h>
 #include "cmd.h"
+#include "counters.h"
 
 struct sample {
 	dom_info *list;
 	unsigned int n;
 	struct timespec at;
 	char **names;
+	struct device_count *devices;
+	unsigned int nr_devices;
 };
 
 struct row {
 	const dom_info *i;
 	const char *name;
 	double percent;			/* of one CPU; negative: not known yet */
+};
+
+/* What one device moved since the sample before, each second. */
+struct speed {
+	double in, out, in_bytes, out_bytes;
 };
 
 static struct termios before;
@@ -71,6 +79,7 @@ static void drop(struct sample *s)
 	for (unsigned int i = 0; i < s->n; i++)
 		free(s->names[i]);
 	free(s->names);
+	free(s->devices);
 	free(s->list);
 	memset(s, 0, sizeof(*s));
 }
@@ -82,6 +91,7 @@ static int take(struct sample *s, struct sample *old)
 	if (!s->list)
 		return -1;
 	clock_gettime(CLOCK_MONOTONIC, &s->at);
+	s->devices = counters_take(&s->nr_devices);
 	s->names = calloc(s->n + 1, sizeof(*s->names));
 	for (unsigned int i = 0; s->names && i < s->n; i++)
 		s->names[i] = dom_name(s->list[i].domain);
@@ -97,10 +107,30 @@ static int by_use(const void *a, const void *b)
 	return x->i->domain - y->i->domain;
 }
 
+static double ns_between(const struct sample *s, const struct sample *old)
+{
+	return (double)(s->at.tv_sec - old->at.tv_sec) * 1e9 + (double)(s->at.tv_nsec - old->at.tv_nsec);
+}
+
+/* Zeroes for a device that the older sample does not have. */
+static struct speed speed_of(const struct device_count *c, const struct sample *s, const struct sample *old)
+{
+	double seconds = ns_between(s, old) / 1e9;
+
+	for (unsigned int i = 0; i < old->nr_devices; i++) {
+		const struct device_count *o = &old->devices[i];
+
+		if (o->domid == c->domid && o->id == c->id && o->disk == c->disk && o->in <= c->in && o->out <= c->out)
+			return (struct speed){ (double)(c->in - o->in) / seconds, (double)(c->out - o->out) / seconds,
+				(double)(c->in_bytes - o->in_bytes) / seconds, (double)(c->out_bytes - o->out_bytes) / seconds };
+	}
+	return (struct speed){ 0 };
+}
+
 static struct row *rows(const struct sample *s, const struct sample *old)
 {
 	struct row *r = calloc(s->n + 1, sizeof(*r));
-	double ns = (double)(s->at.tv_sec - old->at.tv_sec) * 1e9 + (double)(s->at.tv_nsec - old->at.tv_nsec);
+	double ns = ns_between(s, old);
 
 	for (unsigned int i = 0; r && i < s->n; i++) {
 		r[i] = (struct row){ &s->list[i], s->names[i], -1 };
@@ -114,7 +144,31 @@ static struct row *rows(const struct sample *s, const struct sample *old)
 	return r;
 }
 
-static void print_json(const struct row *r, unsigned int n)
+static void json_devices(struct json *j, uint32_t domid, const struct sample *s, const struct sample *old)
+{
+	json_open(j, "devices", '[');
+	for (unsigned int i = 0; i < s->nr_devices; i++) {
+		const struct device_count *c = &s->devices[i];
+		struct speed v = speed_of(c, s, old);
+
+		if (c->domid != domid)
+			continue;
+		json_open(j, NULL, '{');
+		json_text(j, "kind", c->disk ? "disk" : "network");
+		json_number(j, "id", c->id);
+		json_number(j, "in", c->in);
+		json_number(j, "in_bytes", c->in_bytes);
+		json_number(j, "out", c->out);
+		json_number(j, "out_bytes", c->out_bytes);
+		json_number(j, "failed", c->failed);
+		json_real(j, "in_bytes_per_second", v.in_bytes);
+		json_real(j, "out_bytes_per_second", v.out_bytes);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+static void print_json(const struct row *r, unsigned int n, const struct sample *s, const struct sample *old)
 {
 	struct json j = { .out = stdout };
 	char state[7];
@@ -131,12 +185,28 @@ static void print_json(const struct row *r, unsigned int n)
 		json_number(&j, "memory_kib", r[i].i->tot_pages * 4);
 		json_number(&j, "max_memory_kib", r[i].i->max_pages * 4);
 		json_number(&j, "vcpus", r[i].i->nr_online_vcpus);
+		json_devices(&j, r[i].i->domain, s, old);
 		json_close(&j, '}');
 	}
 	json_close(&j, ']');
 }
 
-static void print_table(const struct row *r, unsigned int n)
+/* The lines below a domain's. */
+static void print_devices(uint32_t domid, const struct sample *s, const struct sample *old, const char *end)
+{
+	for (unsigned int i = 0; i < s->nr_devices; i++) {
+		const struct device_count *c = &s->devices[i];
+		struct speed v = speed_of(c, s, old);
+
+		if (c->domid == domid)
+			printf("  %-7s %6u  in %8llu MiB %8.0f KiB/s %6.0f/s  out %8llu MiB %8.0f KiB/s %6.0f/s  failed %llu%s",
+			       c->disk ? "disk" : "network", c->id, (unsigned long long)c->in_bytes >> 20, v.in_bytes / 1024,
+			       v.in, (unsigned long long)c->out_bytes >> 20, v.out_bytes / 1024, v.out,
+			       (unsigned long long)c->failed, end);
+	}
+}
+
+static void print_table(const struct row *r, unsigned int n, const struct sample *s, const struct sample *old)
 {
 	struct xen_sysctl op = { 0 };
 	struct winsize w = { 0 };
@@ -162,6 +232,8 @@ static void print_table(const struct row *r, unsigned int n)
 		       (double)r[i].i->cpu_time / 1e9, r[i].percent >= 0 ? r[i].percent : 0,
 		       r[i].i->tot_pages / 256, r[i].i->max_pages > 1UL << 40 ? 0 : r[i].i->max_pages / 256,
 		       r[i].i->nr_online_vcpus, end);
+		if (opt_flag("devices"))
+			print_devices(r[i].i->domain, s, old, end);
 	}
 	if (screen)
 		fputs("\033[J", stdout);
@@ -209,9 +281,9 @@ int cmd_top(int argc, char **argv)
 			return -1;
 		r = rows(&now, &old);
 		if (r && want_json)
-			print_json(r, now.n);
+			print_json(r, now.n, &now, &old);
 		else if (r)
-			print_table(r, now.n);
+			print_table(r, now.n, &now, &old);
 		fflush(stdout);
 		free(r);
 		drop(&old);

@@ -97,7 +97,8 @@ static bool open_pty(struct console *c)
 		return false;
 	cfmakeraw(&t);
 	tcsetattr(c->slave, TCSANOW, &t);
-	return st_write(XBT_NULL, name, "/local/domain/%u/console/tty", c->domid);
+	st_queue_write(name, "/local/domain/%u/console/tty", c->domid);
+	return st_flush();
 }
 
 static bool map_ring(struct console *c, uint64_t mfn)
@@ -225,22 +226,26 @@ static void take_input(struct console *c)
 
 void console_add(uint32_t domid)
 {
-	char *type, *port, *ring;
+	char *type, *port, *ring, *name;
 	struct console *c;
 	int local;
 
 	if (dom_in(&served, domid))
 		return;
-	port = st_read("/local/domain/%u/console/port", domid);
-	ring = st_read("/local/domain/%u/console/ring-ref", domid);
-	type = st_read("/local/domain/%u/console/type", domid);
+	st_queue_read(&port, "/local/domain/%u/console/port", domid);
+	st_queue_read(&ring, "/local/domain/%u/console/ring-ref", domid);
+	st_queue_read(&type, "/local/domain/%u/console/type", domid);
+	st_queue_read(&name, "/local/domain/%u/name", domid);
+	st_flush();
 	if (!port || !ring || (type && strcmp(type, "xenconsoled")))
 		goto out;		/* not yet, or another's */
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		goto out;
 	c->domid = domid;
-	c->name = dom_name(domid);
+	if (name || asprintf(&name, "(%u)", domid) > 0)
+		c->name = name;
+	name = NULL;
 	c->log = c->pty = c->slave = -1;
 	c->keep = malloc(KEEP);
 	local = xenevtchn_bind_interdomain(ev, domid, (evtchn_port_t)atoi(port));
@@ -257,6 +262,7 @@ void console_add(uint32_t domid)
 	dom_put(&served, domid);
 	take_output(c);
 out:
+	free(name);
 	free(type);
 	free(ring);
 	free(port);

@@ -12,11 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "../lib/dom.h"
-
-#define RUN_DIR "/run/parapet"
-#define LOG_DIR "/var/log/parapet"
-#define DUMP_DIR "/var/lib/parapet/dump"
-#define AUTO_DIR "/etc/parapet/auto"
+#include "../lib/paths.h"
 
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Says the pending error and clears it. */
@@ -49,7 +45,7 @@ void taps_forget(uint32_t domid);
 void policy(const dom_info *info);
 void policy_resume(void);			/* restarts that a daemon before us had begun */
 void policy_forget(const struct dom_set *present);	/* store entries of domains that are gone */
-int run_restart(const char *name);		/* in a process of its own */
+int run_restart(const char *key);		/* st_key() of its name; in a process of its own */
 int run_auto(void);
 
 #endif

@@ -58,7 +58,7 @@ void say_error(const char *what)
 	err_clear();
 }
 
-enum { SCAN_NEW, SCAN_ENDED, SCAN_ALL };
+enum { SCAN_ENDED, SCAN_NEW, SCAN_DEVICES, SCAN_ALL };
 
 /* Compares what there is with what is served. The more may have changed, the more is looked at. */
 static void scan(int what)
@@ -77,7 +77,7 @@ static void scan(int what)
 			dom_put(&alive, list[i].domain);
 	}
 	console_keep(&alive);
-	if (what != SCAN_ENDED)
+	if (what >= SCAN_DEVICES)
 		backends_scan(&alive);
 	for (unsigned int i = 0; i < n; i++) {
 		if (!list[i].domain || list[i].flags & XEN_DOMINF_dying)
@@ -136,7 +136,7 @@ static void loop(void)
 		if (events & WATCH_ENDED)
 			scan(SCAN_ENDED);
 		if (events & WATCH_DEVICES)
-			scan(SCAN_NEW);
+			scan(SCAN_DEVICES);
 		if (now >= full) {
 			scan(SCAN_ALL);
 			full = now + RESCAN_MS;

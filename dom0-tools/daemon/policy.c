@@ -5,8 +5,8 @@
  * Job:    on_poweroff, on_reboot, on_crash of the configuration that `create` left in the store;
  *         removal of store entries that nobody owns any more; /etc/parapet/auto.
  * Enter:  daemon/main.c.
- * State:  in the store: /parapet/restart/NAME is the configuration of a domain that is to be made
- *         again. It is written before the old one goes and removed after the new one came, so that
+ * State:  in the store: /parapet/restart/NAME (by st_key()) is the configuration of a domain that
+ *         is to be made again. It is written before the old one goes and removed after the new one came, so that
  *         a daemon that is killed in between is followed by one that goes on.
  * Caveat: a domain that ends within two seconds of its start is not started again.
  * Tests:  tests/tools-tests (on a machine)
@@ -83,16 +83,16 @@ static void restart(const dom_info *i, struct domain_config *d, const char *conf
 		return;
 	}
 	text = domain_config_text(d);
-	if (!text || !st_write(XBT_NULL, text, "/parapet/restart/%s", name)) {
+	if (!text || !st_write(XBT_NULL, text, "/parapet/restart/%s", st_key(name))) {
 		say("%s: the store refused to note its restart", name);
 	} else if (rename) {
 		snprintf(other, sizeof(other), "%.120s-%u", name, i->domain);
 		dom_set_aside(i->domain, other);
-		spawn("--restart", name);
+		spawn("--restart", st_key(name));
 	} else {
 		console_remove(i->domain);
 		dom_destroy(i->domain, false);
-		spawn("--restart", name);
+		spawn("--restart", st_key(name));
 	}
 	free(text);
 }
@@ -167,9 +167,9 @@ void policy_resume(void)
 	free(names);
 }
 
-int run_restart(const char *name)
+int run_restart(const char *key)
 {
-	char *text = st_read("/parapet/restart/%s", name);
+	char *text = st_read("/parapet/restart/%s", key);
 	struct domain_config d;
 	struct config c = { 0 };
 	uint32_t domid;
@@ -177,31 +177,31 @@ int run_restart(const char *name)
 
 	if (!text)
 		return 0;
-	if (!dom_find(name, &info)) {
+	if (config_text(&c, "store", text, strlen(text)) || domain_config(&d, &c)) {
+		st_rm("/parapet/restart/%s", key);
+		return -1;
+	}
+	if (!dom_find(d.name, &info)) {
 		/* Made by whoever was killed before it could say so; or still the old one. */
 		if (dom_shutdown_reason(&info) >= 0) {
 			dom_destroy(info.domain, true);
 		} else {
-			st_rm("/parapet/restart/%s", name);
+			st_rm("/parapet/restart/%s", key);
 			return 0;
 		}
 	}
 	err_clear();
-	if (config_text(&c, "store", text, strlen(text)) || domain_config(&d, &c)) {
-		st_rm("/parapet/restart/%s", name);
-		return -1;
-	}
 	/* The old one may not be quite gone yet, with its UUID and its memory. */
 	for (int i = 0; dom_create(&d, false, &domid); i++) {
 		if (i == 20 || err_status() == ST_CONFIG) {
-			st_rm("/parapet/restart/%s", name);
+			st_rm("/parapet/restart/%s", key);
 			return -1;
 		}
 		err_clear();
 		usleep(100000);
 	}
-	st_rm("/parapet/restart/%s", name);
-	say("%s: started again as domain %u", name, domid);
+	st_rm("/parapet/restart/%s", key);
+	say("%s: started again as domain %u", d.name, domid);
 	return 0;
 }
 

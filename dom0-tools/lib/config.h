@@ -49,6 +49,10 @@ struct cpumap {
 	uint64_t bits[CPU_WORDS];
 };
 
+/* Can a domain be given that name? A name of digits only would be taken for an id. */
+bool domain_name_good(const char *name);
+#define DOMAIN_NAMES "letters, digits and any of _-.+:@, at most 128, not digits only and not - first,"
+
 /* What `create` needs to know. Texts belong to it. */
 struct domain_config {
 	char *name, *kernel, *ramdisk, *cmdline;

@@ -6,7 +6,7 @@
  *         order; whatever fails, nothing is left behind.
  * Enter:  dom_create() from cli/create.c and the daemon.
  * State:  none here; what it leaves in the store is described in docs/tools.md.
- * Holds:  while it works, /parapet/building/NAME names its process, so that dom_reap() can tell a
+ * Holds:  while it works it has the file NAME in BUILDING_DIR locked, so that dom_reap() can tell a
  *         half-built domain whose creator was killed.
  * Tests:  tests/tools-tests (on a machine)
  */
@@ -15,10 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <pv-abi/event_channel.h>
@@ -28,9 +27,9 @@
 #include "dom.h"
 #include "err.h"
 #include "hyper.h"
+#include "paths.h"
 #include "store.h"
 
-#define LOCK "/run/parapet.lock"
 #define MAX_PORT 1023
 #define EXTRA_KB 1024			/* what max_mem leaves above the configured memory */
 
@@ -43,7 +42,7 @@ struct creation {
 	struct domain_config *cfg;
 	struct build b;
 	char uuid[37];
-	bool claimed;			/* there is a /parapet/building entry */
+	int building;			/* the file that says so, or negative */
 	bool created;
 };
 
@@ -76,8 +75,15 @@ static int new_domain(struct creation *c)
 	d->max_maptrack_frames = -1;
 	d->grant_opts = XEN_DOMCTL_GRANT_version(1);
 	d->flags = c->cfg->no_ring1 ? PARAPET_CDF_NO_RING1 : 0;
-	if (hv_domctl(0, XEN_DOMCTL_createdomain, &op))
-		return refused("making a domain");
+	if (hv_domctl(0, XEN_DOMCTL_createdomain, &op)) {
+		/* Xen does not know our flag, and has no ring 1 to keep the kernel out of. */
+		if (errno != EINVAL || !d->flags)
+			return refused("making a domain");
+		warn("ring1: this hypervisor has no ring 1: left out");
+		d->flags = 0;
+		if (hv_domctl(0, XEN_DOMCTL_createdomain, &op))
+			return refused("making a domain");
+	}
 	c->b.domid = op.domain;
 	c->created = true;
 	memset(&op.u, 0, sizeof(op.u));
@@ -177,28 +183,28 @@ static int port(struct creation *c, uint32_t *out)
 
 /* --- the store --- */
 
-/* One more name: of a domain, in the store. The lock keeps two creators apart. */
+/* The name is ours from here on. The lock keeps two creators apart. */
 static int claim(struct creation *c)
 {
-	int fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	char maker[64];
-	int rc = -1;
+	int lock, rc = -1;
 
-	if (fd >= 0)
-		flock(fd, LOCK_EX);
+	mkdir(BUILDING_DIR, 0700);
+	lock = dom_lock();
+	dom_reap_locked();
 	if (dom_name_free(c->cfg->name))
 		goto out;
-	snprintf(maker, sizeof(maker), "%d %s", getpid(), c->uuid);
-	st_queue_write(maker, "/parapet/building/%s", c->cfg->name);
-	if (!st_flush()) {
-		err(ST_NO_HOST, "the store refused an entry: %s", strerror(errno));
+	c->building = dom_building(st_key(c->cfg->name), O_RDWR | O_CREAT, maker);
+	if (c->building < 0) {
+		err(ST_FAILED, BUILDING_DIR "/%s: %s", c->cfg->name, strerror(-c->building));
 		goto out;
 	}
-	c->claimed = true;
-	rc = 0;
+	snprintf(maker, sizeof(maker), "%d %s\n", getpid(), c->uuid);
+	rc = write(c->building, maker, strlen(maker)) < 0 ?
+	     err(ST_FAILED, BUILDING_DIR "/%s: %s", c->cfg->name, strerror(errno)) : 0;
 out:
-	if (fd >= 0)
-		close(fd);
+	if (lock >= 0)
+		close(lock);
 	return rc;
 }
 
@@ -217,8 +223,13 @@ static void put(uint32_t domid, const char *name, const char *fmt, ...)
 
 /*
  * The domain's directory is dom0's, and the guest may read it; `control`, `data` and `error` are the
- * guest's own, which makes there what it wants. With many domains each request is dear, since
- * xenstored asks for every connection whether it may be told.
+ * guest's own, which makes there what it wants.
+ *
+ * With every change xenstored asks for each domain that is there whether it may be told, which is the case when it
+ * may read the entry or the directory above; for an entry that was there before, it fetches that directory from its
+ * data base each time. So these four, while there is nothing in them, are everybody's to read, which is found
+ * at once, and then have their permissions changed: a quarter of the cost. Entries inherit the permissions of the
+ * directory: all others come after this.
  */
 static void guest_entries(uint32_t id)
 {
@@ -227,6 +238,8 @@ static void guest_entries(uint32_t id)
 	/* What a domain of the same id left behind, if its end was not seen. */
 	st_queue_rm("/local/domain/%u", id);
 	st_queue_rm("/local/domain/0/backend/" BLOCK_KIND "/%u", id);
+	st_queue_write("", "/local/domain/%u", id);
+	st_queue_open("/local/domain/%u", id);
 	for (unsigned int i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
 		put(id, own[i], "%s", "");
 		st_queue_access(id, id, "/local/domain/%u/%s", id, own[i]);
@@ -278,24 +291,31 @@ static int store_entries(struct creation *c)
 	char id[16];
 
 	snprintf(id, sizeof(id), "%u", c->b.domid);
+	guest_entries(c->b.domid);
+	st_queue_apart();
+	st_queue_write(c->uuid, "/parapet/domain/%s", id);
+	st_queue_write(id, "/parapet/names/%s", st_key(c->cfg->name));
 	if (vm_entries(c))
 		return -1;
-	guest_entries(c->b.domid);
+	if (!st_flush())
+		return err(ST_FAILED, "the store refused the new domain's directories: %s", strerror(errno));
+	st_queue_apart();
 	domain_entries(c);
-	for (unsigned int i = 0; i < c->cfg->nr_disks; i++)
-		disk_entries(c->b.domid, &c->cfg->disks[i]);
-	st_queue_write(c->uuid, "/parapet/domain/%s", id);
-	st_queue_write(id, "/parapet/names/%s", c->cfg->name);
 	if (!st_flush())
 		return err(ST_FAILED, "the store refused an entry of the new domain: %s", strerror(errno));
+	for (unsigned int i = 0; i < c->cfg->nr_disks; i++)
+		disk_entries(c->b.domid, &c->cfg->disks[i]);
+	if (c->cfg->nr_disks && !st_flush())
+		return err(ST_FAILED, "the store refused an entry of a disk: %s", strerror(errno));
 	for (unsigned int i = 0; i < c->cfg->nr_vifs; i++)
 		vif_entries(c->b.domid, &c->cfg->vifs[i]);
-	if (!st_flush())
+	if (c->cfg->nr_vifs && !st_flush())
 		return err(ST_FAILED, "the store refused an entry of a device: %s", strerror(errno));
 	step("store entries");
 	if ((c->cfg->nr_disks || c->cfg->nr_vifs) && !devices_nudge())
 		return err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
-	if (!xs_introduce_domain(st_handle(), c->b.domid, c->b.store_mfn, c->b.store_port))
+	st_queue_introduce(c->b.domid, c->b.store_mfn, c->b.store_port);
+	if (!st_flush())
 		return err(ST_FAILED, "the store refused the new domain: %s", strerror(errno));
 	return 0;
 }
@@ -355,7 +375,7 @@ static void undo(struct creation *c)
 
 int dom_create(struct domain_config *cfg, bool paused, uint32_t *domid)
 {
-	struct creation c = { .cfg = cfg };
+	struct creation c = { .cfg = cfg, .building = -1 };
 	int rc = -1;
 
 	c.b.cfg = cfg;
@@ -373,8 +393,8 @@ int dom_create(struct domain_config *cfg, bool paused, uint32_t *domid)
 		undo(&c);
 	*domid = c.b.domid;
 out:
-	if (c.claimed)
-		st_rm("/parapet/building/%s", cfg->name);
+	if (c.building >= 0)
+		dom_built(st_key(cfg->name), c.building);
 	if (c.b.ramdisk)
 		munmap((void *)c.b.ramdisk, c.b.ramdisk_len);
 	kernel_close(&c.b.kernel);

@@ -223,23 +223,23 @@ static int get_kind(const struct config *c)
 	return 0;
 }
 
+bool domain_name_good(const char *name)
+{
+	size_t i = 0;
+
+	/* it is a part of file names (logs, dumps), too */
+	while (isalnum((unsigned char)name[i]) || (name[i] && strchr("_-.+:@", name[i])))
+		i++;
+	return i && !name[i] && i <= 128 && name[0] != '-' && strspn(name, "0123456789") != i;
+}
+
 static int get_name(const struct config *c, struct domain_config *d)
 {
-	const struct entry *e = find(c, "name");
-	unsigned int i;
-
 	if (get_text(c, "name", &d->name))
 		return -1;
 	if (!d->name)
 		return err(ST_CONFIG, "no name is given: the key 'name' is missing");
-	/* it is a part of paths in the store, which knows no dots */
-	for (i = 0; d->name[i] && (isalnum((unsigned char)d->name[i]) || strchr("_-", d->name[i])); i++)
-		;
-	if (!i || d->name[i] || i > 128)
-		return refuse(e, "letters, digits and any of _- are wanted, at most 128");
-	if (isdigit((unsigned char)d->name[0]) && strspn(d->name, "0123456789") == i)
-		return refuse(e, "a name of digits only would be taken for a domain's id");
-	return 0;
+	return domain_name_good(d->name) ? 0 : refuse(find(c, "name"), DOMAIN_NAMES " are wanted");
 }
 
 static int get_cmdline(const struct config *c, struct domain_config *d)
@@ -259,6 +259,9 @@ static int get_cmdline(const struct config *c, struct domain_config *d)
 	free(extra);
 	if (!rc && strlen(d->cmdline) >= 1024)
 		rc = err(ST_CONFIG, "the kernel's command line is longer than 1023 bytes");
+	/* domain_config_text() could not write it down for a restart */
+	if (!rc && strchr(d->cmdline, '"') && strchr(d->cmdline, '\''))
+		rc = err(ST_CONFIG, "the kernel's command line has both kinds of quotes");
 	return rc ? -1 : 0;
 }
 
@@ -456,7 +459,7 @@ char *domain_config_text(const struct domain_config *d)
 	if (!f)
 		return NULL;
 	uuid_text(uuid, d->uuid);
-	/* A text has no way to hold both kinds of quotes: the command line came in by one of them. */
+	/* A text has no way to hold both kinds of quotes. */
 	fprintf(f, "name=\"%s\"\nuuid=\"%s\"\nkernel=\"%s\"\n", d->name, uuid, d->kernel);
 	if (d->ramdisk)
 		fprintf(f, "ramdisk=\"%s\"\n", d->ramdisk);
@@ -470,6 +473,8 @@ char *domain_config_text(const struct domain_config *d)
 		fprintf(f, "cap=%u\n", d->cap);
 	if (d->tsc_mode)
 		fprintf(f, "tsc_mode=%u\n", d->tsc_mode);
+	if (d->no_ring1)
+		fputs("ring1=0\n", f);
 	for (unsigned int i = 0; i < d->nr_affinity; i++)
 		fprintf(f, "%s\"%s\"%s", i ? "," : d->nr_affinity > 1 ? "cpus=[" : "cpus=",
 			cpumap_text(&d->affinity[i], CPU_WORDS * 64, map, sizeof(map)),

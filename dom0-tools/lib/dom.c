@@ -4,26 +4,31 @@
  *
  * Job:    find them by name or id, list them, rename and end them.
  * Enter:  the commands, the daemon.
- * State:  in the store: /parapet/names/NAME is the id of a domain made by these tools, so that a
+ * State:  in the store (NAME by st_key()): /parapet/names/NAME is the id of a domain made by these tools, so that a
  *         name is found without asking for each;
- *         /parapet/domain/N is its UUID;
- *         /parapet/building/NAME is the pid of a creator at work, and the UUID it makes.
+ *         /parapet/domain/N is its UUID. In BUILDING_DIR: a file for each name that a creator gives just
+ *         now, with its process number and the UUID; locked while the creator lives.
  * Tests:  tests/tools-tests (on a machine)
  */
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
-#include <signal.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <pv-abi/sched.h>
 #include "dom.h"
 #include "err.h"
 #include "hyper.h"
+#include "paths.h"
 #include "store.h"
 
 #define LIST_CHUNK 256
+#define LOCK "/run/parapet.lock"
 
 int host_open(void)
 {
@@ -98,36 +103,77 @@ int dom_shutdown_reason(const dom_info *i)
 
 /* --- names --- */
 
+int dom_building(const char *key, int flags, char maker[64])
+{
+	char path[320];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), BUILDING_DIR "/%s", key);
+	fd = open(path, flags | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, maker, 63);
+	maker[n > 0 ? n : 0] = '\0';
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return fd;
+	close(fd);
+	return -EWOULDBLOCK;
+}
+
 /* Does the store say that this is its name, and does it live? Then info is filled. */
 static bool is_named(const char *id, const char *name, dom_info *info)
 {
-	char *now = st_read("/local/domain/%s/name", id);
-	bool yes = (now && !strcmp(now, name)) || (!strcmp(id, "0") && !strcmp(name, "Domain-0"));
+	char *now;
+	bool yes;
+
+	st_queue_read(&now, "/local/domain/%s/name", id);
+	st_flush();
+	yes = (now && !strcmp(now, name)) || (!strcmp(id, "0") && !strcmp(name, "Domain-0"));
 
 	free(now);
 	return yes && dom_info_of((uint32_t)atoi(id), info) && !(info->flags & XEN_DOMINF_dying);
 }
 
-/* The live domain of that name: info filled, true. */
-static bool by_name(const char *name, dom_info *info)
+/*
+ * The live domain of that name: info filled, true. First by our index; then those are asked for their names that are not in it,
+ * made by other tools; thorough: all, of which another tool may have renamed one. Few requests, and sent together: each costs
+ * the store something for every domain.
+ */
+static bool by_name(const char *name, dom_info *info, bool thorough)
 {
-	char *id = st_read("/parapet/names/%s", name), **own, **all;
 	struct dom_set ours = { { 0 } };
-	unsigned int n, i, n_own;
-	bool found = id && is_named(id, name, info);
+	char *id, *own = NULL, *zero = NULL, **many = NULL;
+	unsigned int n = 0, i;
+	dom_info *all;
+	bool found;
 
-	free(id);
-	if (found)
-		return true;
-	/* Made by other tools: ask for the names of those that are not in our list. */
-	all = st_list(&n, "/local/domain");
-	own = st_list(&n_own, "/parapet/domain");
-	for (i = 0; i < n_own; i++)
-		dom_put(&ours, (uint32_t)atoi(own[i]));
-	for (i = 0; i < n && !found; i++)
-		found = !dom_in(&ours, (uint32_t)atoi(all[i])) && is_named(all[i], name, info);
-	free(own);
+	st_queue_read(&id, "/parapet/names/%s", st_key(name));
+	if (!thorough) {
+		st_queue_read(&zero, "/local/domain/0/name");
+		st_queue_list(&own, "/parapet/domain");
+	}
+	if (!st_flush() && errno == E2BIG)
+		many = st_list(&n, "/parapet/domain");
+	for (char *p = own; p && *p; p += strlen(p) + 1)
+		dom_put(&ours, (uint32_t)atoi(p));
+	for (i = 0; i < n; i++)
+		dom_put(&ours, (uint32_t)atoi(many[i]));
+	if (zero && strcmp(zero, name) && strcmp(name, "Domain-0"))
+		dom_put(&ours, 0);
+	found = id && is_named(id, name, info);
+	all = found ? NULL : dom_list(&n);
+	for (i = 0; all && i < n && !found; i++) {
+		char text[12];
+
+		snprintf(text, sizeof(text), "%u", all[i].domain);
+		found = !dom_in(&ours, all[i].domain) && is_named(text, name, info);
+	}
 	free(all);
+	free(many);
+	free(own);
+	free(zero);
+	free(id);
 	return found;
 }
 
@@ -142,19 +188,21 @@ int dom_find(const char *name, dom_info *info)
 	}
 	if (strchr(name, '/') || !*name)
 		return err(ST_USAGE, "'%s' is no name of a domain", name);
-	return by_name(name, info) ? 0 : err(ST_NO_DOMAIN, "there is no domain named %s", name);
+	return by_name(name, info, true) ? 0 : err(ST_NO_DOMAIN, "there is no domain named %s", name);
 }
 
 int dom_name_free(const char *name)
 {
-	char *maker = st_read("/parapet/building/%s", name);
-	int pid = maker ? atoi(maker) : 0;
+	char maker[64] = "";
 	dom_info info;
+	int fd = dom_building(st_key(name), O_RDONLY, maker);
 
-	free(maker);
-	if (pid > 0 && !kill(pid, 0))
-		return err(ST_FAILED, "the name %s is being given to a domain by process %d", name, pid);
-	if (by_name(name, &info))
+	if (fd >= 0)
+		close(fd);
+	if (fd == -EWOULDBLOCK)
+		return err(ST_FAILED, "the name %s is being given to a domain by process %d", name,
+			   atoi(maker));
+	if (by_name(name, &info, false))
 		return err(ST_FAILED, "the name %s is in use by domain %u", name, info.domain);
 	return 0;
 }
@@ -168,9 +216,9 @@ int dom_rename(uint32_t domid, const char *name)
 	if (!st_write(XBT_NULL, name, "/local/domain/%u/name", domid))
 		return err(ST_FAILED, "the store refused the new name: %s", strerror(errno));
 	if (uuid) {
-		st_write(XBT_NULL, id, "/parapet/names/%s", name);
+		st_write(XBT_NULL, id, "/parapet/names/%s", st_key(name));
 		if (old && strcmp(old, name))
-			st_rm("/parapet/names/%s", old);
+			st_rm("/parapet/names/%s", st_key(old));
 	}
 	free(uuid);
 	free(old);
@@ -233,13 +281,17 @@ static bool in_use(const char *uuid)
 
 void dom_forget(uint32_t domid)
 {
-	char *name = st_read("/local/domain/%u/name", domid);
-	char *vm = st_read("/local/domain/%u/vm", domid);
-	char *own = st_read("/parapet/domain/%u", domid);
-	char *id = name ? st_read("/parapet/names/%s", name) : NULL;
+	char *name, *vm, *own, *id = NULL;
 
+	st_queue_read(&name, "/local/domain/%u/name", domid);
+	st_queue_read(&vm, "/local/domain/%u/vm", domid);
+	st_queue_read(&own, "/parapet/domain/%u", domid);
+	st_flush();
+	if (name)
+		st_queue_read(&id, "/parapet/names/%s", st_key(name));
+	st_flush();
 	if (id && (uint32_t)atoi(id) == domid)
-		st_queue_rm("/parapet/names/%s", name);
+		st_queue_rm("/parapet/names/%s", st_key(name));
 	if (own) {
 		st_queue_rm("/parapet/domain/%u", domid);
 		if (!vm && !in_use(own))
@@ -265,8 +317,9 @@ int dom_destroy(uint32_t domid, bool wait)
 
 	if (dom_simple(domid, XEN_DOMCTL_destroydomain, "destroying"))
 		return -1;
-	if (st_handle()) {
-		xs_release_domain(st_handle(), domid);
+	if (st_connect()) {
+		st_queue_release(domid);
+		st_flush();
 		dom_forget(domid);
 	}
 	for (int i = 0; wait && dom_info_of(domid, &info); i++) {
@@ -280,33 +333,78 @@ int dom_destroy(uint32_t domid, bool wait)
 	return 0;
 }
 
-void dom_reap(void)
+static int is_file(const struct dirent *d)
 {
-	unsigned int n, dn;
-	char **names = st_list(&n, "/parapet/building");
-	dom_info *all = n ? dom_list(&dn) : NULL;
+	return d->d_name[0] != '.';
+}
 
-	for (unsigned int i = 0; all && i < n; i++) {
-		char *maker = st_read("/parapet/building/%s", names[i]), text[37], uuid[37];
-		int pid;
+int dom_lock(void)
+{
+	int fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-		if (!maker || sscanf(maker, "%d %36s", &pid, uuid) != 2 || !kill(pid, 0) || errno != ESRCH) {
-			free(maker);
-			continue;
-		}
-		for (unsigned int k = 0; k < dn; k++) {
-			uuid_text(text, all[k].handle);
-			if (strcmp(text, uuid) || !all[k].domain)
+	if (fd >= 0)
+		flock(fd, LOCK_EX);
+	return fd;
+}
+
+static void reap(const char *key, const dom_info *all, unsigned int n)
+{
+	char maker[64], text[37], uuid[37];
+	int fd = dom_building(key, O_RDONLY, maker);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	/* Without a name it is one that got done meanwhile. */
+	if (!fstat(fd, &st) && st.st_nlink && sscanf(maker, "%*d %36s", uuid) == 1) {
+		for (unsigned int i = 0; i < n; i++) {
+			uuid_text(text, all[i].handle);
+			if (strcmp(text, uuid) || !all[i].domain)
 				continue;
 			warn("domain %u was left half built by a creator that was killed: removed",
-			     all[k].domain);
-			dom_destroy(all[k].domain, false);
+			     all[i].domain);
+			dom_destroy(all[i].domain, false);
 			err_clear();
 		}
 		st_rm("/vm/%s", uuid);
-		st_rm("/parapet/building/%s", names[i]);
-		free(maker);
 	}
-	free(all);
+	dom_built(key, fd);
+}
+
+void dom_built(const char *key, int fd)
+{
+	char path[320];
+
+	snprintf(path, sizeof(path), BUILDING_DIR "/%s", key);
+	unlink(path);
+	close(fd);
+}
+
+void dom_reap_locked(void)
+{
+	struct dirent **names;
+	int nr = scandir(BUILDING_DIR, &names, is_file, NULL);
+	unsigned int n;
+	dom_info *all;
+
+	if (nr < 0)
+		return;
+	all = nr ? dom_list(&n) : NULL;
+	for (int i = 0; i < nr; i++) {
+		if (all)
+			reap(names[i]->d_name, all, n);
+		free(names[i]);
+	}
 	free(names);
+	free(all);
+}
+
+/* A creator claims its name under the same lock: none is between its file and the file's lock. */
+void dom_reap(void)
+{
+	int fd = dom_lock();
+
+	dom_reap_locked();
+	if (fd >= 0)
+		close(fd);
 }

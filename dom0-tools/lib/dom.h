@@ -57,8 +57,16 @@ int dom_simple(uint32_t domid, uint32_t cmd, const char *what);	/* a domctl with
 /* Its memory, its store entries. wait: until the last reference to it is gone. */
 int dom_destroy(uint32_t domid, bool wait);
 void dom_forget(uint32_t domid);		/* its store entries */
-/* Removes what creators that were killed left behind. */
+/* Removes what creators that were killed left behind; the second for who holds dom_lock(). */
 void dom_reap(void);
+void dom_reap_locked(void);
+
+/* Names that are being given just now: in BUILDING_DIR a file each, locked by its creator, with its process number and a UUID;
+ * `key` is the name by st_key(). */
+int dom_lock(void);				/* a descriptor; waits for it */
+/* Opens and locks the file, reads it: a descriptor, -EWOULDBLOCK when its creator lives, or another -errno. */
+int dom_building(const char *key, int flags, char maker[64]);
+void dom_built(const char *key, int fd);	/* removes it */
 
 /* The id of the new domain. cfg->uuid is filled. */
 int dom_create(struct domain_config *cfg, bool paused, uint32_t *domid);

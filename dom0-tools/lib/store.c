@@ -5,10 +5,12 @@
  * Job:    read and write xenstored's tree with formatted paths.
  * Enter:  lib/dom.c, lib/create.c, the commands, the daemon.
  * Caveat: a xenstored in a domain of its own, without a socket in dom0, is not reached.
+ * Holds:  a domain's name stands in a path by st_key() only: it may have signs that paths have not.
  * State:  one connection, and one more for each watch: without a thread, which the static library
  *         does not have, an event that comes before a reply would be taken for it.
- * Tests:  tests/tools-tests (on a machine)
+ * Tests:  tests/tools-tests: unit/test_config (st_key()), the rest on a machine
  */
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -40,28 +42,44 @@ static const char *form(const char *fmt, va_list ap)
 	va_end(ap); \
 } while (0)
 
+const char *st_key(const char *name)
+{
+	static char key[3 * 128 + 1];
+	char *p = key;
+
+	for (const char *end = key + sizeof(key) - 3; *name && p < end; name++) {
+		if (isalnum((unsigned char)*name) || *name == '-' || *name == '_')
+			*p++ = *name;
+		else
+			p += sprintf(p, "@%02x", (unsigned char)*name);
+	}
+	*p = '\0';
+	return key;
+}
+
 int st_open(void)
 {
-	/*
-	 * Without a daemon behind the socket libxenstore would go through the kernel, which waits for one
-	 * for ever.
-	 */
-	if (!xs && st_connect())
-		xs = xs_open(0);
-	if (!xs)
+	if (!st_connect())
 		return err(ST_NO_HOST, "the store does not answer (is xenstored running?): %s",
 			   strerror(errno));
 	return 0;
 }
 
+/*
+ * Without a daemon behind the socket libxenstore would go through the kernel, which waits for one for
+ * ever. Many commands do with the queue and never come here: a second connection is not free.
+ */
 struct xs_handle *st_handle(void)
 {
+	if (!xs && st_connect())
+		xs = xs_open(0);
 	return xs;
 }
 
 void st_close(void)
 {
-	xs_close(xs);
+	if (xs)
+		xs_close(xs);
 	xs = NULL;
 }
 
@@ -70,29 +88,19 @@ char *st_read(const char *fmt, ...)
 	unsigned int len;
 
 	FORM();
-	return xs_read(xs, XBT_NULL, path, &len);
+	return st_handle() ? xs_read(xs, XBT_NULL, path, &len) : NULL;
 }
 
 bool st_write(xs_transaction_t t, const char *value, const char *fmt, ...)
 {
 	FORM();
-	return xs_write(xs, t, path, value, (unsigned int)strlen(value));
+	return st_handle() && xs_write(xs, t, path, value, (unsigned int)strlen(value));
 }
 
 bool st_rm(const char *fmt, ...)
 {
 	FORM();
-	return xs_rm(xs, XBT_NULL, path);
-}
-
-bool st_access(xs_transaction_t t, unsigned int owner, unsigned int reader, const char *fmt, ...)
-{
-	struct xs_permissions p[2] = {
-		{ .id = owner, .perms = XS_PERM_NONE }, { .id = reader, .perms = XS_PERM_READ },
-	};
-
-	FORM();
-	return xs_set_permissions(xs, t, path, p, reader == owner ? 1 : 2);
+	return st_handle() && xs_rm(xs, XBT_NULL, path);
 }
 
 char **st_list(unsigned int *n, const char *fmt, ...)
@@ -100,7 +108,7 @@ char **st_list(unsigned int *n, const char *fmt, ...)
 	char **names;
 
 	FORM();
-	names = xs_directory(xs, XBT_NULL, path, n);
+	names = st_handle() ? xs_directory(xs, XBT_NULL, path, n) : NULL;
 	if (!names)
 		*n = 0;
 	return names;

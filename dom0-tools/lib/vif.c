@@ -19,11 +19,11 @@
 #include <unistd.h>
 #include <linux/if_tun.h>
 #include "err.h"
+#include "paths.h"
 #include "store.h"
 #include "vif.h"
 
 #define DEFAULT_BRIDGE "xenbr0"
-#define RUN_DIR "/run/parapet"
 
 static char why[160];
 
@@ -302,6 +302,8 @@ void vif_entries(uint32_t domid, const struct vif_config *v)
 	st_queue_write(v->antispoof ? "1" : "0", "%s/antispoof", back);
 	snprintf(text, sizeof(text), "%u", v->mtu);
 	st_queue_write(text, "%s/mtu", back);
+	if (v->kernel)			/* netback makes no interface without it; nobody runs it */
+		st_queue_write("none", "%s/script", back);
 	st_queue_write("1", "%s/state", back);
 
 	st_queue_write("", "%s", front);

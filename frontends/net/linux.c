@@ -87,11 +87,40 @@ static bool gso_of(struct sk_buff *skb, struct netf_extra *e)
 	return true;
 }
 
-/* Copies SKB into pages and writes its slots. tx_lock held, there is room. */
+/* Where the copying of an skb has got to: its linear part, then fragment after fragment. */
+struct skb_reader {
+	struct sk_buff *skb;
+	const u8 *at;
+	unsigned int left, next;	/* bytes at `at`; the fragment behind them */
+};
+
+/* The next N bytes; there are as many. */
+static void read_skb(struct skb_reader *r, u8 *to, unsigned int n)
+{
+	while (n) {
+		unsigned int part;
+
+		while (!r->left) {
+			const skb_frag_t *f = &skb_shinfo(r->skb)->frags[r->next++];
+
+			r->at = skb_frag_address(f);
+			r->left = skb_frag_size(f);
+		}
+		part = min(n, r->left);
+		fe_copy(to, r->at, part);
+		to += part;
+		n -= part;
+		r->at += part;
+		r->left -= part;
+	}
+}
+
+/* Copies SKB into pages and writes its slots. tx_lock held, there is room, SKB has no list of others. */
 static bool put_skb(struct net_queue *q, struct sk_buff *skb)
 {
 	unsigned int off = 0, nr = DIV_ROUND_UP(skb->len, FE_PAGE);
 	struct fe_page *list = take_pages(q, nr), *g;
+	struct skb_reader from = { skb, skb->data, skb_headlen(skb), 0 };
 	struct netf_extra e;
 	bool gso = gso_of(skb, &e);
 	u16 flags = gso ? NETF_TX_EXTRA : 0;
@@ -107,7 +136,7 @@ static bool put_skb(struct net_queue *q, struct sk_buff *skb)
 
 		list = g->next;
 		g->next = NULL;
-		skb_copy_bits(skb, off, g->va, n);
+		read_skb(&from, g->va, n);
 		netf_tx_slot(&q->tx, g->ref, 0, off ? n : skb->len, flags | (list ? NETF_TX_MORE : 0), g);
 		if (!off && gso)
 			netf_tx_extra(&q->tx, &e);
@@ -202,6 +231,9 @@ static void tx_event(struct net_queue *q)
 	struct netdev_queue *txq = netdev_get_tx_queue(q->dev->netdev, q->n);
 	unsigned long flags;
 
+	/* Whoever stops the queue looks at the ring once more after asking for this event. */
+	if (!netif_tx_queue_stopped(txq))
+		return;
 	spin_lock_irqsave(&q->tx_lock, flags);
 	reap(q);
 	if (netif_tx_queue_stopped(txq) && q->dev->up && netf_tx_free(&q->tx) >= NETF_SLOTS / 4)
@@ -250,7 +282,7 @@ static bool add_frag(struct net_queue *q, struct sk_buff *skb, const struct netf
 		if (!skb_page_frag_refill(1024, &q->frag, GFP_ATOMIC | __GFP_NOWARN))
 			return false;
 		n = min(left, q->frag.size - q->frag.offset);
-		memcpy(page_address(q->frag.page) + q->frag.offset, from, n);
+		fe_copy(page_address(q->frag.page) + q->frag.offset, from, n);
 		if (skb_can_coalesce(skb, i, q->frag.page, q->frag.offset)) {
 			skb_frag_size_add(&skb_shinfo(skb)->frags[i - 1], n);
 			skb->len += n;

@@ -119,13 +119,10 @@ static int truth(const char *s)
 
 static void complain(const struct option *opt, const char *word)
 {
-	for (unsigned int i = 0; i < nr_complaints; i++)
-		if (!strcmp(complaints[i].word, word))
-			return;
 	if (nr_complaints == MAX_COMPLAINTS)
 		return;
 	complaints[nr_complaints].opt = opt;
-	strlcpy(complaints[nr_complaints++].word, word, WORD_MAX);
+	snprintf(complaints[nr_complaints++].word, WORD_MAX, "%s", word);
 }
 
 /* Does the option's name stand at the start of word, alone or before a '='? Then its value. */

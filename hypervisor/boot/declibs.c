@@ -90,15 +90,13 @@ static int call_on_stack(int (*fn)(void *), void *arg, void *top)
 
 int __init declib_run(int (*fn)(void *arg), void *arg, size_t arena_size)
 {
+	/* the stack, one page for the thread area, the arena */
+	unsigned int order = order_of(STACK_SIZE + PAGE_SIZE + arena_size);
 	u64 cr0 = read_cr0();
-	unsigned int order = 0;
 	struct cpu_info *info;
 	u8 *block;
 	int rc;
 
-	/* the stack, one page for the thread area, the arena */
-	while (PAGE_SIZE << order < STACK_SIZE + PAGE_SIZE + arena_size)
-		order++;
 	block = alloc_hv_pages(order);
 	if (!block)
 		return -ENOMEM;

@@ -108,7 +108,6 @@ static void __noreturn __used boot_cpu_main(void)
 	irq_init();
 	keys_init();
 	uart_init_irq();
-	pci_init();
 	trace_init_cpu(0);
 	sched_init();
 	sched_init_cpu(0);
@@ -147,7 +146,7 @@ void start_parapet(u32 magic, u64 mbi)
 	const char *why = multiboot_parse(magic, mbi, map_low, &boot_info);
 
 	options_parse(boot_info.cmdline);
-	strlcpy(hv_cmdline, boot_info.cmdline, sizeof(hv_cmdline));
+	snprintf(hv_cmdline, sizeof(hv_cmdline), "%s", boot_info.cmdline);
 	uart_init();
 	vga_init(boot_info.efi ? NULL : maddr_to_virt(0xb8000));
 	printk("Parapet " PARAPET_VERSION "\n");

@@ -43,11 +43,6 @@ struct build {
 static const char no_memory[] =
 	"not enough memory to build dom0: give the machine more, or dom0 less (dom0_mem=)";
 
-static unsigned int order_of(u64 bytes)
-{
-	return bytes <= PAGE_SIZE ? 0 : 64 - (unsigned int)__builtin_clzl((bytes - 1) >> PAGE_SHIFT);
-}
-
 static void *pfn_ptr(struct build *b, u64 pfn)
 {
 	return mfn_to_virt(_mfn(b->p2m[pfn]));

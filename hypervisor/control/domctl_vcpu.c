@@ -228,16 +228,15 @@ static long memio(struct domain *d, struct xen_domctl_gdbsx_memio *m)
 
 	if (m->pgd3val || !d->vcpu[0])
 		return refuse(-EINVAL, "memory of d%u by page tables other than its own", d->id);
-	for (; m->len; m->len -= (u32)n, m->gva += n, m->uva += n) {
+	while (m->len) {
 		n = min((size_t)m->len, PAGE_SIZE - (m->gva & ~PAGE_MASK));
 		if (!memio_page(d, m, n))
 			break;
-		if (!(++pages & 31) && hypercall_preempt() && m->len > n) {
-			m->len -= (u32)n;
-			m->gva += n;
-			m->uva += n;
+		m->len -= (u32)n;
+		m->gva += n;
+		m->uva += n;
+		if (!(++pages & 31) && m->len && hypercall_preempt())
 			return -ERESTART;
-		}
 	}
 	m->remain = m->len;
 	return m->len ? -EFAULT : 0;

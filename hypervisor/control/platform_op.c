@@ -34,31 +34,6 @@ static long get_cpuinfo(struct xenpf_pcpuinfo *i)
 	return 0;
 }
 
-/* All CPUs are alike but for their numbers, or they were not started. */
-static void get_model(struct xenpf_pcpu_version *v, struct cpuid_leaf *l0, struct cpuid_leaf *l1)
-{
-	u32 base;
-
-	arch_cpuid(0, 0, l0);
-	arch_cpuid(1, 0, l1);
-	base = (l1->a >> 8) & 15;
-	memcpy(v->vendor_id, (u32[]){ l0->b, l0->d, l0->c }, 12);
-	v->family = base + (base == 15 ? (l1->a >> 20) & 255 : 0);
-	v->model = ((l1->a >> 4) & 15) + (base == 6 || base == 15 ? (l1->a >> 12) & 0xf0 : 0);
-	v->stepping = l1->a & 15;
-}
-
-static long get_cpu_version(struct xenpf_pcpu_version *v)
-{
-	struct cpuid_leaf l0, l1;
-	u32 cpu = v->xen_cpuid;
-
-	*v = (struct xenpf_pcpu_version){ .xen_cpuid = cpu, .max_present = nr_cpus_present - 1 };
-	if (cpu < NR_CPUS && (cpu_online_map & BIT(cpu)))
-		get_model(v, &l0, &l1);
-	return 0;
-}
-
 static long firmware_info(struct xenpf_firmware_info *f)
 {
 	switch (f->type) {
@@ -71,26 +46,6 @@ static long firmware_info(struct xenpf_firmware_info *f)
 		return -ENOSYS;
 	}
 	return -EINVAL;
-}
-
-/* Idle times of the CPUs whose bits are set; bits of CPUs that do not exist are cleared. */
-static long get_idle_time(struct xenpf_getidletime *op)
-{
-	u32 nr = min(op->cpumap_nr_cpus, (u32)NR_CPUS), cpu;
-	cpumask_t map = 0, left;
-	u64 ns;
-
-	if (copy_from_guest(&map, _gva(op->cpumap_bitmap), DIV_ROUND_UP(nr, 8)))
-		return -EFAULT;
-	map &= cpu_online_map & (nr < NR_CPUS ? BIT(nr) - 1 : ~0UL);
-	for (left = map; left; left &= left - 1) {
-		cpu = (u32)__builtin_ctzl(left);
-		ns = vcpu_cpu_time(idle_vcpu[cpu]);
-		if (copy_to_guest(_gva(op->idletime + cpu * 8UL), &ns, sizeof(ns)))
-			return -EFAULT;
-	}
-	op->now = now_ns();
-	return copy_to_guest(_gva(op->cpumap_bitmap), &map, DIV_ROUND_UP(nr, 8));
 }
 
 /* _PDC: what the OS can tell firmware that it does with power states. We do nothing with them. */
@@ -149,18 +104,14 @@ HYPERCALL(platform_op)
 	case XENPF_get_cpuinfo:
 		rc = get_cpuinfo(&op.u.pcpu_info);
 		break;
-	case XENPF_get_cpu_version:
-		rc = get_cpu_version(&op.u.pcpu_version);
-		break;
 	case XENPF_firmware_info:
 		rc = firmware_info(&op.u.firmware_info);
-		break;
-	case XENPF_getidletime:
-		rc = get_idle_time(&op.u.getidletime);
 		break;
 	case XENPF_add_memtype ... XENPF_read_memtype:
 	case XENPF_cpu_online ... XENPF_resource_op:
 	case XENPF_microcode_update:
+	case XENPF_get_cpu_version:
+	case XENPF_getidletime:
 	case XENPF_change_freq:
 		return -EOPNOTSUPP;
 	default:
@@ -169,24 +120,27 @@ HYPERCALL(platform_op)
 	return rc ?: copy_to_guest(_gva(a1), &op, sizeof(op));
 }
 
+/* All CPUs are alike but for their numbers, or they were not started. */
 static long physcpuinfo(struct xen_mc_physcpuinfo *p)
 {
 	cpumask_t left = cpu_online_map;
 	struct mcinfo_logical_cpu c;
-	struct xenpf_pcpu_version m;
 	struct cpuid_leaf l0, l1, ext;
-	u32 n;
+	u32 n, family, model;
 
-	get_model(&m, &l0, &l1);
+	arch_cpuid(0, 0, &l0);
+	arch_cpuid(1, 0, &l1);
 	arch_cpuid(0x80000001, 0, &ext);
+	family = (l1.a >> 8) & 15;
+	model = ((l1.a >> 4) & 15) + (family == 6 || family == 15 ? (l1.a >> 12) & 0xf0 : 0);
 	c = (struct mcinfo_logical_cpu){
 		.mc_clusterid = ~0U, .mc_ncores = 1, .mc_ncores_active = 1, .mc_nthreads = 1,
-		.mc_cpuid_level = (s32)l0.a, .mc_family = m.family, .mc_model = m.model,
-		.mc_step = m.stepping, .mc_cache_alignment = 64,
+		.mc_cpuid_level = (s32)l0.a, .mc_step = l1.a & 15, .mc_cache_alignment = 64,
+		.mc_family = family + (family == 15 ? (l1.a >> 20) & 255 : 0), .mc_model = model,
 		.mc_cpu_caps = { [MC_CAPS_STD_EDX] = l1.d, [MC_CAPS_STD_ECX] = l1.c,
 				 [MC_CAPS_AMD_EDX] = ext.d, [MC_CAPS_AMD_ECX] = ext.c },
 	};
-	memcpy(c.mc_vendorid, m.vendor_id, 12);
+	memcpy(c.mc_vendorid, (u32[]){ l0.b, l0.d, l0.c }, 12);
 	for (n = 0; left && (n < p->ncpus || !p->info); left &= left - 1, n++) {
 		c.mc_cpunr = (u32)__builtin_ctzl(left);
 		c.mc_coreid = (u16)c.mc_cpunr;

@@ -11,7 +11,6 @@
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
-#include <hv/bytes.h>
 #include <hv/image.h>
 #include <hv/string.h>
 

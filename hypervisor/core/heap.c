@@ -101,19 +101,16 @@ static void free_small(struct page_info *pg, char *p)
 
 void *hv_alloc(size_t size)
 {
-	unsigned int order = 0;
 	void *p;
 
 	if (size > MAX_LARGE || alloc_should_fail())
 		return NULL;
 	if (size <= MAX_SMALL)
 		return alloc_small(size);
-	while (PAGE_SIZE << order < size)
-		order++;
-	p = alloc_hv_pages(order);
+	p = alloc_hv_pages(order_of(size));
 	if (p) {
 		mfn_to_page(virt_to_mfn(p))->flags = PGF_heap;
-		mfn_to_page(virt_to_mfn(p))->order = order;
+		mfn_to_page(virt_to_mfn(p))->order = order_of(size);
 	}
 	return p;
 }

@@ -669,7 +669,7 @@ void sched_dump(void)
 		       rq->curr->domain->id, rq->curr->id, rq->nr, rq->load + rq->curr_weight,
 		       rq->min_vruntime);
 		list_for_each(v, &rq->queue, sched.queue)
-			printk("  waits  d%uv%u vruntime %+ld us\n", v->domain->id, v->id,
+			printk("  waits  d%uv%u vruntime %ld us\n", v->domain->id, v->id,
 			       (s64)(v->sched.vruntime - rq->min_vruntime) / 1000);
 		spin_unlock(&rq->lock);
 	}

@@ -154,10 +154,8 @@ static void check_domain(struct audit *a, struct domain *d)
 
 unsigned int audit_domain(struct domain *only)
 {
-	struct audit a = { 0 };
+	struct audit a = { .order = order_of(max_page * sizeof(*a.c)) };
 
-	while (PAGE_SIZE << a.order < max_page * sizeof(*a.c))
-		a.order++;
 	a.c = alloc_hv_pages(a.order);
 	if (!a.c) {
 		printk("audit: no memory for the counters, nothing was checked\n");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Job:    formatted text: vsnprintf and snprintf with %d %u %x %c %s %p %%, l ll z, widths and
- *         precisions (also *), flags - 0 + #; %pS prints an address as symbol+offset.
+ *         precisions (also *), flags - 0; %pS prints an address as symbol+offset.
  * Enter:  anybody, also NMI and panic: no locks, no state.
  * Holds:  FM1  never writes more than size bytes; always ends with NUL when size > 0.
  *         FM2  returns the length that the whole text has.
@@ -15,8 +15,8 @@ struct out {
 	size_t size, len;
 };
 
-static const char flag_chars[] = "-0+#";
-enum { LEFT = 1, ZERO = 2, PLUS = 4, ALT = 8 };		/* in the order of flag_chars */
+static const char flag_chars[] = "-0";
+enum { LEFT = 1, ZERO = 2 };		/* in the order of flag_chars */
 
 struct spec {
 	unsigned int flags;
@@ -66,8 +66,6 @@ static void put_number(struct out *o, const struct spec *s, u64 val, unsigned in
 	char tmp[24], *end = tmp + sizeof(tmp), *first = end;
 	int zeros;
 
-	if ((s->flags & ALT) && base == 16 && val)
-		prefix = "0x";
 	for (; val; val /= base)
 		*--first = "0123456789abcdef"[val % base];
 	if (first == end && s->precision != 0)
@@ -141,8 +139,7 @@ static const char *convert(struct out *o, const char *f, va_list *ap)
 	switch (*f) {
 	case 'd':
 		n = is_long ? va_arg(*ap, long) : va_arg(*ap, int);
-		put_number(o, &s, n < 0 ? -(u64)n : (u64)n, 10,
-			   n < 0 ? "-" : s.flags & PLUS ? "+" : "");
+		put_number(o, &s, n < 0 ? -(u64)n : (u64)n, 10, n < 0 ? "-" : "");
 		break;
 	case 'u':
 	case 'x':
@@ -156,7 +153,6 @@ static const char *convert(struct out *o, const char *f, va_list *ap)
 			return f + 2;
 		}
 		s.precision = 16;
-		s.flags &= ~ALT;
 		put_number(o, &s, u, 16, "");
 		break;
 	case 'c':

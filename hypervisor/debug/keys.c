@@ -68,14 +68,16 @@ size_t console_input_read(char *dst, size_t len)
 	return ring_get(&for_dom0, dst, len);
 }
 
+/* The frame of a running vcpu is on its CPU's stack, and true only while that CPU is in here. */
 static void show_vcpu(const struct vcpu *v)
 {
 	static const char *const flags[] = {
 		"blocked", "down", "domain-paused", "paused", "polling", "shut-down",
 	};
 
-	printk("    v%u: CPU %u%s, events %s%s, affinity %lx, mode %s, flags:", v->id,
+	printk("    v%u: CPU %u%s, rip %lx, events %s%s, affinity %lx, mode %s, flags:", v->id,
 	       v->processor, v->sched.running ? " running" : "",
+	       v->sched.running ? cpu_info_of(v->processor)->guest.rip : v->regs.rip,
 	       v->vcpu_info->evtchn_upcall_pending ? "pending" : "none",
 	       v->vcpu_info->evtchn_upcall_mask ? " (masked)" : "",
 	       v->sched.hard_affinity, v->pv.in_kernel ? "kernel" : "user");
@@ -90,11 +92,13 @@ static void key_domains(void)
 	static const char *const states[] = { "building", "running", "dying", "dead" };
 	struct vcpu *v;
 
+	printk("  %lu MiB of RAM, %lu MiB free, %lu KiB the hypervisor's\n", total_pages >> 8,
+	       free_page_count() >> 8, hv_page_count() * 4);
 	for (struct domain *d = domain_next(NULL); d; d = domain_next(d)) {
-		printk("  d%u: %s%s, %u refs, %u of %u pages (%u cached tables), weight %u cap %u\n",
+		printk("  d%u: %s%s, %u refs, weight %u cap %u, %u/%u pages, cached %u claims %u\n",
 		       d->id, states[d->state], d->is_shut_down ? " (shut down)" : "", d->refs,
-		       d->nr_pages, d->max_pages, d->cached_tables.count, d->sched.weight,
-		       d->sched.cap);
+		       d->sched.weight, d->sched.cap, d->nr_pages, d->max_pages,
+		       d->cached_tables.count, d->outstanding_pages);
 		if (d->crash_reason)
 			printk("    crashed: %s\n", d->crash_reason);
 		for_each_vcpu(d, v)
@@ -113,44 +117,20 @@ static void key_audit(void)
 	printk("%u violations\n", audit_all());
 }
 
-static void key_memory(void)
-{
-	printk("  %lu MiB of RAM, %lu MiB free, %lu KiB the hypervisor's\n", total_pages >> 8,
-	       free_page_count() >> 8, hv_page_count() * 4);
-	for (struct domain *d = domain_next(NULL); d; d = domain_next(d))
-		printk("  d%u: %u KiB, limit %u KiB, claims %u KiB\n", d->id, d->nr_pages * 4,
-		       d->max_pages * 4, d->outstanding_pages * 4);
-}
-
 static void key_reboot(void)
 {
 	arch_shutdown(true);
 }
 
-/* The frame of a running vcpu is on its CPU's stack, and true only while that CPU is in here. */
-static void key_dom0(void)
-{
-	struct vcpu *v;
-
-	if (!hardware_domain)
-		return;
-	for_each_vcpu(hardware_domain, v) {
-		show_vcpu(v);
-		show_registers(v->sched.running ? &cpu_info_of(v->processor)->guest : &v->regs);
-	}
-}
-
 static void key_help(void);
 static const struct { char key; void (*fn)(void); const char *help; } keys[] = {
-	{ '0', key_dom0, "registers of dom0" },
 	{ 'A', key_audit, "recount all references and types" },
 	{ 'R', key_reboot, "reboot the machine" },
 	{ 'd', show_all_cpus, "registers of all CPUs" },
 	{ 'e', key_events, "event channels" },
 	{ 'h', key_help, "this list" },
 	{ 'i', irq_dump, "interrupts" },
-	{ 'm', key_memory, "memory" },
-	{ 'q', key_domains, "domains and vcpus" },
+	{ 'q', key_domains, "memory, domains, vcpus" },
 	{ 'r', sched_dump, "run queues" },
 	{ 't', trace_dump, "last trace records, with option trace" },
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Job:    what the C library does not have: bounded copies, numbers; what GCC calls for
+ * Job:    what the C library does not have: numbers; what GCC calls for
  *         __builtin_popcount (libgcc is not linked).
  * Tests:  tests/host/test_cmdline.c
  */
@@ -18,17 +18,6 @@ int __popcountdi2(long x)
 	v = (v & 0x3333333333333333UL) + ((v >> 2) & 0x3333333333333333UL);
 	v = (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0fUL;
 	return (int)((v * 0x0101010101010101UL) >> 56);
-}
-
-size_t strlcpy(char *dst, const char *src, size_t size)
-{
-	size_t len = strlen(src), n = min(len, size - 1);
-
-	if (size) {
-		memcpy(dst, src, n);
-		dst[n] = '\0';
-	}
-	return len;
 }
 
 bool parse_number(const char **s, unsigned int base, unsigned long *out)

@@ -10,6 +10,7 @@
 #include <cpuid.h>
 #include <parapet.h>
 #include <hv/pv.h>
+#include <hv/regs.h>
 
 #define XEN_VERSION_4_17 (4U << 16 | 17)
 #define HYPERCALL_PAGE_MSR 0x40000000U
@@ -17,9 +18,6 @@
 #define MAX_EXT_INTEL 0x80000008U
 #define MAX_EXT_AMD 0x80000021U
 #define XSTATE_ALLOWED 0xe7UL		/* x87 SSE AVX, AVX-512; no MPX, PKRU, AMX */
-#define XSTATE_FPU 0x1UL
-#define XSTATE_AVX 0x4UL
-#define XSTATE_AVX512 0xe0UL
 
 #define B(n) (1U << (n))
 #define ALL 0xffffffffU
@@ -61,7 +59,7 @@ static const struct {
 } policy[] = {
 	{ 0x0, 0x0, ANY_SUB, 0, SHOW_ALL },
 	{ 0x1, 0x1, ANY_SUB, 0, { ALL, 0x0000ffff, F1_ECX, F1_EDX } },
-	{ 0x1, 0x1, ANY_SUB, XSTATE_FPU, { 0, 0, B(26) | B(27), 0 } },	/* XSAVE */
+	{ 0x1, 0x1, ANY_SUB, XSTATE_X87, { 0, 0, B(26) | B(27), 0 } },	/* XSAVE */
 	{ 0x1, 0x1, ANY_SUB, XSTATE_AVX, { 0, 0, B(12) | B(28) | B(29), 0 } },	/* FMA AVX F16C */
 	{ 0x2, 0x2, ANY_SUB, 0, SHOW_ALL },				/* cache descriptors */
 	{ 0x4, 0x4, ANY_SUB, 0, { 0x000003ff, ALL, ALL, ALL } }, /* caches, not shared */
@@ -71,9 +69,9 @@ static const struct {
 	{ 0x7, 0x7, SUB(1), 0, { B(10) | B(11) | B(12), 0, 0, 0 } },
 	{ 0x7, 0x7, SUB(1), XSTATE_AVX, { B(4), 0, 0, 0 } },
 	{ 0x7, 0x7, SUB(1), XSTATE_AVX512, { B(5), 0, 0, 0 } },
-	{ 0xd, 0xd, SUB(0), XSTATE_FPU, SHOW_ALL },
-	{ 0xd, 0xd, SUB(1), XSTATE_FPU, { B(0) | B(1) | B(2), ALL, 0, 0 } },	/* no XSAVES */
-	{ 0xd, 0xd, 2, 62, XSTATE_FPU, { ALL, ALL, B(1), 0 } },
+	{ 0xd, 0xd, SUB(0), XSTATE_X87, SHOW_ALL },
+	{ 0xd, 0xd, SUB(1), XSTATE_X87, { B(0) | B(1) | B(2), ALL, 0, 0 } },	/* no XSAVES */
+	{ 0xd, 0xd, 2, 62, XSTATE_X87, { ALL, ALL, B(1), 0 } },
 	{ 0x80000000, 0x80000000, ANY_SUB, 0, SHOW_ALL },
 	{ 0x80000001, 0x80000001, ANY_SUB, 0, { ALL, ALL, FE1_ECX, FE1_EDX } },
 	{ 0x80000001, 0x80000001, ANY_SUB, XSTATE_AVX, { 0, 0, B(11) | B(16), 0 } }, /* XOP FMA4 */

@@ -3,7 +3,7 @@
  * Job:    the console's devices and the choice among them. Two 16550 ports: polled output, input by
  *         interrupt; 80x25 characters at 0xb8000 until dom0 takes the screen.
  * Enter:  printk (any context) by arch_console_putc(); uart_interrupt() from irq.c.
- * State:  uarts[]; the screen and its cursor.
+ * State:  uarts[]; the screen, and where it goes on.
  * Locks:  none: printk orders the output; input is read by one CPU's interrupt.
  * Holds:  U1  waiting for the transmitter is bounded: a dead port is given up.
  * Tests:  every boot; the screen by eye
@@ -188,14 +188,6 @@ static void scroll(void)
 	row = ROWS - 1;
 }
 
-static void put_cursor(void)
-{
-	unsigned int pos = row * COLS + col;
-
-	outw(0x3d4, 0x0e | (pos & 0xff00));	/* index and value */
-	outw(0x3d4, 0x0f | pos << 8);
-}
-
 void vga_init(void *text)
 {
 	screen = use_vga ? text : NULL;
@@ -221,8 +213,6 @@ static void vga_putc(char c)
 		if (++row == ROWS)
 			scroll();
 	}
-	if (c == '\n' || c == '\b')
-		put_cursor();
 }
 
 void arch_console_putc(char c)

@@ -18,7 +18,8 @@ static enum { RING1_OFF, RING1_ON, RING1_FORCE } opt_ring1 = RING1_ON;
 
 void arch_cpuid(u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
-	cpuid(leaf, sub, &out->a, &out->b, &out->c, &out->d);
+	__asm__ __volatile__("cpuid" : "=a"(out->a), "=b"(out->b), "=c"(out->c), "=d"(out->d)
+			     : "a"(leaf), "c"(sub));
 }
 
 /* All zero where the CPU has no such leaf. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Job:    what cpu.c found out; control registers, cpuid() ...; MSRs (what may fault goes through
+ * Job:    what cpu.c found out; control registers; MSRs (what may fault goes through
  *         arch_rdmsr_safe()); ports; ioremap()ed registers, by single accesses of the stated width.
  * State:  cpu_feat, filled by cpu_identify() on the boot CPU; the other CPUs must have as much.
  * Tests:  all
@@ -41,12 +41,6 @@ CR_ACCESS(2)
 CR_ACCESS(3)
 CR_ACCESS(4)
 #undef CR_ACCESS
-
-static inline void cpuid(u32 leaf, u32 sub, u32 *a, u32 *b, u32 *c, u32 *d)
-{
-	__asm__ __volatile__("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(*d)
-			     : "a"(leaf), "c"(sub));
-}
 
 #define irqs_disable() __asm__ __volatile__("cli" ::: "memory")
 #define clts() __asm__ __volatile__("clts" ::: "memory")

@@ -27,6 +27,7 @@ static struct idt_entry idts[3][256] __aligned(PAGE_SIZE);	/* by MODE_* */
 struct table_ptr { u16 limit; u64 base; } __packed;
 
 static mfn_t zero_frame;		/* what unused pages of the windows show */
+static u8 windows[NR_CPUS][2];		/* how many pages of the GDT's and the LDT's window are used */
 
 #define RO_PTE (PTE_P | PTE_A | PTE_D | PTE_NX)
 #define RW_PTE (RO_PTE | PTE_RW)
@@ -132,11 +133,12 @@ int percpu_setup(unsigned int cpu)
 		restricted_setup(cpu, (u64)idts, (u64)idts + sizeof(idts)) : 0;
 }
 
-static void map_window(u64 va, const mfn_t *frames, unsigned int used, unsigned int all)
+/* Behind *had pages the window is zero already. */
+static void map_window(u64 va, const mfn_t *frames, unsigned int used, u8 *had)
 {
 	u64 *pte = hv_entry(va, 12), e;
 
-	for (unsigned int i = 0; i < all; i++, pte++, va += PAGE_SIZE) {
+	for (unsigned int i = 0; i < used || i < *had; i++, pte++, va += PAGE_SIZE) {
 		e = i < used && !mfn_eq(frames[i], INVALID_MFN) ? make_pte(frames[i], RW_PTE) :
 								   make_pte(zero_frame, RO_PTE);
 		if (*pte != e) {
@@ -145,17 +147,15 @@ static void map_window(u64 va, const mfn_t *frames, unsigned int used, unsigned 
 			flush_va_local(va);
 		}
 	}
+	*had = (u8)used;
 }
 
-/*
- * The frames are mapped writable for the CPU alone (it sets accessed bits); they are PT_seg, so no
- * guest can write them.
- */
+/* The frames are writable for the CPU alone (it sets accessed bits): no guest can write a PT_seg. */
 void arch_load_gdt(struct vcpu *v)
 {
 	if (v == current_vcpu())
 		map_window(percpu_area(this_cpu()) + PC_GDT_OFFSET, v->pv.gdt_frames,
-			   DIV_ROUND_UP(v->pv.gdt_ents, 512), NR_GUEST_GDT_PAGES);
+			   DIV_ROUND_UP(v->pv.gdt_ents, 512), &windows[this_cpu()][0]);
 }
 
 void arch_load_ldt(struct vcpu *v)
@@ -165,7 +165,7 @@ void arch_load_ldt(struct vcpu *v)
 
 	if (v != current_vcpu())
 		return;
-	map_window(ldt, v->pv.ldt_frames, DIV_ROUND_UP(ents, 512), 16);
+	map_window(ldt, v->pv.ldt_frames, DIV_ROUND_UP(ents, 512), &windows[this_cpu()][1]);
 	if (ents)
 		set_system_desc((u64 *)(base + HV_GDT_OFFSET), HV_LDT_SEL, ldt, ents * 8 - 1, 0x82);
 	__asm__ __volatile__("lldt %w0" : : "r"(ents ? HV_LDT_SEL : 0));

@@ -16,10 +16,6 @@
 #include "machine.h"
 
 #define LEGACY_SIZE 512
-#define XSTATE_X87 1UL
-#define XSTATE_SSE 2UL
-#define XSTATE_AVX 4UL
-#define XSTATE_AVX512 0xe0UL
 #define MXCSR_MASK 0xffff		/* what every 64-bit CPU has: other bits may fault */
 
 struct fpu_area {

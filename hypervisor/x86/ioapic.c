@@ -116,16 +116,3 @@ int ioapic_guest_read(u64 base, u32 reg, u32 *val)
 		}
 	return -EINVAL;
 }
-
-void ioapic_dump(void)
-{
-	u32 low;
-
-	for (const struct ioapic *io = ioapics; io < ioapics + nr_ioapics; io++)
-		for (unsigned int pin = 0; pin < io->pins; pin++) {
-			low = reg_get(io, RTE_LOW(pin));
-			if (low != RTE_MASKED)
-				printk("  pin %u: %08x %08x\n", io->gsi_base + pin,
-				       reg_get(io, RTE_HIGH(pin)), low);
-		}
-}

@@ -392,5 +392,4 @@ void irq_dump(void)
 		spin_unlock(&irq_lock);
 		printk("\n");
 	}
-	ioapic_dump();
 }

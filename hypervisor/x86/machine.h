@@ -59,8 +59,6 @@ void do_irq(struct cpu_user_regs *regs, unsigned int vector);	/* entry.S, vector
 int irq_request_isa(unsigned int isa, void (*fn)(void *), void *arg);
 int ioapic_set_cpu(u32 gsi, unsigned int cpu);	/* where it goes; -ENXIO: no such line */
 void ioapic_set_pin(u32 gsi, u8 vector, bool level, bool active_low, bool masked);	/* after it */
-void ioapic_dump(void);
-void pci_init(void);			/* MCFG */
 void msi_write(unsigned int slot, u8 vector, unsigned int cpu);	/* slot: irq - nr_gsis */
 void msi_mask(unsigned int slot, bool mask);
 void msi_describe(unsigned int slot);
@@ -95,7 +93,9 @@ void show_all_cpus(void);		/* debug key d */
 extern u64 *hv_root;			/* L4 of the hypervisor alone: idle CPUs, boot */
 void paging_init(const struct boot_info *bi);	/* everything from the memory map; switch CR3 */
 int map_hv_page(u64 va, u64 maddr, u64 flags);	/* one 4 KiB page of the hypervisor; -ENOMEM */
-u64 *hv_entry(u64 va, unsigned int bits);	/* that maps 2^bits bytes at va; NULL: no memory for tables */
+/* What maps 2^bits bytes at va, below table t (an entry: 2^top bytes); NULL: no memory. */
+u64 *table_entry(u64 *t, unsigned int top, u64 va, unsigned int bits);
+#define hv_entry(va, bits) table_entry(hv_root, 39, va, bits)
 void *ioremap(u64 maddr, size_t len);	/* uncached; NULL: address space or memory ran out */
 void free_init_sections(void);		/* once nothing at boot is to be done any more */
 

@@ -50,14 +50,13 @@ static u64 *new_table(void)
 	return memset(maddr_to_virt(take(&boot_tables, PAGE_SIZE)), 0, PAGE_SIZE);
 }
 
-/* Tables above the entry are made; then hv_map_lock is held, or boot runs alone. */
-u64 *hv_entry(u64 va, unsigned int bits)
+/* When it makes tables hv_map_lock is held, or boot runs alone. */
+u64 *table_entry(u64 *t, unsigned int top, u64 va, unsigned int bits)
 {
-	u64 *t = hv_root, *e;
-	unsigned int b;
+	u64 *e;
 
-	for (b = 39; b > bits; b -= 9) {
-		e = &t[va >> b & (PTES_PER_PAGE - 1)];
+	for (; top > bits; top -= 9) {
+		e = &t[va >> top & (PTES_PER_PAGE - 1)];
 		if (!(*e & PTE_P)) {
 			t = new_table();
 			if (!t)
@@ -66,7 +65,7 @@ u64 *hv_entry(u64 va, unsigned int bits)
 		}
 		t = mfn_to_virt(pte_mfn(*e));
 	}
-	return &t[va >> b & (PTES_PER_PAGE - 1)];
+	return &t[va >> top & (PTES_PER_PAGE - 1)];
 }
 
 int map_hv_page(u64 va, u64 maddr, u64 flags)
@@ -326,13 +325,4 @@ mfn_t arch_m2p_frame(u64 n)
 	u64 e = n * CHUNK < max_page * 8 ? *hv_entry(M2P_VIRT_START + n * CHUNK, 21) : 0;
 
 	return e & PTE_PS ? pte_mfn(e) : INVALID_MFN;
-}
-
-u64 get_m2p(mfn_t mfn)
-{
-	mfn_t chunk = arch_m2p_frame(mfn_x(mfn) / (CHUNK / 8));
-
-	if (mfn_eq(chunk, INVALID_MFN))
-		return INVALID_M2P;
-	return ((u64 *)mfn_to_virt(chunk))[mfn_x(mfn) % (CHUNK / 8)];
 }

@@ -38,32 +38,19 @@ static struct restricted {
 #define gen_of(root) (&root_gen[mfn_x(root) % ARRAY_SIZE(root_gen)])
 #define const_word(member) ((u64 *)(percpu_area(this_cpu()) + PC_TSS_OFFSET + (member)))
 
-/* The L1 table for va below the private L3 of slot 261; new tables come from the allocator. */
-static u64 *private_l1(u64 *l3, u64 va)
-{
-	u64 *t = l3, *n, *pte;
-
-	for (unsigned int shift = 30; shift > 12; shift -= 9) {
-		pte = &t[(va >> shift) & 511];
-		n = *pte & PTE_P ? mfn_to_virt(pte_mfn(*pte)) : alloc_hv_pages(0);
-		if (!n)
-			return NULL;
-		*pte = make_pte(virt_to_mfn(n), TABLE_PTE);
-		t = n;
-	}
-	return t;
-}
+/* An entry below the private L3 table of slot 261. */
+#define private_entry(l3, va) table_entry(l3, 30, va, 12)
 
 /* Map the pages [va, end) as the full root does, but without the bits of `drop`. */
 static int map_private(u64 *l3, u64 va, u64 end, u64 drop)
 {
-	u64 *l1;
+	u64 *e;
 
 	for (; va < end; va += PAGE_SIZE) {
-		l1 = private_l1(l3, va);
-		if (!l1)
+		e = private_entry(l3, va);
+		if (!e)
 			return -ENOMEM;
-		l1[L1_INDEX(va)] = *hv_entry(va, 12) & ~(PTE_G | drop);
+		*e = *hv_entry(va, 12) & ~(PTE_G | drop);
 	}
 	return 0;
 }
@@ -82,8 +69,8 @@ int restricted_setup(unsigned int cpu, u64 idts, u64 idts_end)
 	for (unsigned int other = 0; WITHOUT(2) && other < cpu; other++)
 		map_private(l3, percpu_area(other) + PC_ENTRY_OFFSET,
 			    percpu_area(other) + PC_ENTRY_OFFSET + PAGE_SIZE, 0);
-	r->area_l1 = private_l1(l3, base);
-	r->local_l1 = private_l1(l3, LOCAL_VCPU);
+	r->area_l1 = private_entry(l3, base) - L1_INDEX(base);
+	r->local_l1 = private_entry(l3, LOCAL_VCPU);		/* the first of its table */
 	if (!r->local_l1)
 		return -ENOMEM;
 	r->local_l1[L1_INDEX(LOCAL_CONST)] = r->area_l1[L1_INDEX(base + PC_TSS_OFFSET)];

@@ -116,8 +116,8 @@ static void show_page_walk(u64 va)
 		if (e & PTE_P && mfn_x(pte_mfn(e)) < max_page) {
 			const struct page_info *pg = mfn_to_page(pte_mfn(e));
 
-			printk(" d%u type %u/%lu refs %lu pfn %lx", pg->owner, PG_type(pg->word),
-			       PG_type_count(pg->word), PG_refs(pg->word), get_m2p(pte_mfn(e)));
+			printk(" d%u type %u/%lu refs %lu", pg->owner, PG_type(pg->word),
+			       PG_type_count(pg->word), PG_refs(pg->word));
 		}
 		printk("\n");
 		if (!(e & PTE_P) || (e & PTE_PS && level > 1))

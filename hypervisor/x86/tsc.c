@@ -96,12 +96,11 @@ static u64 measure_pit(void)
 /* CPUID leaf 15h: crystal and ratio; 0 where it does not say. */
 static u64 rate_by_cpuid(void)
 {
-	u32 a, b, c, d;
+	struct cpuid_leaf l = { 0 };
 
-	if (cpu_feat.max_leaf < 0x15)
-		return 0;
-	cpuid(0x15, 0, &a, &b, &c, &d);
-	return a && b && c ? mul_div(c, b, a) : 0;
+	if (cpu_feat.max_leaf >= 0x15)
+		arch_cpuid(0x15, 0, &l);
+	return l.a && l.b && l.c ? mul_div(l.c, l.b, l.a) : 0;
 }
 
 static u64 median(u64 (*measure)(void))

@@ -11,7 +11,8 @@
  *        3 start of a run; ubench has them around each batch. Any domain may execute them; they do not nest.
  * Holds: out=FILE gets   reset | sec N insns=.. user=.. kernel=.. hv=.. EVENT=..   between begin and end,
  *        and at exit     total ..
- *        prof=1 adds     at ADDRESS COUNT   after each sec: the hypervisor's instructions by address
+ *        prof=1 adds     at ADDRESS COUNT   after each sec: the hypervisor's instructions by address;
+ *        prof=2          all instructions by address (programs of one address are counted together)
  *        entry=ADDR adds entry insns=N      all instructions before the one at ADDR (the hypervisor's
  *                                           physical entry), and
  *                        dom0 insns=N       all before the first in the top 2 GiB (dom0's kernel),
@@ -68,7 +69,12 @@ static const char *const names[NR] = {
 #define PROF_SIZE 0x800000u
 
 static uint64_t count[NR], at_begin[NR];
-static uint64_t *prof, *prof_begin;
+/* Counts by address: open addressing, never emptied. */
+#define SPOTS (1u << 21)
+static struct spot {
+	uint64_t va, n, before;
+} *spots;
+static unsigned int prof;
 static uint64_t hv_entry;
 static bool seen_entry, seen_dom0;
 static unsigned int section;
@@ -168,8 +174,8 @@ static void print_line(const char *what, const uint64_t *base)
 static void begin_section(void)
 {
 	memcpy(at_begin, count, sizeof(count));
-	if (prof)
-		memcpy(prof_begin, prof, PROF_SIZE * sizeof(*prof));
+	for (size_t i = 0; prof && i < SPOTS; i++)
+		spots[i].before = spots[i].n;
 }
 
 static void end_section(void)
@@ -178,9 +184,21 @@ static void end_section(void)
 
 	snprintf(text, sizeof(text), "sec %u", ++section);
 	print_line(text, at_begin);
-	for (size_t i = 0; prof && i < PROF_SIZE; i++)
-		if (prof[i] != prof_begin[i])
-			fprintf(out, "at %llx %lu\n", PROF_BASE + i, prof[i] - prof_begin[i]);
+	for (size_t i = 0; prof && i < SPOTS; i++)
+		if (spots[i].n != spots[i].before)
+			fprintf(out, "at %lx %lu\n", spots[i].va, spots[i].n - spots[i].before);
+}
+
+static struct spot *spot_of(uint64_t va)
+{
+	for (size_t i = va * 0x9e3779b97f4a7c15ull >> 43;; i++) {
+		struct spot *s = &spots[i % SPOTS];
+
+		if (!s->va)
+			s->va = va;
+		if (s->va == va)
+			return s;
+	}
 }
 
 static void on_mark(unsigned int cpu, void *arg)
@@ -245,9 +263,9 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (k >= 0)
 			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
 								   &count[k], 1);
-		if (prof && va - PROF_BASE < PROF_SIZE)
+		if (prof > 1 || (prof && va - PROF_BASE < PROF_SIZE))
 			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
-								   &prof[va - PROF_BASE], 1);
+								   &spot_of(va)->n, 1);
 		if (size == 8 && !memcmp(p, "\x0f\x1f\x84", 4) && !memcmp(p + 5, "GIR", 3) &&
 		    p[4] >= 1 && p[4] <= 3)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, QEMU_PLUGIN_CB_NO_REGS,
@@ -275,13 +293,13 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
 			file = argv[i] + 4;
 		else if (!strncmp(argv[i], "entry=", 6))
 			hv_entry = strtoull(argv[i] + 6, NULL, 0);
-		else if (!strcmp(argv[i], "prof=1"))
-			prof = calloc(2 * PROF_SIZE, sizeof(*prof));
+		else if (!strncmp(argv[i], "prof=", 5))
+			prof = atoi(argv[i] + 5);
 	}
 	if (prof)
-		prof_begin = prof + PROF_SIZE;
+		spots = calloc(SPOTS, sizeof(*spots));
 	out = file ? fopen(file, "w") : NULL;
-	if (!out)
+	if (!out || (prof && !spots))
 		return -1;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
 	qemu_plugin_register_atexit_cb(id, on_end, NULL);

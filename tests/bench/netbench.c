@@ -5,12 +5,14 @@
  *   netbench server                      for ever: UDP echo on port 5001; TCP on 5002, whose first byte says what is done
  *   netbench client PREFIX IP [MIB]      prints `BENCH PREFIX.NAME VALUE ...`: ns a round trip, ns a KiB of a stream
  *   netbench check IP SECONDS            a stream of known bytes there and back over one connection; prints
- *                                        `CHECK ok BYTES longest MS` with the longest time without a byte
+ *                                        `CHECK ok BYTES longest MS ms, N pauses of 5 ms and more: median MS ...`; a
+ *                                        pause is a time without a byte
  *
  * Used by: tests/bench/run, tests/tools-tests/dom0/net, in dom0 and in guests.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -241,17 +243,50 @@ static uint8_t pattern(uint64_t i)
 	return (uint8_t)(i * 31 + (i >> 8) * 7 + (i >> 16));
 }
 
+#define PAUSE 5000000u			/* ns */
+static uint64_t pauses[4096];
+static unsigned int nr_pauses;
+
+static void byte_came(uint64_t *last)
+{
+	uint64_t t = now();
+
+	if (t - *last >= PAUSE && nr_pauses < sizeof(pauses) / sizeof(pauses[0]))
+		pauses[nr_pauses++] = t - *last;
+	*last = t;
+}
+
+static volatile sig_atomic_t enough;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	enough = 1;
+}
+
+static int by_length(const void *a, const void *b)
+{
+	return *(const uint64_t *)a < *(const uint64_t *)b ? -1 : 1;
+}
+
+static double pause_of(unsigned int percent)
+{
+	return nr_pauses ? (double)pauses[(nr_pauses - 1) * percent / 100] / 1e6 : 0;
+}
+
 static int check(const char *ip, unsigned int seconds)
 {
-	uint64_t sent = 0, got = 0, end = now() + seconds * 1000000000ul, last = now(), longest = 0;
+	uint64_t sent = 0, got = 0, end = now() + seconds * 1000000000ul, last = now();
 	int s = dial(ip, 'E');
 	bool more = true;
 
+	signal(SIGTERM, on_term);	/* what was sent comes back, then the end */
 	while (more || got < sent) {
 		struct pollfd p = { s, (short)(POLLIN | (more && sent - got < 262144 ? POLLOUT : 0)), 0 };
 		ssize_t k;
+		int n = poll(&p, 1, 20000);
 
-		if (poll(&p, 1, 20000) <= 0)
+		if (!n || (n < 0 && errno != EINTR))
 			die("check: nothing for 20 s");
 		if (p.revents & POLLIN) {
 			k = read(s, buf, sizeof(buf));
@@ -261,9 +296,7 @@ static int check(const char *ip, unsigned int seconds)
 				if ((uint8_t)buf[i] != pattern(got + (uint64_t)i))
 					die("check: wrong data");
 			got += (uint64_t)k;
-			if (now() - last > longest)
-				longest = now() - last;
-			last = now();
+			byte_came(&last);
 		}
 		if (p.revents & POLLOUT) {
 			for (int i = 0; i < 16384; i++)
@@ -271,9 +304,11 @@ static int check(const char *ip, unsigned int seconds)
 			k = send(s, buf, 16384, MSG_DONTWAIT);
 			sent += k > 0 ? (uint64_t)k : 0;
 		}
-		more = more && now() < end;
+		more = more && !enough && now() < end;
 	}
-	printf("CHECK ok %lu longest %lu ms\n", (unsigned long)got, (unsigned long)(longest / 1000000));
+	qsort(pauses, nr_pauses, sizeof(pauses[0]), by_length);
+	printf("CHECK ok %lu longest %.0f ms, %u pauses of 5 ms and more: median %.1f, 90 %% %.1f, 99 %% %.1f ms\n",
+	       (unsigned long)got, pause_of(100), nr_pauses, pause_of(50), pause_of(90), pause_of(99));
 	return 0;
 }
 

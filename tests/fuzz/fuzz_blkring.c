@@ -64,7 +64,7 @@ static void take(const struct limits *l)
 
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 {
-	struct limits l = { .sectors = 5000, .block = 512, .discard = true };
+	struct limits l = { .sectors = 5000, .block = 512, .discard = true, .zeroes = true, .fua = true };
 	size_t at = 0;
 
 	memset(page, 0, sizeof(page));

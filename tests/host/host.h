@@ -51,6 +51,7 @@ static inline struct page_info *alloc_page(unsigned int flags)
 }
 void host_hole(mfn_t start, mfn_t end);		/* not RAM: owner DOMID_IO */
 void host_set_cpu(unsigned int cpu);		/* the code runs on this CPU from now on */
+u64 get_m2p(mfn_t mfn);				/* what set_m2p() wrote */
 void host_set_current(struct vcpu *v);		/* on this CPU */
 
 /* --- the clock and the timer --- */

@@ -7,7 +7,7 @@
 #ifndef HV_ACPI_H
 #define HV_ACPI_H
 
-#include <hv/bytes.h>
+#include <hv/multiboot.h>
 
 #define ACPI_MAX_CPUS NR_CPUS
 #define ACPI_MAX_IOAPICS 16

@@ -133,6 +133,5 @@ void devalidate_table(struct domain *d, struct page_info *pg, enum page_type typ
 /* M2P: machine-to-pfn, readable by guests. INVALID_M2P for frames without a pfn. */
 #define INVALID_M2P (~0UL)
 void set_m2p(mfn_t mfn, u64 pfn);
-u64 get_m2p(mfn_t mfn);
 
 #endif

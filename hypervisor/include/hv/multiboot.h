@@ -9,7 +9,10 @@
 #ifndef HV_MULTIBOOT_H
 #define HV_MULTIBOOT_H
 
-#include <hv/bytes.h>
+#include <hv/types.h>
+
+/* A pointer to len readable bytes of machine memory at maddr, or NULL. It stays valid. */
+typedef const void *(*map_maddr_t)(u64 maddr, u64 len);
 
 #define MULTIBOOT1_LOADED 0x2badb002
 #define MULTIBOOT2_LOADED 0x36d76289

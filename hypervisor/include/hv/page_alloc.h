@@ -25,6 +25,12 @@ void free_pages(struct page_info *pg, unsigned int order);
 bool page_alloc_scrub(void);	/* idle CPUs: at most one free frame is cleared; false: nothing to do now */
 bool frame_is_zero(const struct page_info *pg);
 
+/* Of the smallest block that has so many bytes. */
+static inline unsigned int order_of(u64 bytes)
+{
+	return bytes <= PAGE_SIZE ? 0 : 64 - __builtin_clzl((bytes - 1) >> PAGE_SHIFT);
+}
+
 /* For the hypervisor itself: a direct-map pointer to zeroed memory, or NULL. */
 void *alloc_hv_pages(unsigned int order);
 void free_hv_pages(void *p, unsigned int order);

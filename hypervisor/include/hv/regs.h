@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Job:    RFLAGS, CR0, CR4 and EFER bits that the PV contract speaks of (Intel SDM vol. 3, ch. 2).
+ * Job:    RFLAGS, CR0, CR4 and XCR0 bits that the PV contract speaks of (Intel SDM vol. 3, ch. 2).
  * Tests:  through their users
  */
 #ifndef HV_REGS_H
@@ -53,5 +53,10 @@
 #define X86_CR4_OSXSAVE	_UL(0x00040000)
 #define X86_CR4_SMEP	_UL(0x00100000)
 #define X86_CR4_SMAP	_UL(0x00200000)
+
+#define XSTATE_X87	_UL(0x01)		/* of XCR0 */
+#define XSTATE_SSE	_UL(0x02)
+#define XSTATE_AVX	_UL(0x04)
+#define XSTATE_AVX512	_UL(0xe0)
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Job:    memory and string functions: the C library's names and meanings, as far as we use them.
+ * Job:    memory and string functions, names and meanings of the C library; numbers at any place.
  * Tests:  tests/host/test_cmdline.c
  */
 #ifndef HV_STRING_H
 #define HV_STRING_H
 
-#include <stddef.h>
+#include <hv/types.h>
 
 void *memcpy(void *dst, const void *src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);
@@ -17,9 +17,13 @@ size_t strnlen(const char *s, size_t max);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
-/* copy at most size - 1 characters and always terminate; returns strlen(src) */
-size_t strlcpy(char *dst, const char *src, size_t size);
 /* Unsigned number at *s, base 0: by its prefix; advances *s past it. False: none, or too large. */
-_Bool parse_number(const char **s, unsigned int base, unsigned long *out);
+bool parse_number(const char **s, unsigned int base, unsigned long *out);
+
+/* In what others left in memory: firmware's tables, loaders' information, images. */
+#define get_at(type, p) (((const struct { type v; } __packed *)(p))->v)
+#define get16(p) get_at(u16, p)
+#define get32(p) get_at(u32, p)
+#define get64(p) get_at(u64, p)
 
 #endif

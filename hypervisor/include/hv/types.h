@@ -54,8 +54,8 @@ typedef u64 cpumask_t;			/* one bit per physical CPU */
 /* Those of the ABI's error numbers (pv-abi/errno.h) that are used, under their usual names. */
 #ifndef EPERM			/* else a host test has the C library's: the same numbers */
 enum {
-	EPERM = 1, ENOENT, ESRCH, EIO = 5, ENXIO, E2BIG, ENOEXEC, EAGAIN = 11, ENOMEM, EACCES, EFAULT,
-	EBUSY = 16, EEXIST, ENODEV = 19, EINVAL = 22, ENOSPC = 28, EDOM = 33, ENOSYS = 38,
+	EPERM = 1, ENOENT, ESRCH, EIO = 5, ENXIO, E2BIG, ENOEXEC, EAGAIN = 11, ENOMEM, EACCES,
+	EFAULT, EBUSY = 16, EEXIST, ENODEV = 19, EINVAL = 22, ENOSPC = 28, EDOM = 33, ENOSYS = 38,
 	ENODATA = 61, ETIME, EOPNOTSUPP = 95, ENOBUFS = 105,
 	ERESTART = 85,		/* no guest sees it: "set up to be called again" (hv/continue.h) */
 };

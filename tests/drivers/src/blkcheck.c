@@ -3,8 +3,10 @@
  * blkcheck: does a disk keep what it was told?
  *
  *   blkcheck write DEVICE SEED [FIRST-MIB MIB [THREADS]]   O_DIRECT writes of random sizes in random order, with flushes
+ *   blkcheck wdsync DEVICE SEED [...]                      the same, each write durable (O_DSYNC)
  *   blkcheck read DEVICE SEED [FIRST-MIB MIB [THREADS]]    reads it all again, in other sizes and another order
  *   blkcheck zero DEVICE FIRST-SECTOR SECTORS              is it all zeroes?
+ *   blkcheck fillzero DEVICE FIRST-SECTOR SECTORS          makes it so (BLKZEROOUT)
  *   blkcheck time DEVICE [MIB]                             nanoseconds for each request, as docs/frontends.md has them
  *
  * Every sector of 512 bytes says which it is and which seed it was written with, in each of its words. Ends with a line
@@ -215,7 +217,8 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	mode = argv[1];
-	fd = open(argv[2], (mode[0] == 'r' || mode[0] == 'z' ? O_RDONLY : O_RDWR) | O_DIRECT);
+	fd = open(argv[2], (mode[0] == 'r' || mode[0] == 'z' ? O_RDONLY : O_RDWR) | O_DIRECT |
+			   (!strcmp(mode, "wdsync") ? O_DSYNC : 0));
 	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &size))
 		fail("%s: %m", argv[2]);
 	size /= 512;
@@ -224,7 +227,15 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	seed = argc > 3 ? strtoull(argv[3], NULL, 0) : 1;
-	first = argc > 4 ? strtoull(argv[4], NULL, 0) * (mode[0] == 'z' ? 1 : 2048) : 0;
+	first = argc > 4 ? strtoull(argv[4], NULL, 0) * (mode[0] == 'z' || mode[0] == 'f' ? 1 : 2048) : 0;
+	if (mode[0] == 'f') {
+		uint64_t range[2] = { seed * 512, first * 512 };
+
+		if (ioctl(fd, BLKZEROOUT, range))
+			fail("BLKZEROOUT: %m");
+		printf("blkcheck ok fillzero\n");
+		return 0;
+	}
 	if (mode[0] == 'z') {
 		zero(seed, first);
 		printf("blkcheck ok zero\n");

@@ -5,7 +5,8 @@
  * Each thread has a part of the disk of its own and writes, reads, flushes and discards runs of blocks there, past the
  * page cache, as fast as answers come. A block's content names the block and its version; the version is noted when
  * the write was answered. Every read, and a last one of everything, must give just what was noted: a write that was
- * lost, repeated late, torn or put elsewhere shows. Also prints the longest time that an operation took.
+ * lost, repeated late, torn or put elsewhere shows. Also prints how long operations took, the longest and how many were
+ * above some bounds.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,6 +24,7 @@
 
 #define BLOCK 4096U
 #define MOST 64U			/* blocks in an operation */
+#define BOUNDS 5U
 #define LEAST 100U			/* operations of each thread, however slow the machine is */
 
 struct part {
@@ -30,10 +32,11 @@ struct part {
 	unsigned int nr;
 	uint64_t first, blocks, seed;
 	uint32_t *version;
-	uint64_t ops, longest;
+	uint64_t ops, longest, above[BOUNDS];
 	char error[200];
 };
 
+static const unsigned int bounds[BOUNDS] = { 5, 20, 50, 100, 200 };	/* ms */
 static int fd;
 static uint64_t until;
 
@@ -100,6 +103,8 @@ static int one(struct part *p, uint8_t *buf, unsigned int what, uint64_t at, uns
 	took = now() - start;
 	if (took > p->longest)
 		p->longest = took;
+	for (unsigned int i = 0; i < BOUNDS; i++)
+		p->above[i] += took > bounds[i] * 1000000ULL;
 	p->ops++;
 	if (done != len) {
 		snprintf(p->error, sizeof(p->error), "%s of %u blocks at %llu: %s", name, n,
@@ -142,7 +147,7 @@ static void *work(void *arg)
 int main(int argc, char **argv)
 {
 	unsigned int n = argc > 3 ? (unsigned int)atoi(argv[3]) : 4, bad = 0;
-	uint64_t bytes = 0, ops = 0, longest = 0;
+	uint64_t bytes = 0, ops = 0, longest = 0, above[BOUNDS] = { 0 };
 	struct part *parts = calloc(n, sizeof(*parts));
 
 	fd = argc > 2 ? open(argv[1], O_RDWR | O_DIRECT) : -1;
@@ -160,11 +165,15 @@ int main(int argc, char **argv)
 		pthread_join(parts[i].thread, NULL);
 		ops += parts[i].ops;
 		longest = parts[i].longest > longest ? parts[i].longest : longest;
+		for (unsigned int k = 0; k < BOUNDS; k++)
+			above[k] += parts[i].above[k];
 		if (parts[i].error[0])
 			printf("BLKCHECK part %u: %s\n", i, parts[i].error);
 		bad += parts[i].error[0] != 0;
 	}
-	printf("BLKCHECK %s %llu operations, the longest %llu ms\n", bad ? "FAIL" : "ok", (unsigned long long)ops,
+	printf("BLKCHECK %s %llu operations, the longest %llu ms;", bad ? "FAIL" : "ok", (unsigned long long)ops,
 	       (unsigned long long)longest / 1000000);
+	for (unsigned int i = 0; i < BOUNDS; i++)
+		printf(" %llu above %u%s", (unsigned long long)above[i], bounds[i], i + 1 < BOUNDS ? "," : "\n");
 	return bad != 0;
 }

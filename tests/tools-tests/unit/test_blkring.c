@@ -223,11 +223,12 @@ static int rw(uint8_t op, uint64_t sector, unsigned int n, uint8_t first, uint8_
 
 static void test_requests(void **state)
 {
-	struct limits big = disk, ro = disk;
+	struct limits big = disk, ro = disk, more = disk;
 	struct flight f = { 0 };
 	struct want w;
 
 	big.block = 4096;
+	more.zeroes = more.fua = true;
 	ro.read_only = true;
 	assert_int_equal(rw(BLKIF_OP_READ, 0, 11, 0, 7, &disk), 0);
 	assert_int_equal(rw(BLKIF_OP_READ, 992, 1, 0, 7, &disk), 0);
@@ -253,15 +254,33 @@ static void test_requests(void **state)
 	assert_int_equal(want_parse(&w, &f, &disk), BLKIF_RSP_ERROR);
 	f.req.discard.flag = BLKIF_DISCARD_SECURE;
 	assert_int_equal(want_parse(&w, &f, &disk), BLKIF_RSP_EOPNOTSUPP);
+	f.req.discard = (struct blkif_request_discard){ .operation = BLKIF_OP_WRITE_ZEROES, .nr_sectors = 1000 };
+	assert_int_equal(want_parse(&w, &f, &disk), BLKIF_RSP_EOPNOTSUPP);
+	assert_int_equal(want_parse(&w, &f, &more), 0);
+	assert_int_equal(w.op, BLKIF_OP_WRITE_ZEROES);
+	f.req.discard.nr_sectors = 1001;
+	assert_int_equal(want_parse(&w, &f, &more), BLKIF_RSP_ERROR);
+	assert_int_equal(rw(BLKIF_OP_WRITE_FUA, 0, 1, 0, 7, &disk), BLKIF_RSP_EOPNOTSUPP);
+	assert_int_equal(rw(BLKIF_OP_WRITE_FUA, 0, 1, 0, 7, &more), 0);
+	more.read_only = true;
+	assert_int_equal(rw(BLKIF_OP_WRITE_FUA, 0, 1, 0, 7, &more), BLKIF_RSP_ERROR);
+	assert_int_equal(want_parse(&w, &f, &more), BLKIF_RSP_ERROR);
+	more.read_only = false;
 
 	f.req.indirect = (struct blkif_request_indirect){ .operation = BLKIF_OP_INDIRECT,
 		.indirect_op = BLKIF_OP_WRITE, .nr_segments = MAX_SEGMENTS };
 	assert_int_equal(want_parse(&w, &f, &disk), 0);
 	assert_int_equal(w.nr_indirect, 1);
 	assert_int_equal(want_parse(&w, &f, &ro), BLKIF_RSP_ERROR);
+	f.req.indirect.indirect_op = BLKIF_OP_WRITE_FUA;
+	assert_int_equal(want_parse(&w, &f, &disk), BLKIF_RSP_EOPNOTSUPP);
+	assert_int_equal(want_parse(&w, &f, &more), 0);
+	assert_true(w.fua && w.op == BLKIF_OP_WRITE);
 	f.req.indirect.nr_segments++;
-	assert_int_equal(want_parse(&w, &f, &disk), BLKIF_RSP_ERROR);
+	assert_int_equal(want_parse(&w, &f, &more), BLKIF_RSP_ERROR);
 	f.req.indirect.indirect_op = BLKIF_OP_DISCARD;
+	assert_int_equal(want_parse(&w, &f, &disk), BLKIF_RSP_EOPNOTSUPP);
+	f.req.indirect.indirect_op = BLKIF_OP_FLUSH_DISKCACHE;
 	assert_int_equal(want_parse(&w, &f, &disk), BLKIF_RSP_ERROR);
 }
 

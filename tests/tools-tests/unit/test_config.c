@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include "dom0-tools/lib/config.h"
 #include "dom0-tools/lib/err.h"
+#include "dom0-tools/lib/store.h"
 
 static struct config c;
 static struct domain_config d;
@@ -145,7 +146,8 @@ static void test_domain_errors(void **state)
 		{ KERNEL "disk=['a']", "f.cfg:3: disk: vdev is missing" }, { KERNEL "vif=['foo=1']", "f.cfg:3: vif: foo=1: this key" },
 		{ KERNEL "bootloader='pygrub'", "bootloader" }, { KERNEL "uuid='12'", "uuid" },
 		{ "name='a/b'\nkernel='/dev/null'", "f.cfg:1: name" }, { "name='17'\nkernel='/dev/null'", "digits" },
-		{ "name='a.b'\nkernel='/dev/null'", "any of _- are" }, { "name='a:b'\nkernel='/dev/null'", "any of _- are" },
+		{ KERNEL "root='a\"b'\nextra=\"it's\"", "both kinds of quotes" },
+		{ "name='a b'\nkernel='/dev/null'", "any of _-.+:@" }, { "name='-a'\nkernel='/dev/null'", "any of _-.+:@" },
 		{ "name=''\nkernel='/dev/null'", "name" }, { "name='a'\nkernel='/nowhere'", "f.cfg:2: kernel: /nowhere" },
 		{ KERNEL "memory=['1']", "memory" }, { KERNEL "tsc_mode='odd'", "tsc_mode" },
 	};
@@ -167,7 +169,7 @@ static void test_round_trip(void **state)
 	struct domain_config again;
 	char *one, *two;
 
-	assert_int_equal(both(KERNEL "extra='a=\"b c\"'\nramdisk='/dev/null'\ncpus=['0','1-3']\nvcpus=2\ncap=0\n"), 0);
+	assert_int_equal(both(KERNEL "extra='a=\"b c\"'\nramdisk='/dev/null'\ncpus=['0','1-3']\nvcpus=2\ncap=0\nring1=0\n"), 0);
 	one = domain_config_text(&d);
 	config_free(&c);
 	assert_int_equal(text(one), 0);
@@ -175,6 +177,7 @@ static void test_round_trip(void **state)
 	two = domain_config_text(&again);
 	assert_string_equal(one, two);
 	assert_true(again.have_cap);
+	assert_true(again.no_ring1);
 	assert_int_equal(again.nr_affinity, 2);
 	assert_int_equal(again.affinity[1].bits[0], 14);
 	free(one);
@@ -198,6 +201,29 @@ static void test_maps(void **state)
 	assert_false(cpumap_parse(&m, "0-1,^0-1", 4));
 }
 
+/* Every name that a domain may have is one component of a path of the store, and no two are the same. */
+static void test_names(void **state)
+{
+	char name[] = "?-9", longest[129];
+
+	assert_true(domain_name_good("web.example-1:b"));
+	assert_string_equal(st_key("web.example-1:b@_"), "web@2eexample-1@3ab@40_");
+	assert_string_not_equal(st_key("a@2eb"), "a@2eb");
+	for (int i = 1; i < 256; i++) {
+		name[0] = (char)i;
+		if (domain_name_good(name))
+			assert_int_equal(strspn(st_key(name), "abcdefghijklmnopqrstuvwxyz0123456789@_-"
+						"ABCDEFGHIJKLMNOPQRSTUVWXYZ"), strlen(st_key(name)));
+	}
+	assert_false(domain_name_good(""));
+	assert_false(domain_name_good("12"));
+	assert_false(domain_name_good("../a"));
+	memset(longest, '.', 128);
+	longest[128] = '\0';
+	assert_true(domain_name_good(longest));
+	assert_int_equal(strlen(st_key(longest)), 3 * 128);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +236,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_domain_errors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_maps, setup, teardown),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
