@@ -13,7 +13,7 @@ SCRIPT = b"""#!/bin/busybox sh
 export PATH=/bin:/usr/bin
 cd /tmp
 one() {
-	sh -c "gcc -O2 -fno-pie -mcmodel=kernel -mno-red-zone -std=gnu11 -w -c -o $1.tmp /src/$1.i &&
+	sh -c "gcc -O2 -ffreestanding -std=gnu11 -w -c -o $1.tmp /src/$1.i &&
 		size $1.tmp > /dev/null && grep -q main $1.tmp; mv $1.tmp $1.o"
 }
 for a in sh grep mv; do busybox ln -s /bin/busybox /bin/$a; done
@@ -62,15 +62,16 @@ def members(top):
                 out.append((d, 0o40755, b""))
         with open(real, "rb") as f:
             out.append((path.lstrip("/"), 0o100755, f.read()))
-    flags = ["-std=gnu11", "-O2"] + ["-I%s/%s" % (top, d) for d in
+    flags = ["-std=gnu11", "-O2", "-ffreestanding"] + ["-I%s/%s" % (top, d) for d in
                                      ("hypervisor/include", "hypervisor/x86", "pv-abi", "build/include")]
     sources = []
     for path in sorted(glob.glob(top + "/hypervisor/[cp][ov]*/*.c")):
         p = subprocess.run(["gcc", "-E", "-P"] + flags + [path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        if p.returncode == 0:
+        check = ["gcc", "-ffreestanding", "-std=gnu11", "-w", "-fsyntax-only", "-xc", "-"]
+        if p.returncode == 0 and subprocess.run(check, input=p.stdout, stderr=subprocess.DEVNULL).returncode == 0:
             sources.append(p.stdout)
     if len(sources) < FILES:
-        raise RuntimeError("only %d files of hypervisor/ can be preprocessed" % len(sources))
+        raise RuntimeError("only %d files of hypervisor/ can be compiled alone" % len(sources))
     for i, text in enumerate(sources[:FILES]):
         out.append(("src/%02d.i" % i, 0o100644, text))
     out.append(("src/first.i", 0o100644, sources[0]))
