@@ -292,17 +292,17 @@ void dom_forget(uint32_t domid)
 	st_flush();
 	if (id && (uint32_t)atoi(id) == domid)
 		st_queue_rm("/parapet/names/%s", st_key(name));
-	if (own) {
-		st_queue_rm("/parapet/domain/%u", domid);
-		if (!vm && !in_use(own))
-			st_queue_rm("/vm/%s", own);
-	}
-	st_queue_rm("/local/domain/0/backend/" VIF_KIND "/%u", domid);
-	st_queue_rm("/local/domain/0/backend/vif/%u", domid);
-	st_queue_rm("/local/domain/%u", domid);
-	st_queue_rm("/local/domain/0/backend/" BLOCK_KIND "/%u", domid);
 	if (vm && !strncmp(vm, "/vm/", 4))
 		st_queue_rm("%s", vm);
+	else if (own && !in_use(own))
+		st_queue_rm("/vm/%s", own);
+	st_queue_rm("/local/domain/0/backend/" VIF_KIND "/%u", domid);
+	st_queue_rm("/local/domain/0/backend/vif/%u", domid);
+	st_queue_rm("/local/domain/0/backend/" BLOCK_KIND "/%u", domid);
+	st_queue_rm("/local/domain/%u", domid);
+	/* Last: by it parapetd finds what one that was killed before here has left. */
+	if (own)
+		st_queue_rm("/parapet/domain/%u", domid);
 	st_flush();
 	vif_forget(domid, -1);
 	free(id);
