@@ -5,7 +5,7 @@
 #   V=1        show the commands            DEBUG=1     assertions on (built apart, in build/debug)
 #   UNSAFE=1    a test build, without=n leaves out a condition of ring 1 (built apart, in build/unsafe)
 #   HV=FILE    run and test another multiboot hypervisor instead of ours (HV=xen: Debian's Xen 4.17)
-#   KERNEL=K   dom0 kernel of `make run`, `make iso` and `make debug`: 6.1, 6.12 or own; GUEST=K: the guests'
+#   KERNEL=K   dom0 kernel of `make run`, `make iso` and `make debug`: 6.1, 6.12 or own; GUEST=K: the guests', or guest
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -121,13 +121,13 @@ deps: ## install the Debian packages that the build and the tests need
 	$(Q)$(TOOLS)/deps
 
 kernels: ## fetch Debian's kernels and build our own, into the cache outside the tree
-	$(Q)$(TOOLS)/kernels 6.1 6.12 own
+	$(Q)$(TOOLS)/kernels 6.1 6.12 own guest
 
 # ---- run ----------------------------------------------------------------------------------------
 
 HV ?=
 KERNEL ?= 6.1
-GUEST ?= own
+GUEST ?= guest
 VIA ?= grub-bios
 RUN_HV = $(or $(HV),$(O)/parapet.elf)
 # Ours is built first; another hypervisor is taken as it is.

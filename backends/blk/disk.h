@@ -35,6 +35,7 @@ struct disk {
 	const struct disk_ops *ops;
 	uint32_t block;			/* logical block: 512 or more */
 	bool discard, zeroes, fua;	/* can do it */
+	bool in_place;			/* nothing but the process itself reads and writes the memory of a request */
 };
 
 /* Opened as root. NULL with what was wrong in why (size bytes). owner: who we are, for others that want

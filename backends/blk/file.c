@@ -286,7 +286,8 @@ struct disk *file_open(const char *path, bool read_only, const char *owner, char
 		goto fail;
 	if (lock_image(f->fd, &st, owner, read_only, why, len))
 		goto fail;
-	f->d = (struct disk){ .ops = &ops, .block = block, .discard = true, .zeroes = true, .fua = true };
+	f->d = (struct disk){ .ops = &ops, .block = block, .discard = true, .zeroes = true, .fua = true,
+			      .in_place = !(fcntl(f->fd, F_GETFL) & O_DIRECT) };
 	return &f->d;
 fail:
 	if (!why[0])

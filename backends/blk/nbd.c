@@ -172,6 +172,6 @@ struct disk *nbd_open(const char *target, const char *format, bool read_only, ch
 	connections++;
 	n->bytes = (uint64_t)bytes;
 	n->d = (struct disk){ .ops = &ops, .block = 512, .discard = nbd_can_trim(n->h) > 0,
-			      .zeroes = nbd_can_zero(n->h) > 0, .fua = nbd_can_fua(n->h) > 0 };
+			      .zeroes = nbd_can_zero(n->h) > 0, .fua = nbd_can_fua(n->h) > 0, .in_place = true };
 	return &n->d;
 }

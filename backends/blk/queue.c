@@ -8,7 +8,10 @@
  * Locks:  none: one thread.
  * Holds:  1. A job is in use from ring_take() (or ring_left()) to ring_answer(), once each.
  *         2. Pages of a frontend that keeps them granted are mapped once and used in place; all
- *            others are copied by the hypervisor, the pages of a request in one call.
+ *            others are copied by the hypervisor, the pages of a request in one call. So are all for
+ *            a disk that transfers by itself (O_DIRECT): when we are killed with such a transfer
+ *            under way in a granted page, Linux cannot end the grant in time and unmaps what it does
+ *            not count ("Bad page map").
  *         3. While requests are being worked at the frontend is not asked for notifications.
  *         4. A queue that is closed with work under way is freed when the last of it is done, and
  *            its grants stay mapped until then.
@@ -142,7 +145,7 @@ static bool map_pages(struct job *j)
 
 static int find_pages(struct job *j)
 {
-	if (j->q->v->persistent && map_pages(j))
+	if (j->q->v->persistent && j->q->v->disk->in_place && map_pages(j))
 		return 0;
 	if (posix_memalign((void **)&j->bounce, PAGE, j->io.len))
 		return -1;

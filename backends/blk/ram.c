@@ -79,7 +79,8 @@ struct disk *ram_open(const char *path, uint64_t bytes, bool fresh, char *why, u
 		goto fail;
 	close(fd);
 	r->bytes = bytes;
-	r->d = (struct disk){ .ops = &ops, .block = 512, .discard = true, .zeroes = true, .fua = true };
+	r->d = (struct disk){ .ops = &ops, .block = 512, .discard = true, .zeroes = true, .fua = true,
+			      .in_place = true };
 	return &r->d;
 fail:
 	snprintf(why, len, "a ramdisk of %llu KiB: %s", (unsigned long long)bytes >> 10, strerror(errno));

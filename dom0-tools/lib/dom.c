@@ -366,7 +366,10 @@ static void reap(const char *key, const dom_info *all, unsigned int n)
 			dom_destroy(all[i].domain, false);
 			err_clear();
 		}
-		st_rm("/vm/%s", uuid);
+		/* these two may have been written before the domain had a name or a UUID in the store */
+		st_queue_rm("/vm/%s", uuid);
+		st_queue_rm("/parapet/names/%s", key);
+		st_flush();
 	}
 	dom_built(key, fd);
 }

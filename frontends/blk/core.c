@@ -66,11 +66,10 @@ void blkf_init(struct blkf *b, void *mem, uint32_t bytes, uint16_t handle)
 		b->slot[i].next = i + 1;	/* nr: the end of the list */
 }
 
-/* A zeroed entry and the id for it; NULL: no room. */
+/* An entry, whatever it holds, and the id for it; NULL: no room. */
 static union blkf_entry *begin(struct blkf *b, uint8_t op, void *cookie, uint16_t *id)
 {
 	struct blkf_slot *s;
-	union blkf_entry *e;
 
 	if (b->why || b->free >= b->nr || !fe_ring_free(&b->ring))
 		return NULL;
@@ -82,15 +81,25 @@ static union blkf_entry *begin(struct blkf *b, uint8_t op, void *cookie, uint16_
 	s->op = op;
 	s->cookie = cookie;
 	s->at = b->ring.prod++;
-	e = fe_ring_entry(&b->ring, s->at);
-	memset(e, 0, sizeof(*e));
-	return e;
+	return fe_ring_entry(&b->ring, s->at);
+}
+
+/* All of a direct request but its segments. */
+static void put_head(const struct blkf *b, union blkf_entry *e, uint8_t op, uint8_t n, uint16_t id, uint64_t sector)
+{
+	e->rw.op = op;
+	e->rw.nr_segs = n;
+	e->rw.handle = b->handle;
+	e->rw.pad = 0;
+	e->rw.id = id;
+	e->rw.sector = sector;
 }
 
 bool blkf_rw(struct blkf *b, uint8_t op, uint64_t sector, const struct blkf_seg *seg, uint32_t n,
 	     uint32_t indirect, void *cookie)
 {
 	union blkf_entry *e;
+	uint32_t i;
 	uint16_t id;
 
 	if (!n || n > BLKF_MAX_SEGS)
@@ -99,20 +108,14 @@ bool blkf_rw(struct blkf *b, uint8_t op, uint64_t sector, const struct blkf_seg 
 	if (!e)
 		return false;
 	if (n > BLKF_DIRECT_SEGS) {
-		e->indirect.op = BLKF_INDIRECT;
-		e->indirect.inner = op;
-		e->indirect.nr_segs = (uint16_t)n;
-		e->indirect.id = id;
-		e->indirect.sector = sector;
-		e->indirect.handle = b->handle;
-		e->indirect.gref[0] = indirect;
+		e->indirect = (struct blkf_indirect){
+			.op = BLKF_INDIRECT, .inner = op, .nr_segs = (uint16_t)n, .id = id, .sector = sector,
+			.handle = b->handle, .gref = { indirect },
+		};
 	} else {
-		e->rw.op = op;
-		e->rw.nr_segs = (uint8_t)n;
-		e->rw.handle = b->handle;
-		e->rw.id = id;
-		e->rw.sector = sector;
-		memcpy(e->rw.seg, seg, n * sizeof(*seg));
+		put_head(b, e, op, (uint8_t)n, id, sector);
+		for (i = 0; i < n; i++)
+			e->rw.seg[i] = seg[i];
 	}
 	return true;
 }
@@ -124,11 +127,9 @@ bool blkf_range(struct blkf *b, uint8_t op, uint64_t sector, uint64_t nr, bool s
 
 	if (!e)
 		return false;
-	e->discard.op = op;
-	e->discard.flag = secure;
-	e->discard.id = id;
-	e->discard.sector = sector;
-	e->discard.nr_sectors = nr;
+	e->discard = (struct blkf_discard){
+		.op = op, .flag = secure, .id = id, .sector = sector, .nr_sectors = nr,
+	};
 	return true;
 }
 
@@ -139,9 +140,7 @@ bool blkf_flush(struct blkf *b, uint8_t op, void *cookie)
 
 	if (!e)
 		return false;
-	e->rw.op = op;
-	e->rw.handle = b->handle;
-	e->rw.id = id;
+	put_head(b, e, op, 0, id, 0);
 	return true;
 }
 

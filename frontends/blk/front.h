@@ -37,6 +37,7 @@ struct blk_queue {
 	struct blkf core;
 	struct fe_pool pool;
 	unsigned int active;
+	struct blkf_seg few[BLKF_DIRECT_SEGS];	/* of the request that is being written */
 	bool stopped;		/* the block layer is to be woken when pages or slots are free */
 	void *ring;
 	grant_ref_t ring_ref[1 << BLK_MAX_ORDER];

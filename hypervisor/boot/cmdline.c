@@ -16,7 +16,6 @@
 
 struct opt_dom0_mem opt_dom0_mem;
 struct opt_range opt_dom0_max_vcpus;
-bool opt_watchdog;
 const char *options_dom0_extra = "";
 
 static struct complaint {
@@ -119,6 +118,9 @@ static int truth(const char *s)
 
 static void complain(const struct option *opt, const char *word)
 {
+	for (unsigned int i = 0; i < nr_complaints; i++)
+		if (!strcmp(complaints[i].word, word))
+			return;
 	if (nr_complaints == MAX_COMPLAINTS)
 		return;
 	complaints[nr_complaints].opt = opt;
@@ -206,6 +208,4 @@ void options_report(void)
 		else
 			printk("Option '%s' is unknown and ignored\n", c->word);
 	}
-	if (opt_watchdog)
-		printk("Option 'watchdog' has no effect: there is no watchdog yet\n");
 }

@@ -44,7 +44,7 @@ const struct option hv_options[] = {
 	{ "trace", OPT_BOOL, &trace_enabled, NULL, "yes|no", "no",
 	  "record events in memory; panics and debug key t show the last ones" },
 	{ "watchdog", OPT_BOOL, &opt_watchdog, NULL, "yes|no", "no",
-	  "panic when a processor hangs; taken but without effect for now" },
+	  "panic when a processor has hung for five seconds; another one must live to see it" },
 #ifdef UNSAFE
 	{ "without", OPT_UINT, &opt_without, NULL, "N", "0",
 	  "in test builds (make UNSAFE=1) only: the condition of ring 1 that is left out" },

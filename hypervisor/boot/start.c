@@ -53,10 +53,9 @@ static void keep_memory_map(void)
 static int grant_io(struct domain *d)
 {
 	u64 mfn = PFN_DOWN(acpi_info.lapic_maddr ?: 0xfee00000UL);
-	int rc;
+	int rc = iorange_permit(&d->iomem, 0, BIT(cpu_feat.phys_bits - PAGE_SHIFT) - 1) ?:
+		 iorange_deny(&d->iomem, mfn, mfn);
 
-	rc = iorange_permit(&d->iomem, 0, (1UL << (cpu_feat.phys_bits - PAGE_SHIFT)) - 1);
-	rc = rc ?: iorange_deny(&d->iomem, mfn, mfn);
 	for (unsigned int i = 0; !rc && i < acpi_info.nr_ioapics; i++) {
 		mfn = PFN_DOWN(acpi_info.ioapics[i].maddr);
 		rc = iorange_deny(&d->iomem, mfn, mfn);
@@ -120,6 +119,7 @@ static void __noreturn __used boot_cpu_main(void)
 	if (grant_io(hardware_domain))
 		refuse_boot("too many I/O ranges (a hypervisor bug)");
 	clock_update_wallclock(hardware_domain);
+	watchdog_init();
 	free_init_sections();
 	report();
 	vga_init(NULL);			/* it is dom0's now */

@@ -117,6 +117,13 @@ static void key_audit(void)
 	printk("%u violations\n", audit_all());
 }
 
+static void key_hang(void)
+{
+	watchdog_rests = false;
+	for (;;)
+		cpu_relax();
+}
+
 static void key_reboot(void)
 {
 	arch_shutdown(true);
@@ -125,6 +132,7 @@ static void key_reboot(void)
 static void key_help(void);
 static const struct { char key; void (*fn)(void); const char *help; } keys[] = {
 	{ 'A', key_audit, "recount all references and types" },
+	{ 'H', key_hang, "hang this CPU: a try of the watchdog" },
 	{ 'R', key_reboot, "reboot the machine" },
 	{ 'd', show_all_cpus, "registers of all CPUs" },
 	{ 'e', key_events, "event channels" },
@@ -148,7 +156,9 @@ void debug_key(char key)
 	for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
 		if (keys[i].key == key) {
 			printk("'%c': %s (at %lu.%03lu s)\n", key, keys[i].help, ms / 1000, ms % 1000);
+			watchdog_rests = true;
 			keys[i].fn();
+			watchdog_rests = false;
 		}
 }
 

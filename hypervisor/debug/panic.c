@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Job:    the end: stop the other CPUs, say why, show registers, call chain, the guest that ran and
- *         the last trace records, then halt or reboot. The names of code addresses.
- * Enter:  panic(), BUG_ON(), ASSERT(); panic_regs() from x86/trap.c; %pS (format.c).
+ *         the last trace records, then halt or reboot. The names of code addresses. The watchdog: a
+ *         CPU that runs no timer for five seconds panics; each CPU looks after the next one.
+ * Enter:  panic(), BUG_ON(), ASSERT(); panic_regs(), watchdog_nmi() from trap.c; %pS (format.c).
  * State:  which CPU panics; a second panic on it only says so and halts. The table of symbols that
  *         tests/tools/mksyms.py makes and the last link adds (empty before that): addresses ascend.
  * Locks:  none taken; console_force_sync() makes the console ignore its own.
  * Holds:  PN1  the chain of frame pointers is followed only upwards inside the CPU's own stack block.
- * Tests:  tests/guests
+ *         PN2  seconds are counted in the looker's own beats: when all stood still nobody is late.
+ * Caveat: nobody looks when all CPUs hang at once, or where there is only one.
+ * Tests:  tests/guests; tests/linux (bad-hang; audit has the watchdog on)
  */
 #include <hv/debug.h>
+#include <hv/options.h>
 #include "machine.h"
 
-bool opt_noreboot;
+#define MAX_MISSED 5
+
+bool opt_noreboot, opt_watchdog, watchdog_rests;
 static u32 panic_cpu;			/* CPU + 1 */
 
 extern const u32 symtab_count, symtab_addrs[], symtab_names[];
@@ -126,4 +132,48 @@ void panic_regs(const struct cpu_user_regs *r, const char *fmt, ...)
 void bug_at(const char *file, int line, const char *what)
 {
 	panic("%s at %s:%d", what, file, line);
+}
+
+/* --- the watchdog --- */
+
+static struct watch {
+	struct timer timer;		/* of this CPU, each second */
+	u32 beats;			/* its own */
+	u32 seen, missed;		/* the next CPU's, and for how many beats they stayed so */
+} watch[NR_CPUS];
+static cpumask_t hanging;
+
+static void beat(void *arg)
+{
+	struct watch *w = arg;
+	cpumask_t after = cpu_online_map & (~1UL << this_cpu());
+	unsigned int next = __builtin_ctzl(after ?: cpu_online_map);
+	u32 seen = READ_ONCE(watch[next].beats);
+
+	w->missed = seen == w->seen && !READ_ONCE(watchdog_rests) ? w->missed + 1 : 0;
+	w->seen = seen;
+	WRITE_ONCE(w->beats, w->beats + 1);
+	if (w->missed > MAX_MISSED)
+		panic("the watchdog: CPU %u hangs and takes no NMI", next);
+	if (w->missed == MAX_MISSED) {
+		atomic_or(&hanging, BIT(next));
+		apic_send_mask(BIT(next), SEND_NMI);
+	}
+	timer_set(&w->timer, now_ns() + 1000000000);
+}
+
+void watchdog_nmi(const struct cpu_user_regs *r)
+{
+	if (READ_ONCE(hanging) & BIT(this_cpu()))
+		panic_regs(r, "the watchdog: it has run no timer for %u seconds", MAX_MISSED);
+}
+
+void watchdog_init(void)
+{
+	for (cpumask_t m = opt_watchdog ? cpu_online_map : 0; m; m &= m - 1) {
+		struct watch *w = &watch[__builtin_ctzl(m)];
+
+		timer_init(&w->timer, beat, w, w - watch);
+		timer_set(&w->timer, now_ns());
+	}
 }

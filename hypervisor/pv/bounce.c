@@ -135,7 +135,7 @@ void guest_page_fault(struct cpu_user_regs *regs, u64 cr2)
 
 	/* a store by the guest kernel through the read-only mapping of one of its tables? */
 	if ((error & (PFEC_P | PFEC_W | PFEC_RSVD)) == (PFEC_P | PFEC_W) && v->pv.in_kernel &&
-	    guest_addr_ok(cr2) && ptwr_fault(v, regs, cr2))
+	    !in_hv_slots(cr2) && ptwr_fault(v, regs, cr2))
 		return;
 	trace(PAGE_FAULT, cr2, regs->rip);
 	if (error & PFEC_RSVD)

@@ -17,7 +17,7 @@
 
 static bool sound(u64 va)	/* 0: none */
 {
-	return va && is_canonical(va) && guest_addr_ok(va);
+	return va && is_canonical(va) && !in_hv_slots(va);
 }
 
 /*
@@ -182,7 +182,7 @@ HYPERCALL(iret)
 	struct vcpu *v = current_vcpu();
 	struct iret_context f;
 
-	if (!guest_addr_ok(regs->rsp) || copy_from_guest(&f, _gva(regs->rsp), sizeof(f)))
+	if (in_hv_slots(regs->rsp) || copy_from_guest(&f, _gva(regs->rsp), sizeof(f)))
 		return bad_iret(v, regs->rsp, "is not readable");
 	if (v->pv.mode != MODE_RING1 && (f.cs & 3) == 3) {
 		if (mfn_eq(v->pv.root_user, INVALID_MFN))

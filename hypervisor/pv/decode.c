@@ -109,7 +109,7 @@ static noinline bool fetch_more(struct fetch *f)
 		return false;
 	if (!n)
 		f->err = -EINVAL;
-	else if (!guest_addr_ok(va) || copy_from_guest(f->buf + f->have, _gva(va), n))
+	else if (in_hv_slots(va) || copy_from_guest(f->buf + f->have, _gva(va), n))
 		f->err = -EFAULT;
 	else
 		f->have += (u8)n;

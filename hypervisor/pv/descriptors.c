@@ -123,7 +123,7 @@ int set_ldt(struct vcpu *v, u64 base, unsigned int ents)
 	u64 e;
 
 	if (ents > 8192 ||
-	    (ents && ((base & ~PAGE_MASK) || !guest_addr_ok(base) || !is_canonical(base))))
+	    (ents && ((base & ~PAGE_MASK) || in_hv_slots(base) || !is_canonical(base))))
 		return refuse(-EINVAL, "LDT at %lx with %u entries", base, ents);
 	mmu_lock(v->domain);
 	for (unsigned int i = 0; i < pages_of(ents); i++) {
@@ -185,7 +185,7 @@ HYPERCALL(update_descriptor)
 
 int set_guest_debugreg(struct vcpu *v, unsigned int reg, u64 val)
 {
-	if (reg < 4 && (!guest_addr_ok(val) || !is_canonical(val)))
+	if (reg < 4 && (in_hv_slots(val) || !is_canonical(val)))
 		return refuse(-EPERM, "breakpoint at %lx", val);
 	if (reg == 4 || reg == 5 || reg > 7 || (reg >= 6 && val >> 32))
 		return refuse(-EINVAL, "DR%u = %lx", reg, val);

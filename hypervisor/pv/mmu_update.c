@@ -347,7 +347,7 @@ static noinline long flush_cpus(struct domain *d, const struct mmuext_op *op)
 	u64 va = page ? op->arg1.linear_addr : FLUSH_ALL;
 	cpumask_t mask = d->dirty_cpus;
 
-	if (page && !guest_addr_ok(va))
+	if (page && in_hv_slots(va))
 		return 0;
 	if (!all && vcpumask_to_cpus(d, _gva(op->arg2.vcpumask), &mask))
 		return -EFAULT;
@@ -362,7 +362,7 @@ static int one_op(struct vcpu *v, struct domain *fd, const struct mmuext_op *op)
 
 	switch (op->cmd) {
 	case MMUEXT_INVLPG_LOCAL:
-		if (likely(guest_addr_ok(op->arg1.linear_addr)))
+		if (likely(!in_hv_slots(op->arg1.linear_addr)))
 			flush_va_local(op->arg1.linear_addr);
 		return 0;
 	case MMUEXT_TLB_FLUSH_LOCAL:

@@ -14,7 +14,6 @@ enum {
 	MSR_TSC_AUX = 0xc0000103
 };
 
-#define PAT_VALUE		0x50100070406UL
 #define EFER_VALUE		0xd01UL		/* SCE LME LMA NX */
 #define HWCR_TSC_FREQ		BIT(24)		/* the TSC counts at the P0 frequency */
 /* Statements about bugs that the processor does not have, and what software must do about them. */

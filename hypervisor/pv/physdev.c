@@ -130,7 +130,7 @@ static long set_iopl(struct pv_vcpu *pv, u32 iopl)
 
 static long set_iobitmap(struct pv_vcpu *pv, const struct physdev_set_iobitmap *map)
 {
-	if (map->nr_ports > 65536 || !guest_addr_ok(map->bitmap))
+	if (map->nr_ports > 65536 || in_hv_slots(map->bitmap))
 		return refuse(-EINVAL, "I/O bitmap at %lx", map->bitmap);
 	pv->iobmp = map->bitmap;
 	pv->iobmp_limit = map->nr_ports;

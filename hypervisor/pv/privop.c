@@ -97,7 +97,7 @@ static int group7(struct vcpu *v, struct cpu_user_regs *regs, const struct insn 
 		return write_cr(v, 0, (cr0 & ~0xeUL) | (*reg_ptr(regs, in->rm) & 0xe));
 	if ((in->reg & 7) != 7 || !in->is_mem)
 		return -EPERM;
-	if (guest_addr_ok(in->ea))	/* INVLPG */
+	if (!in_hv_slots(in->ea))	/* INVLPG */
 		flush_va_local(in->ea);
 	return 0;
 }
@@ -241,7 +241,7 @@ bool emulate_forced(struct vcpu *v, struct cpu_user_regs *regs)
 	/* the next page only when this one has the beginning */
 	for (; at != end; at += n) {
 		n = min(end - at, PAGE_SIZE - (at & ~PAGE_MASK));
-		if (!guest_addr_ok(at) || copy_from_guest(got, _gva(at), n)) {
+		if (in_hv_slots(at) || copy_from_guest(got, _gva(at), n)) {
 			if (at == regs->rip)
 				return false;
 			bounce_page_fault(v, regs, at, PFEC_I);

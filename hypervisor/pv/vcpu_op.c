@@ -215,7 +215,7 @@ static long get_runstate(const struct vcpu *v, gva_t to)
 
 static long register_area(struct vcpu *v, gva_t *area, u64 addr)
 {
-	if (!guest_addr_ok(addr))
+	if (in_hv_slots(addr))
 		return refuse(-EFAULT, "vcpu area at %lx", addr);
 	*area = _gva(addr);
 	if (area == &v->time_area && v == current_vcpu())

@@ -121,7 +121,6 @@ IO_ACCESS(l, u32, 32)
 #define MSR_GS_BASE		0xc0000101
 #define MSR_KERNEL_GS_BASE	0xc0000102
 #define MSR_TSC_AUX		0xc0000103
-#define PAT_VALUE		0x50100070406UL	/* WB WT UC- UC WC WP: Xen's ABI */
 
 static inline u64 rdmsr(u32 msr)
 {

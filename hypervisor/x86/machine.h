@@ -88,6 +88,9 @@ void panic_regs(const struct cpu_user_regs *r, const char *fmt, ...) __printf(2,
 void crash_nmi(const struct cpu_user_regs *r);	/* the NMI handler: may not return */
 void crash_stop_others(void);
 void show_all_cpus(void);		/* debug key d */
+void watchdog_init(void);
+void watchdog_nmi(const struct cpu_user_regs *r);	/* returns unless this CPU hangs */
+extern bool watchdog_rests;		/* somebody takes his time, and may */
 
 /* --- the hypervisor's own page tables (paging.c) --- */
 extern u64 *hv_root;			/* L4 of the hypervisor alone: idle CPUs, boot */

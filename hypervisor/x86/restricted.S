@@ -10,7 +10,7 @@
  *             believed but the TSS page and what this entry itself, or hardware for it, has pushed.
  *         X8  the entry page of a CPU is in its own restricted roots alone (RR2): while this CPU is in
  *             ring 0, nobody writes it.
- * Tests:  tests/guests/{ring1,abuse_ring1}.c; all guests with --cpu Haswell
+ * Tests:  tests/guests/{ring1,abuse_ring1,nmi}.c; all guests with --cpu Haswell
  * Next:   x86/restricted.c, pv/ring1.c
  */
 #include <parapet.h>
@@ -201,8 +201,9 @@ ENTRY(restricted_stubs):
 	.endr
 /*
  * NMI, machine check, debug and double fault come in on own stacks in the entry page, whatever root
- * is loaded. The frame moves to a stack that guest mode has not mapped (a guest's debug trap: to the main
- * one), and back; they leave on the root found. r12: that root; rbx: the last byte of the stack block.
+ * is loaded. The frame moves to a stack that guest mode has not mapped, and back; they leave on the
+ * root found. A guest's debug trap or NMI goes to the main one: only the way out of there may find
+ * a selector that is gone from the LDT. r12: the root found; rbx: the last byte of the stack block.
  */
 .macro IST_ENTRY name, nr, vector, has_error=0
 ENTRY(exc_\name):
@@ -221,7 +222,7 @@ ENTRY(exc_\name):
 	mov	PC_TSS_OFFSET - PC_ENTRY_OFFSET + CP_CR3_FULL(%rdx), %rax
 	mov	%rax, %cr3
 1:	lea	PC_STACK_OFFSET - PC_ENTRY_OFFSET + \nr * 4096(%rdx), %rcx
-	.if	\vector == 1
+	.if	\vector <= 2
 	testb	$3, 48(%rsp)
 	jz	2f
 	mov	PC_TSS_OFFSET - PC_ENTRY_OFFSET + CP_FRAME_TOP(%rdx), %rcx
@@ -261,7 +262,11 @@ ENTRY(exc_\name):
 	call	fatal_exception
 	IST_ENTRY nmi, IST_NMI, 2
 	call	crash_nmi
+	testb	$3, UREGS_cs(%rsp)
+	jnz	1f
 	IST_EXIT IST_NMI
+1:	NOTE_RING UREGS_es
+	jmp	exit_to_guest
 	/* its own stack since ring 0 can take it with a user's rsp */
 	IST_ENTRY debug, IST_DB, 1
 	testb	$3, UREGS_cs(%rsp)

@@ -38,8 +38,7 @@ static struct restricted {
 #define gen_of(root) (&root_gen[mfn_x(root) % ARRAY_SIZE(root_gen)])
 #define const_word(member) ((u64 *)(percpu_area(this_cpu()) + PC_TSS_OFFSET + (member)))
 
-/* An entry below the private L3 table of slot 261. */
-#define private_entry(l3, va) table_entry(l3, 30, va, 12)
+#define private_entry(l3, va) table_entry(l3, 30, va, 12)	/* below the one for slot 261 */
 
 /* Map the pages [va, end) as the full root does, but without the bits of `drop`. */
 static int map_private(u64 *l3, u64 va, u64 end, u64 drop)

@@ -163,6 +163,7 @@ void crash_nmi(const struct cpu_user_regs *r)
 		atomic_or(&stopped, me);
 		cpu_stop();
 	}
+	watchdog_nmi(r);
 	if (READ_ONCE(asked) & me) {
 		printk("CPU %u, d%uv%u:\n", this_cpu(), current_vcpu()->domain->id,
 		       current_vcpu()->id);

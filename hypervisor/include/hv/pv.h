@@ -120,6 +120,7 @@ static inline u64 trunc_to(u64 val, unsigned int bytes)
 int emulate_store(struct cpu_user_regs *regs, const struct insn *in, u64 old, u64 *new);
 
 /* --- privop.c, ports.c, cpuid.c, msr.c --- */
+#define PAT_VALUE 0x50100070406UL	/* WB WT UC- UC WC WP: Xen's ABI */
 bool emulate_privop(struct vcpu *v, struct cpu_user_regs *regs);	/* #GP: done? else inject */
 bool emulate_forced(struct vcpu *v, struct cpu_user_regs *regs);	/* #UD: ud2a "xen" cpuid */
 /* IN, OUT, or a step of INS, OUTS but for rip. -EPERM; -EFAULT: INS cannot write, nothing was read. */
@@ -146,12 +147,6 @@ int set_vcpu_context(struct vcpu *v, struct vcpu_guest_context *c);
 int check_trap(struct trap_info *t);	/* makes its selector legal; -EINVAL -EPERM */
 /* Recompute v->pv.direct_ok after a change of roots, callbacks or the kernel stack. */
 void pv_update_direct(struct vcpu *v);
-
-/* Guest addresses that a PV guest may name at all: not the hypervisor's slots. */
-static inline bool guest_addr_ok(u64 va)
-{
-	return !in_hv_slots(va);
-}
 
 static inline bool is_canonical(u64 va)
 {

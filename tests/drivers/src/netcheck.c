@@ -4,6 +4,7 @@
  *
  *   netcheck server                       for ever: UDP echo on port 5001, TCP on 5002
  *   netcheck client ADDRESS [MIB [UDP-SIZE]]   round trips, then MIB both ways by TCP, every byte checked
+ *   netcheck lossy ...                    the same, and datagrams may be lost or come twice
  *
  * IPv4 and IPv6. The client ends with `netcheck ok udp N tcp N ns, send N recv N ns/KiB` and 0, or `netcheck FAIL ...`.
  */
@@ -13,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,20 +159,38 @@ static int stream(const char *ip, char mode, uint64_t n)
 	return s;
 }
 
-static uint64_t udp(const char *ip, unsigned int size, int n)
+/* Is it one of the answers before the I-th, which came twice? */
+static bool repeated(const uint8_t *got, unsigned int size, int i)
 {
-	int s = dial(ip, SOCK_DGRAM, 5001);
+	for (int k = 1; k <= i + 10; k++)
+		if (!memcmp(got, noise + i + 10 - k, size))
+			return true;
+	return false;
+}
+
+/* A network whose backends are killed may lose a datagram and bring one twice: LOSSY. */
+static uint64_t udp(const char *ip, unsigned int size, int n, bool lossy)
+{
+	int s = dial(ip, SOCK_DGRAM, 5001), lost = 0;
 	static uint8_t got[65536];
 	uint64_t t = 0;
 
 	for (int i = -10; i < n; i++) {
+		ssize_t k;
+
 		if (!i)
 			t = now();
+again:
 		memcpy(got, noise + i + 10, size);
 		if (send(s, got, size, 0) != (ssize_t)size)
 			fail("udp send: %m");
-		memset(got, 0, size);
-		if (recv(s, got, sizeof(got), 0) != (ssize_t)size)
+		do {
+			memset(got, 0, size);
+			k = recv(s, got, sizeof(got), 0);
+		} while (lossy && k == (ssize_t)size && repeated(got, size, i));
+		if (lossy && k < 0 && lost++ < 20)
+			goto again;
+		if (k != (ssize_t)size)
 			fail("udp answer %d: %m", i);
 		if (memcmp(got, noise + i + 10, size))
 			fail("udp: another answer");
@@ -197,7 +217,7 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	n = (argc > 3 ? strtoull(argv[3], NULL, 0) : 8) << 20;
-	t_udp = udp(argv[2], argc > 4 ? atoi(argv[4]) : 64, rounds);
+	t_udp = udp(argv[2], argc > 4 ? atoi(argv[4]) : 64, rounds, !strcmp(argv[1], "lossy"));
 	s = stream(argv[2], 'E', 0);
 	for (int i = -10; i < rounds; i++) {
 		if (!i)
