@@ -8,7 +8,7 @@
  *           lay, which need not be the request it answers.
  *        R2 indices run freely; slot = index modulo the number of slots, a power of two.
  *        R3 sectors are of 512 bytes, whatever the disk's own are.
- * Caveat: the operations that Xen's protocol does not have are ours, by negotiation: docs/abi/blkif-more.md.
+ * Caveat: operations that Xen's protocol does not have are in parapet.h.
  * Tests: tests/abi
  */
 #ifndef PV_ABI_BLKIF_H
@@ -23,8 +23,6 @@
 #define BLKIF_OP_FLUSH_DISKCACHE	3
 #define BLKIF_OP_DISCARD		5
 #define BLKIF_OP_INDIRECT		6
-#define BLKIF_OP_WRITE_ZEROES		7	/* ours */
-#define BLKIF_OP_WRITE_FUA		8	/* ours */
 
 #define BLKIF_RSP_OKAY			0
 #define BLKIF_RSP_ERROR			(-1)

@@ -62,4 +62,8 @@
 #define PARAPET_R1_GUEST	0x080	/* from here to 0xeff: the guest's own */
 #define PARAPET_R1_GUEST_END	0xf00	/* frames are pushed from 0x1000 downwards */
 
+/* Operations of the block ring (blkif.h), by negotiation: docs/abi/blkif-more.md. */
+#define PARAPET_BLKIF_OP_WRITE_ZEROES	7	/* laid out as BLKIF_OP_DISCARD */
+#define PARAPET_BLKIF_OP_WRITE_FUA	8	/* laid out as a write */
+
 #endif

@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <pv-abi/blkif.h>
+#include <pv-abi/parapet.h>
 #include "../common/device.h"
 #include "../common/loop.h"
 #include "disk.h"
@@ -91,7 +92,7 @@ static void send_op(struct op *o)
 	case BLKIF_OP_WRITE:
 		io_uring_prep_writev2(s, o->file->fd, io->iov, io->nr_iov, at, io->fua ? RWF_DSYNC : 0);
 		break;
-	case BLKIF_OP_WRITE_ZEROES:
+	case PARAPET_BLKIF_OP_WRITE_ZEROES:
 		io_uring_prep_fallocate(s, o->file->fd, (o->punch ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE) |
 					FALLOC_FL_KEEP_SIZE, (off_t)io->offset, (off_t)io->len);
 		break;
@@ -144,7 +145,7 @@ static void completed(struct op *o, int res)
 
 	if (res == -EINTR || res == -EAGAIN) {
 		send_op(o);
-	} else if (res == -EOPNOTSUPP && io->op == BLKIF_OP_WRITE_ZEROES && !o->punch) {
+	} else if (res == -EOPNOTSUPP && io->op == PARAPET_BLKIF_OP_WRITE_ZEROES && !o->punch) {
 		o->punch = true;
 		send_op(o);
 	} else if (res < 0) {

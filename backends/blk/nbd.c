@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <pv-abi/blkif.h>
+#include <pv-abi/parapet.h>
 #include "../common/device.h"
 #include "../common/loop.h"
 #include "disk.h"
@@ -93,7 +94,7 @@ static void submit(struct disk *d, struct disk_io *io)
 			gather(o, false);
 		rc = nbd_aio_pwrite(n->h, buf, io->len, io->offset, done, io->fua ? LIBNBD_CMD_FLAG_FUA : 0);
 		break;
-	case BLKIF_OP_WRITE_ZEROES:
+	case PARAPET_BLKIF_OP_WRITE_ZEROES:
 		rc = nbd_aio_zero(n->h, io->len, io->offset, done, 0);
 		break;
 	case BLKIF_OP_DISCARD:

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <pv-abi/blkif.h>
+#include <pv-abi/parapet.h>
 #include "disk.h"
 
 struct ram {
@@ -47,7 +48,7 @@ static void submit(struct disk *d, struct disk_io *io)
 			copy(p, io->iov[i].iov_base, io->iov[i].iov_len);
 		p += io->iov[i].iov_len;
 	}
-	if (io->op == BLKIF_OP_DISCARD || io->op == BLKIF_OP_WRITE_ZEROES)
+	if (io->op == BLKIF_OP_DISCARD || io->op == PARAPET_BLKIF_OP_WRITE_ZEROES)
 		memset(p, 0, io->len);
 	io->done(io, 0);
 }

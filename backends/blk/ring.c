@@ -20,6 +20,7 @@
  * Tests:  tests/tools-tests/unit/test_blkring.c (killed after every store), tests/fuzz/fuzz_blkring.c
  */
 #include <string.h>
+#include <pv-abi/parapet.h>
 #include "ring.h"
 
 #ifndef STEP
@@ -211,7 +212,7 @@ static int parse_rw(struct want *w, const struct flight *f, uint8_t op, const st
 		w->op = op;
 		return f->req.req.nr_segments ? BLKIF_RSP_ERROR : BLKIF_RSP_OKAY;
 	}
-	if (op == BLKIF_OP_WRITE_FUA && l->fua) {
+	if (op == PARAPET_BLKIF_OP_WRITE_FUA && l->fua) {
 		w->fua = true;
 		op = BLKIF_OP_WRITE;
 	}
@@ -232,7 +233,7 @@ int want_parse(struct want *w, const struct flight *f, const struct limits *l)
 	memset(w, 0, sizeof(*w));
 	switch (req->operation) {
 	case BLKIF_OP_DISCARD:
-	case BLKIF_OP_WRITE_ZEROES:
+	case PARAPET_BLKIF_OP_WRITE_ZEROES:
 		w->op = req->operation;
 		w->sector = f->req.discard.sector_number;
 		w->nr_sectors = f->req.discard.nr_sectors;

@@ -323,12 +323,12 @@ int dom_destroy(uint32_t domid, bool wait)
 		dom_forget(domid);
 	}
 	for (int i = 0; wait && dom_info_of(domid, &info); i++) {
-		if (i == 100) {
+		if (i == 150) {
 			warn("domain %u is dead, but others still hold %lu of its pages", domid,
 			     info.tot_pages);
 			break;
 		}
-		usleep(i < 10 ? 1000 : 20000);
+		usleep(i < 50 ? 500 : 20000);	/* the daemons let go of its rings in a few ms */
 	}
 	return 0;
 }

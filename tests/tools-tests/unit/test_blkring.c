@@ -254,16 +254,16 @@ static void test_requests(void **state)
 	assert_int_equal(want_parse(&w, &f, &disk), BLKIF_RSP_ERROR);
 	f.req.discard.flag = BLKIF_DISCARD_SECURE;
 	assert_int_equal(want_parse(&w, &f, &disk), BLKIF_RSP_EOPNOTSUPP);
-	f.req.discard = (struct blkif_request_discard){ .operation = BLKIF_OP_WRITE_ZEROES, .nr_sectors = 1000 };
+	f.req.discard = (struct blkif_request_discard){ .operation = PARAPET_BLKIF_OP_WRITE_ZEROES, .nr_sectors = 1000 };
 	assert_int_equal(want_parse(&w, &f, &disk), BLKIF_RSP_EOPNOTSUPP);
 	assert_int_equal(want_parse(&w, &f, &more), 0);
-	assert_int_equal(w.op, BLKIF_OP_WRITE_ZEROES);
+	assert_int_equal(w.op, PARAPET_BLKIF_OP_WRITE_ZEROES);
 	f.req.discard.nr_sectors = 1001;
 	assert_int_equal(want_parse(&w, &f, &more), BLKIF_RSP_ERROR);
-	assert_int_equal(rw(BLKIF_OP_WRITE_FUA, 0, 1, 0, 7, &disk), BLKIF_RSP_EOPNOTSUPP);
-	assert_int_equal(rw(BLKIF_OP_WRITE_FUA, 0, 1, 0, 7, &more), 0);
+	assert_int_equal(rw(PARAPET_BLKIF_OP_WRITE_FUA, 0, 1, 0, 7, &disk), BLKIF_RSP_EOPNOTSUPP);
+	assert_int_equal(rw(PARAPET_BLKIF_OP_WRITE_FUA, 0, 1, 0, 7, &more), 0);
 	more.read_only = true;
-	assert_int_equal(rw(BLKIF_OP_WRITE_FUA, 0, 1, 0, 7, &more), BLKIF_RSP_ERROR);
+	assert_int_equal(rw(PARAPET_BLKIF_OP_WRITE_FUA, 0, 1, 0, 7, &more), BLKIF_RSP_ERROR);
 	assert_int_equal(want_parse(&w, &f, &more), BLKIF_RSP_ERROR);
 	more.read_only = false;
 
@@ -272,7 +272,7 @@ static void test_requests(void **state)
 	assert_int_equal(want_parse(&w, &f, &disk), 0);
 	assert_int_equal(w.nr_indirect, 1);
 	assert_int_equal(want_parse(&w, &f, &ro), BLKIF_RSP_ERROR);
-	f.req.indirect.indirect_op = BLKIF_OP_WRITE_FUA;
+	f.req.indirect.indirect_op = PARAPET_BLKIF_OP_WRITE_FUA;
 	assert_int_equal(want_parse(&w, &f, &disk), BLKIF_RSP_EOPNOTSUPP);
 	assert_int_equal(want_parse(&w, &f, &more), 0);
 	assert_true(w.fua && w.op == BLKIF_OP_WRITE);
