@@ -4,7 +4,7 @@
  *
  * Job:    the smallest honest answers; a test that cares defines its own function of the same name
  *         (the linker takes the test's).
- * Tests:  tests/host/test_privop.c, test_vcpu_op.c, test_physdev.c ...
+ * Tests:  tests/host/test_privop.c, test_vcpu_op.c ...
  */
 #include "host.h"
 #include <hv/irq.h>
