@@ -16,7 +16,7 @@
 #include "counters.h"
 #include "device.h"
 
-static const struct device_class disks = {
+const struct device_class disk_class = {
 	.kind = BLOCK_KIND, .front = "vbd", .counters = "log", .was_closed = "the disk was closed",
 	.held = " (is it mounted?)",
 };
@@ -31,7 +31,7 @@ static int find_device(const char *arg, const char *vdev, uint32_t *domid, uint3
 	if (!vdev_parse(vdev, id))
 		return err(ST_USAGE, "'%s' is no name of a disk", vdev);
 	*domid = i.domain;
-	if (!device_state(&disks, *domid, *id))
+	if (!device_state(&disk_class, *domid, *id))
 		return err(ST_FAILED, "domain %u has no disk %s of ours", *domid, vdev);
 	return 0;
 }
@@ -48,18 +48,18 @@ int cmd_block_attach(int argc, char **argv)
 		return -1;
 	if (!disk_check(&d, why, sizeof(why)))
 		return err(ST_CONFIG, "%s", why);
-	if (device_state(&disks, i.domain, d.id))
+	if (device_state(&disk_class, i.domain, d.id))
 		return err(ST_FAILED, "domain %u has a disk %s already", i.domain, d.vdev);
 	disk_entries(i.domain, &d);
 	disk_free(&d);
-	return device_announce() ? -1 : device_connect(&disks, i.domain, d.id);
+	return device_announce() ? -1 : device_connect(&disk_class, i.domain, d.id);
 }
 
 int cmd_block_detach(int argc, char **argv)
 {
 	uint32_t domid, id;
 
-	return find_device(argv[0], argv[1], &domid, &id) ? -1 : device_detach(&disks, domid, id);
+	return find_device(argv[0], argv[1], &domid, &id) ? -1 : device_detach(&disk_class, domid, id);
 }
 
 int cmd_block_resize(int argc, char **argv)
@@ -111,7 +111,7 @@ int cmd_block_limit(int argc, char **argv)
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
 		st_queue_write(text, "/local/domain/0/backend/" BLOCK_KIND "/%u/%u/%s", domid, id, keys[i]);
 	}
-	return st_flush() ? device_done(domid, id) : err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
+	return device_written(domid, id);
 }
 
 static void row(struct json *j, uint32_t domid, const char *id)
@@ -134,7 +134,7 @@ static void row(struct json *j, uint32_t domid, const char *id)
 		json_text(j, "backend_path", f[3]);
 		for (unsigned int i = 0; i < 7; i++)
 			json_text(j, back_keys[i], b[i]);
-		if (device_counters(&disks, domid, id, &c, sizeof(c))) {
+		if (device_counters(&disk_class, domid, id, &c, sizeof(c))) {
 			json_number(j, "reads", c.reads);
 			json_number(j, "writes", c.writes);
 			json_number(j, "flushes", c.flushes);
@@ -158,5 +158,5 @@ static void row(struct json *j, uint32_t domid, const char *id)
 
 int cmd_block_list(int argc, char **argv)
 {
-	return device_list(&disks, argv[0], "DEVICE   NAME   BACKEND STATE CHANNEL  TYPE     PATH", row);
+	return device_list(&disk_class, argv[0], "DEVICE   NAME   BACKEND STATE CHANNEL  TYPE     PATH", row);
 }

@@ -16,9 +16,6 @@
 #include "counters.h"
 #include "device.h"
 
-static const struct device_class disks = { .kind = BLOCK_KIND, .counters = "log" };
-static const struct device_class vifs = { .kind = VIF_KIND, .counters = "state" };
-
 /* False: NAME is no file of counters. */
 static bool read_one(const char *name, struct device_count *c)
 {
@@ -29,7 +26,7 @@ static bool read_one(const char *name, struct device_count *c)
 	if (sscanf(name, BLOCK_KIND "-%u-%u.lo%c", &c->domid, &c->id, &end) == 3 && end == 'g') {
 		snprintf(id, sizeof(id), "%u", c->id);
 		c->disk = true;
-		if (!device_counters(&disks, c->domid, id, &d, sizeof(d)))
+		if (!device_counters(&disk_class, c->domid, id, &d, sizeof(d)))
 			return false;
 		c->in = d.reads;
 		c->in_bytes = d.read_bytes;
@@ -41,7 +38,7 @@ static bool read_one(const char *name, struct device_count *c)
 	if (sscanf(name, VIF_KIND "-%u-%u.stat%c", &c->domid, &c->id, &end) == 3 && end == 'e') {
 		snprintf(id, sizeof(id), "%u", c->id);
 		c->disk = false;
-		if (!device_counters(&vifs, c->domid, id, &v, sizeof(v)))
+		if (!device_counters(&vif_class, c->domid, id, &v, sizeof(v)))
 			return false;
 		c->in = v.rx_packets;
 		c->in_bytes = v.rx_bytes;

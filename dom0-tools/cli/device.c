@@ -72,6 +72,11 @@ int device_done(uint32_t domid, uint32_t id)
 	return 0;
 }
 
+int device_written(uint32_t domid, uint32_t id)
+{
+	return st_flush() ? device_done(domid, id) : err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
+}
+
 int device_connect(const struct device_class *c, uint32_t domid, uint32_t id)
 {
 	int s = wait_for(c, domid, id, CONNECTED, CLOSED);

@@ -9,7 +9,6 @@
 
 #include "cmd.h"
 
-
 struct device_class {
 	const char *kind;		/* the backend's folder: /local/domain/0/backend/KIND/DOMID/ID */
 	const char *front;		/* the frontend's: /local/domain/DOMID/device/FRONT/ID */
@@ -19,6 +18,8 @@ struct device_class {
 	void (*forgotten)(uint32_t domid, int id);	/* after the entries; may be NULL */
 };
 
+extern const struct device_class disk_class, vif_class;	/* cli/block.c, cli/network.c */
+
 /* The backend's state, XenbusState*; 0: there is no such device of ours. */
 int device_state(const struct device_class *c, uint32_t domid, uint32_t id);
 
@@ -27,6 +28,9 @@ int device_announce(void);
 
 /* The document of a command that does something to a device, if one is wanted; 0. */
 int device_done(uint32_t domid, uint32_t id);
+
+/* Entries that wait in the queue are written, and the command is done. 0, or -1 after err(). */
+int device_written(uint32_t domid, uint32_t id);
 
 /* Waits until a new device is connected; else its entries are removed. 0, or -1 after err(). */
 int device_connect(const struct device_class *c, uint32_t domid, uint32_t id);

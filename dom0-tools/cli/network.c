@@ -16,7 +16,7 @@
 
 #define BACK "/local/domain/0/backend/" VIF_KIND "/%u/%u"
 
-static const struct device_class vifs = {
+const struct device_class vif_class = {
 	.kind = VIF_KIND, .front = "vif", .counters = "state", .was_closed = "the device was closed",
 	.held = "", .forgotten = vif_forget,
 };
@@ -75,14 +75,14 @@ int cmd_network_attach(int argc, char **argv)
 	vif_entries(i.domain, &v);
 	if (device_announce())
 		return -1;
-	return v.kernel ? device_done(i.domain, (uint32_t)v.devid) : device_connect(&vifs, i.domain, (uint32_t)v.devid);
+	return v.kernel ? device_done(i.domain, (uint32_t)v.devid) : device_connect(&vif_class, i.domain, (uint32_t)v.devid);
 }
 
 int cmd_network_detach(int argc, char **argv)
 {
 	uint32_t domid, id;
 
-	return find_device(argv[0], argv[1], &domid, &id) ? -1 : device_detach(&vifs, domid, id);
+	return find_device(argv[0], argv[1], &domid, &id) ? -1 : device_detach(&vif_class, domid, id);
 }
 
 int cmd_network_limit(int argc, char **argv)
@@ -97,7 +97,7 @@ int cmd_network_limit(int argc, char **argv)
 		return -1;
 	snprintf(text, sizeof(text), "%lu,%lu", (unsigned long)v.rate_bytes, (unsigned long)v.rate_us);
 	st_queue_write(text, BACK "/rate", domid, id);
-	return st_flush() ? device_done(domid, id) : err(ST_FAILED, "the store refused an entry: %s", strerror(errno));
+	return device_written(domid, id);
 }
 
 /* --- the list --- */
@@ -135,7 +135,7 @@ static void row(struct json *j, uint32_t domid, const char *id)
 	static const char *const back_keys[] = { "bridge", "vifname", "ip", "vlan", "rate", "mtu" };
 	char *f[4], *b[6] = { NULL };
 	struct vif_counters c;
-	bool counted = device_counters(&vifs, domid, id, &c, sizeof(c));
+	bool counted = device_counters(&vif_class, domid, id, &c, sizeof(c));
 
 	for (unsigned int i = 0; i < 4; i++)
 		f[i] = st_read("/local/domain/%u/device/vif/%s/%s", domid, id, front_keys[i]);
@@ -155,6 +155,6 @@ static void row(struct json *j, uint32_t domid, const char *id)
 
 int cmd_network_list(int argc, char **argv)
 {
-	return device_list(&vifs, argv[0],
+	return device_list(&vif_class, argv[0],
 			   "DEVICE STATE MAC               BRIDGE          TAP          BYTES TO IT    FROM IT", row);
 }

@@ -120,30 +120,33 @@ static void append(struct xsd_sockmsg *m, const void *data, size_t len)
 	m->len += (uint32_t)len;
 }
 
-void st_queue_write(const char *value, const char *fmt, ...)
+/* A request of a path and `len` bytes. */
+static void request(uint32_t type, const void *data, size_t len, const char *fmt, va_list ap)
 {
-	struct xsd_sockmsg *m;
-	va_list ap;
+	struct xsd_sockmsg *m = begin(type, fmt, ap);
 
-	va_start(ap, fmt);
-	m = begin(XS_WRITE, fmt, ap);
-	va_end(ap);
 	if (m) {
-		append(m, value, strlen(value));
+		append(m, data, len);
 		end(m);
 	}
 }
 
-void st_queue_rm(const char *fmt, ...)
+void st_queue_write(const char *value, const char *fmt, ...)
 {
-	struct xsd_sockmsg *m;
 	va_list ap;
 
 	va_start(ap, fmt);
-	m = begin(XS_RM, fmt, ap);
+	request(XS_WRITE, value, strlen(value), fmt, ap);
 	va_end(ap);
-	if (m)
-		end(m);
+}
+
+void st_queue_rm(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	request(XS_RM, "", 0, fmt, ap);
+	va_end(ap);
 }
 
 static void numbers(uint32_t type, const unsigned long *n, unsigned int nr, const char *fmt, ...)
@@ -190,16 +193,11 @@ void st_queue_access(unsigned int owner, unsigned int reader, const char *fmt, .
 
 void st_queue_open(const char *fmt, ...)
 {
-	struct xsd_sockmsg *m;
 	va_list ap;
 
 	va_start(ap, fmt);
-	m = begin(XS_SET_PERMS, fmt, ap);
+	request(XS_SET_PERMS, "r0", 3, fmt, ap);
 	va_end(ap);
-	if (m) {
-		append(m, "r0", 3);
-		end(m);
-	}
 }
 
 void st_queue_apart(void)
