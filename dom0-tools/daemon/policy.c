@@ -8,7 +8,8 @@
  * State:  in the store: /parapet/restart/NAME (by st_key()) is the configuration of a domain that
  *         is to be made again. It is written before the old one goes and removed after the new one came, so that
  *         a daemon that is killed in between is followed by one that goes on.
- * Caveat: a domain that ends within two seconds of its start is not started again.
+ *         A configuration's quick_ends counts how often in a row it ended within SHORTEST of its start: after
+ *         MOST_QUICK of these it is not made again, so that a guest that cannot boot does not take the machine's time.
  * Tests:  tests/tools-tests (on a machine)
  */
 #include <dirent.h>
@@ -25,7 +26,8 @@
 #include "../lib/err.h"
 #include "../lib/store.h"
 
-#define SHORTEST 2			/* seconds */
+#define SHORTEST	2	/* seconds */
+#define MOST_QUICK	5
 
 static enum action action_of(const struct domain_config *d, int reason)
 {
@@ -76,8 +78,10 @@ static void restart(const dom_info *i, struct domain_config *d, const char *conf
 	free(since);
 	free(d->name);			/* it may have been renamed */
 	d->name = strdup(name);
-	if (age < SHORTEST) {
-		say("%s ended %ld s after its start: not started again", name, age);
+	d->quick_ends = age < SHORTEST ? d->quick_ends + 1 : 0;
+	if (d->quick_ends > MOST_QUICK) {
+		say("%s ended %u times in a row within %u s of its start: not started again", name,
+		    d->quick_ends, SHORTEST);
 		console_remove(i->domain);
 		dom_destroy(i->domain, false);
 		return;

@@ -68,6 +68,7 @@ struct domain_config {
 	unsigned int nr_disks;
 	struct disk_config disks[MAX_DISKS];
 	enum action on_poweroff, on_reboot, on_crash;
+	unsigned int quick_ends;	/* the daemon's (daemon/policy.c) */
 	struct vif_config vifs[MAX_VIFS];
 	unsigned int nr_vifs;
 };

@@ -289,6 +289,7 @@ static int check_keys(const struct config *c)
 		"name", "kernel", "ramdisk", "cmdline", "extra", "root", "memory", "maxmem", "vcpus",
 		"maxvcpus", "cpus", "cpu_weight", "cap", "uuid", "on_poweroff", "on_reboot", "on_crash",
 		"type", "builder", "tsc_mode", "disk", "vif", "ring1",
+		"quick_ends",
 	};
 	static const char *const refused[] = {
 		"pci", "vfb", "vkb", "vtpm", "p9", "pvcalls", "usbctrl", "usbdev",
@@ -386,14 +387,15 @@ static int get_disks(const struct config *c, struct domain_config *d)
 static int get_numbers(const struct config *c, struct domain_config *d)
 {
 	unsigned long memory = DEFAULT_MEMORY_MIB, maxmem = 0, vcpus = 1, max = 0, weight = 0, cap = 0,
-		ring1 = 1;
+		ring1 = 1, quick_ends = 0;
 
 	if (get_number(c, "memory", 4, 1UL << 20, &memory) ||
 	    get_number(c, "maxmem", 4, 1UL << 20, &maxmem) ||
 	    get_number(c, "vcpus", 1, MAX_VCPUS, &vcpus) ||
 	    get_number(c, "maxvcpus", 1, MAX_VCPUS, &max) ||
 	    get_number(c, "cpu_weight", 1, 65535, &weight) || get_number(c, "cap", 0, 100 * 64, &cap) ||
-	    get_number(c, "ring1", 0, 1, &ring1))
+	    get_number(c, "ring1", 0, 1, &ring1) ||
+	    get_number(c, "quick_ends", 0, 1000, &quick_ends))
 		return -1;
 	if (maxmem && maxmem < memory)
 		return refuse(find(c, "maxmem"), "it is less than 'memory'");
@@ -406,6 +408,7 @@ static int get_numbers(const struct config *c, struct domain_config *d)
 	d->weight = (unsigned int)weight;
 	d->cap = (unsigned int)cap;
 	d->no_ring1 = !ring1;
+	d->quick_ends = (unsigned int)quick_ends;
 	d->have_cap = find(c, "cap") != NULL;
 	return 0;
 }
@@ -475,6 +478,8 @@ char *domain_config_text(const struct domain_config *d)
 		fprintf(f, "tsc_mode=%u\n", d->tsc_mode);
 	if (d->no_ring1)
 		fputs("ring1=0\n", f);
+	if (d->quick_ends)
+		fprintf(f, "quick_ends=%u\n", d->quick_ends);
 	for (unsigned int i = 0; i < d->nr_affinity; i++)
 		fprintf(f, "%s\"%s\"%s", i ? "," : d->nr_affinity > 1 ? "cpus=[" : "cpus=",
 			cpumap_text(&d->affinity[i], CPU_WORDS * 64, map, sizeof(map)),

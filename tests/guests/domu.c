@@ -5,7 +5,8 @@
  * Claim:  start_info is that of an unprivileged domain; p2m and M2P agree; the rings of the console
  *         and of the store are mapped and have event channels whose other end is served: the store
  *         tells the domain's name, each line that comes on the console is answered.
- *         `poweroff`, `reboot` and `crash` end the domain so; `name` asks the store.
+ *         `poweroff`, `reboot` and `crash` end the domain so; `name` asks the store. The command line
+ *         `reboot` does so at once.
  * Broken: no line `DOMU` on the console, no answers, or an end with another reason.
  * Run:    manual (not as dom0: tests/tools-tests/dom0/guests starts it)
  */
@@ -130,6 +131,10 @@ void test_main(void)
 	for (;;) {
 		struct sched_shutdown end = { SHUTDOWN_poweroff };
 
+		if (!memcmp(si->cmd_line, "reboot", 7)) {
+			end.reason = SHUTDOWN_reboot;
+			hc_sched_op(SCHEDOP_shutdown, &end);
+		}
 		get_line(line, sizeof(line));
 		if (!memcmp(line, "name", 5))
 			say("name is %s\r\n", store_read("name"));
