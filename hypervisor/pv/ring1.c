@@ -66,7 +66,7 @@ static long enter(struct vcpu *v)
 /* a1: PARAPET_RING1_ENTER, or _SWITCH (a2: the root) that was not on offer (ring1_switch in restricted.S) */
 HYPERCALL(ring1)
 {
-	struct domain *d = current_vcpu()->domain;
+	struct domain *d;
 	long rc;
 
 	if (a1 == PARAPET_RING1_SWITCH && current_vcpu()->pv.mode == MODE_RING1) {
@@ -75,6 +75,7 @@ HYPERCALL(ring1)
 	}
 	if (a1 != PARAPET_RING1_ENTER)
 		return -ENOSYS;
+	d = current_vcpu()->domain;
 	if (d->ring1_denied || arch_ring1_refused())
 		return refuse(-EOPNOTSUPP, "d%u: no ring 1: %s", d->id, arch_ring1_refused() ?: "denied");
 	spin_lock(&d->lock);

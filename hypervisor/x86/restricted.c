@@ -17,9 +17,8 @@
  *         RR3  ring 3 of a domain in ring 1 reaches nothing in the upper half.
  *         SW1  what is on offer to ring 1 (CP_OFFERS) are copies, not stale, of pinned L4 tables of the
  *              domain that ran here last in ring 1.
- *         SW2  while ring 1 is on a copy that it has loaded by itself, copies[].of names its root, whose
- *              pin's hold stays: unpin_page() first has this CPU enter. v's hold of the root before
- *              that, which entries load (CP_CR3_FULL), stays as well.
+ *         SW2  while ring 1 is on a copy that it loaded by itself, copies[].of names its root, whose pin's
+ *              hold stays (unpin_page() first has this CPU enter), as v's of the root in CP_CR3_FULL.
  *         SW3  nothing looks at v's root or guest memory after an entry before restricted_take_root().
  * Tests:  tests/linux and tests/guests with --cpu Haswell; tests/guests/{ring1,abuse_ring1}.c
  */
