@@ -197,7 +197,7 @@ int run_restart(const char *key)
 	err_clear();
 	/* The old one may not be quite gone yet, with its UUID and its memory. */
 	for (int i = 0; dom_create(&d, false, &domid); i++) {
-		if (i == 20 || err_status() == ST_CONFIG) {
+		if (i == 100 || err_status() == ST_CONFIG) {
 			st_rm("/parapet/restart/%s", key);
 			return -1;
 		}
