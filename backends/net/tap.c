@@ -62,6 +62,8 @@ static const char *configure(int s, const char *name, const char *bridge, unsign
 	r.ifr_mtu = (int)mtu;
 	if (ioctl(s, SIOCSIFMTU, &r))
 		return "the MTU was refused";
+	if (bridge)
+		network_mute(name);	/* the port of a bridge: what it says would wake the guest, and the guest could talk to it */
 	if (bridge && network_is_private(bridge)) {
 		const char *bad = network_join(bridge, name);
 

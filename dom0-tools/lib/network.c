@@ -78,6 +78,11 @@ static int up(int s, const char *bridge, bool on)
 	return ioctl(s, SIOCSIFFLAGS, &r);
 }
 
+void network_mute(const char *interface)
+{
+	set("/proc/sys/net/ipv6/conf/%s/disable_ipv6", interface, "1");
+}
+
 static const char *join(int s, const char *bridge, const char *interface)
 {
 	struct ifreq r = { .ifr_ifindex = (int)if_nametoindex(interface) };
@@ -85,7 +90,7 @@ static const char *join(int s, const char *bridge, const char *interface)
 
 	snprintf(name, sizeof(name), "%s", bridge);
 	if (!ioctl(s, SIOCBRADDBR, name)) {
-		set("/proc/sys/net/ipv6/conf/%s/disable_ipv6", bridge, "1");
+		network_mute(bridge);
 		set("/sys/class/net/%s/bridge/forward_delay", bridge, "0");
 	} else if (errno != EEXIST) {
 		return "the network's bridge cannot be made";

@@ -18,6 +18,8 @@ bool network_is_private(const char *bridge);
 
 /* Puts the interface on the network's bridge, which is made if it is not there. NULL, or what went wrong, with errno. */
 const char *network_join(const char *bridge, const char *interface);
+/* dom0 itself is to say nothing on this interface: Linux else has it ask for neighbours and routers by IPv6. */
+void network_mute(const char *interface);
 /* Removes the bridges of private networks that have no cards any more. */
 void networks_tidy(void);
 
