@@ -4,7 +4,7 @@
 # linked statically like the tools, and parapet-blk-nbd, the first with libnbd, which is shared. They have some of
 # dom0-tools/lib in them.
 
-BACK_COMMON := $(sort $(wildcard backends/common/*.c)) $(patsubst %,dom0-tools/lib/%.c,err store queue vif)
+BACK_COMMON := $(sort $(wildcard backends/common/*.c)) $(patsubst %,dom0-tools/lib/%.c,err store queue vif network)
 LIBS_BACK := -lxenstore -lxenevtchn -lxengnttab -lxencall -lxentoolcore -lxentoollog -lseccomp
 
 BLK_C := $(filter-out %/nbd.c,$(sort $(wildcard backends/blk/*.c))) $(BACK_COMMON)

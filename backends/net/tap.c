@@ -2,7 +2,8 @@
 /*
  * A vif's end in dom0.
  *
- * Job:    make a tap device with virtio-net headers and several queues, put it on a bridge, bring it up.
+ * Job:    make a tap device with virtio-net headers and several queues, put it on a bridge (that of a private network is
+ *         made), bring it up.
  * Enter:  net/vif.c, as root, before the sandbox; tap_offloads(), tap_attach() at any time.
  * State:  the device is persistent: it stays on its bridge while no process is there.  Locks: none.
  * Holds:  1. Doing it again over what is there gives the same: who comes after a killed process does just that.
@@ -20,6 +21,7 @@
 #include <linux/if_arp.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
+#include "../../dom0-tools/lib/network.h"
 #include "../../dom0-tools/lib/vif.h"
 #include "tap.h"
 
@@ -60,7 +62,14 @@ static const char *configure(int s, const char *name, const char *bridge, unsign
 	r.ifr_mtu = (int)mtu;
 	if (ioctl(s, SIOCSIFMTU, &r))
 		return "the MTU was refused";
-	if (bridge) {
+	if (bridge)
+		network_mute(name);	/* the port of a bridge: what it says would wake the guest, and the guest could talk to it */
+	if (bridge && network_is_private(bridge)) {
+		const char *bad = network_join(bridge, name);
+
+		if (bad)
+			return bad;
+	} else if (bridge) {
 		struct ifreq b = { .ifr_ifindex = (int)if_nametoindex(name) };
 
 		snprintf(b.ifr_name, sizeof(b.ifr_name), "%s", bridge);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "daemon.h"
+#include "../lib/network.h"
 #include "../lib/store.h"
 #include "../lib/vif.h"
 
@@ -80,8 +81,10 @@ void taps_prepare(uint32_t domid)
 		next = t->next;
 		while (i < n && (uint32_t)atoi(ids[i]) != t->id)
 			i++;
-		if (t->domid == domid && i == n)
+		if (t->domid == domid && i == n) {
 			drop(t);
+			networks_tidy();
+		}
 	}
 	for (unsigned int i = 0; i < n; i++)
 		if (!find(domid, (uint32_t)atoi(ids[i])))
@@ -111,4 +114,5 @@ void taps_forget(uint32_t domid)
 		if (t->domid == domid)
 			drop(t);
 	}
+	networks_tidy();
 }

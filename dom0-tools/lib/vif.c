@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include <linux/if_tun.h>
 #include "err.h"
+#include "network.h"
 #include "paths.h"
 #include "store.h"
 #include "vif.h"
@@ -110,6 +111,10 @@ static const char *take(struct vif_config *v, const char *key, const char *value
 		if (*value && !interface_name(value))
 			return bad(key, value, "the name of a bridge is wanted");
 		snprintf(v->bridge, sizeof(v->bridge), "%s", value);
+	} else if (!strcmp(key, "network")) {
+		if (!network_named(value))
+			return bad(key, value, "a name of up to 10 letters, digits, '-' and '_' is wanted");
+		snprintf(v->bridge, sizeof(v->bridge), NETWORK_PREFIX "%.*s", (int)NETWORK_NAME_MAX, value);
 	} else if (!strcmp(key, "ip")) {
 		if (strlen(value) >= sizeof(v->ip))
 			return bad(key, value, "too many addresses");
@@ -259,7 +264,9 @@ int vif_check(struct vif_config *v, const uint8_t uuid[16], unsigned int index)
 		make_mac(v->mac, uuid, index);
 	v->have_mac = true;
 	snprintf(path, sizeof(path), "/sys/class/net/%s/bridge", v->bridge);
-	if (v->kernel)
+	if (v->kernel && network_is_private(v->bridge))
+		return err(ST_CONFIG, "vif: a private network is for cards with driver=parapet");
+	if (v->kernel || network_is_private(v->bridge))	/* that bridge is made with the card */
 		return mac_is_free(v->mac);
 	if (*v->bridge && !if_nametoindex(v->bridge))
 		return err(ST_CONFIG, "vif: there is no bridge named %s (ip link add %s type bridge makes one)", v->bridge,
@@ -334,6 +341,7 @@ int vif_tap(uint32_t domid, uint32_t devid, bool persistent)
 void vif_forget(uint32_t domid, int devid)
 {
 	int first = devid < 0 ? 0 : devid, last = devid < 0 ? MAX_VIFS - 1 : devid;
+	bool some = false;
 
 	for (int i = first; i <= last; i++) {
 		char name[IFNAMSIZ], path[64];
@@ -344,9 +352,13 @@ void vif_forget(uint32_t domid, int devid)
 		 * is asked for a card that is not there, it runs modprobe, 2 ms each time.
 		 */
 		snprintf(path, sizeof(path), "/sys/class/net/%s", name);
-		if (!access(path, F_OK))
+		if (!access(path, F_OK)) {
 			close(vif_tap(domid, (uint32_t)i, false));
+			some = true;
+		}
 		snprintf(path, sizeof(path), RUN_DIR "/" VIF_KIND "-%u-%d.state", domid, i);
 		unlink(path);
 	}
+	if (some)
+		networks_tidy();
 }

@@ -164,6 +164,7 @@ int netf_rx_take(struct netf_rx *r, struct netf_packet *p)
 	answers = r->why ? -1 : fe_ring_answers(&r->ring);
 	if (answers < 0)
 		return dead(&r->ring, &r->why, "more packets than buffers");
+	r->partial = 0;
 	if (!answers)
 		return 0;
 	there = (uint32_t)answers;
@@ -175,8 +176,10 @@ int netf_rx_take(struct netf_rx *r, struct netf_packet *p)
 
 		if (n == NETF_MAX_CHAIN)
 			return dead(&r->ring, &r->why, "a packet without an end");
-		if (n == there)
+		if (n == there) {
+			r->partial = n;
 			return 0;	/* the rest is on its way */
+		}
 		if (in_extra) {
 			in_extra = extra(p, a);
 			p->unused[p->nr_unused++] = r->cookie[id];
@@ -196,6 +199,12 @@ int netf_rx_take(struct netf_rx *r, struct netf_packet *p)
 	if (!p->nr_frags)
 		p->bad = true;
 	return 1;
+}
+
+bool netf_rx_sleep(struct netf_rx *r)
+{
+	fe_ring_sleep(&r->ring, r->partial + 1);
+	return fe_ring_answers(&r->ring) != (int)r->partial;
 }
 
 void *netf_rx_forget(struct netf_rx *r)

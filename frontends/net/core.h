@@ -11,7 +11,9 @@
  *  N2  rx.cookie[i] is the buffer that lies in ring slot i; an answer in slot i must name id i.
  *  N3  Each field of an answer is read from shared memory once; offset + size of a fragment is at most a page.
  *  N4  A packet is taken from the receive ring whole or not at all; one that never ends kills the ring.
- *  N5  A dead ring stays dead (`why`).
+ *  N5  A notification is asked for at the first answer that netf_rx_take() has not looked at, never further on: what
+ *	comes between its look and the asking is found by the second look.
+ *  N6  A dead ring stays dead (`why`).
  * Tests: tests/host/test_netfront.c, tests/fuzz/fuzz_netfront.c
  */
 #ifndef PARAPET_FRONT_NET_CORE_H
@@ -97,6 +99,7 @@ struct netf_tx {
 
 struct netf_rx {
 	struct fe_ring ring;
+	uint32_t partial;	/* answers that the last netf_rx_take() left: the beginning of a packet */
 	const char *why;
 	void *cookie[NETF_SLOTS];
 };
@@ -147,6 +150,8 @@ void netf_rx_init(struct netf_rx *r, void *mem);
 void netf_rx_post(struct netf_rx *r, uint32_t gref, void *cookie);
 /* The next packet: 1 it is in *p, 0 none that is whole, -1 dead. All its buffers are the caller's again. */
 int netf_rx_take(struct netf_rx *r, struct netf_packet *p);
+/* After netf_rx_take() gave 0: asks for a notification at the next answer. True: there is one that it did not see. */
+bool netf_rx_sleep(struct netf_rx *r);
 void *netf_rx_forget(struct netf_rx *r);
 
 void netf_ctrl_init(struct netf_ctrl *c, void *mem);

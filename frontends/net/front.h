@@ -50,6 +50,7 @@ struct net_queue {
 	void *tx_ring, *rx_ring;
 	grant_ref_t tx_ref, rx_ref;
 	evtchn_port_t tx_port, rx_port;
+	u32 rx_told;			/* the packets of which the last event told: their answers' index */
 	int tx_irq, rx_irq;		/* equal when the backend has one channel for both; 0: none */
 	char name[IFNAMSIZ + 16];
 	u64 stat[NET_STATS];		/* 64-bit stores are whole on x86-64; a reader may be a little behind */

@@ -33,9 +33,10 @@ static void dead(struct net_queue *q)
 
 /* ---- transmit ---- */
 
-/* Takes answers. tx_lock held. */
-static void reap(struct net_queue *q)
+/* Takes answers; true: there were some. tx_lock held. */
+static bool reap(struct net_queue *q)
 {
+	uint32_t before = q->tx.ring.cons;
 	struct fe_page *g;
 	void *cookie;
 	bool sent;
@@ -50,6 +51,7 @@ static void reap(struct net_queue *q)
 	}
 	if (n < 0)
 		dead(q);
+	return q->tx.ring.cons != before;
 }
 
 /* Room for N slots, in which one extra info is counted; tx_lock held. */
@@ -226,21 +228,25 @@ bool net_multicast(struct net_queue *q, const u8 *mac, bool add)
 	return ok;
 }
 
-static void tx_event(struct net_queue *q)
+/* True: there was something to do. */
+static bool tx_event(struct net_queue *q)
 {
 	struct netdev_queue *txq = netdev_get_tx_queue(q->dev->netdev, q->n);
 	unsigned long flags;
+	bool some = false;
 
 	/* Whoever stops the queue looks at the ring once more after asking for this event. */
 	if (!netif_tx_queue_stopped(txq))
-		return;
+		return false;
 	spin_lock_irqsave(&q->tx_lock, flags);
-	reap(q);
+	/* Answers that came before the ring heard of what we wait for are nobody's event: they are taken here. */
+	do
+		some |= reap(q);
+	while (netf_tx_free(&q->tx) < NETF_SLOTS / 4 && fe_ring_sleep(&q->tx.ring, NETF_SLOTS / 4 - netf_tx_free(&q->tx)));
 	if (netif_tx_queue_stopped(txq) && q->dev->up && netf_tx_free(&q->tx) >= NETF_SLOTS / 4)
 		netif_tx_wake_queue(txq);
-	else if (netif_tx_queue_stopped(txq))
-		fe_ring_sleep(&q->tx.ring, 1);
 	spin_unlock_irqrestore(&q->tx_lock, flags);
+	return some;
 }
 
 /* ---- receive ---- */
@@ -402,9 +408,7 @@ int net_poll(struct napi_struct *napi, int budget)
 	net_refill(q);
 	/* A notification is asked for after NAPI is done, and the ring looked at once more. */
 	if (done < budget && napi_complete_done(napi, done)) {
-		n = fe_ring_answers(&q->rx.ring);	/* slots of a packet that is not whole yet */
-		fe_ring_sleep(&q->rx.ring, n + 1);
-		if (fe_ring_answers(&q->rx.ring) != n)
+		if (netf_rx_sleep(&q->rx))
 			napi_schedule(napi);
 	}
 	return done;
@@ -422,22 +426,34 @@ irqreturn_t net_tx_interrupt(int irq, void *queue)
 	return IRQ_HANDLED;
 }
 
-irqreturn_t net_rx_interrupt(int irq, void *queue)
+/*
+ * Linux holds a channel back, for up to a second, whose events again and again have no reason. One whose packets NAPI
+ * has taken meanwhile had a reason.
+ */
+static irqreturn_t rx_event(struct net_queue *q, int irq, bool reason)
 {
-	struct net_queue *q = queue;
 	int n = fe_ring_answers(&q->rx.ring);
+	uint32_t prod = READ_ONCE(q->rx.ring.sh->rsp_prod);
 
 	q->stat[NET_INTERRUPTS]++;
 	if (n)
 		napi_schedule(&q->napi);
-	xen_irq_lateeoi(irq, n ? 0 : XEN_EOI_FLAG_SPURIOUS);
+	reason |= n || prod != q->rx_told;
+	q->rx_told = prod;
+	xen_irq_lateeoi(irq, reason ? 0 : XEN_EOI_FLAG_SPURIOUS);
 	return IRQ_HANDLED;
+}
+
+irqreturn_t net_rx_interrupt(int irq, void *queue)
+{
+	return rx_event(queue, irq, false);
 }
 
 irqreturn_t net_interrupt(int irq, void *queue)
 {
-	tx_event(queue);
-	return net_rx_interrupt(irq, queue);
+	bool tx = tx_event(queue);
+
+	return rx_event(queue, irq, tx);
 }
 
 /* ---- the interface ---- */

@@ -185,6 +185,35 @@ static void rx_bad(void **state)
 	assert_int_equal(netf_rx_take(&r, &p), -1);
 }
 
+/*
+ * A notification is asked for at what was not seen, however much comes in between: packets that arrived after the last
+ * look and before the asking were once taken for the beginning of one packet, and slept upon.
+ */
+static void rx_asleep(void **state)
+{
+	rx_fresh(16);
+	assert_int_equal(netf_rx_take(&r, &p), 0);
+	rx_answer(0, 0, 0, 0, 60);
+	rx_answer(1, 1, 0, 0, 60);
+	assert_true(netf_rx_sleep(&r));
+	assert_int_equal(netf_rx_take(&r, &p), 1);
+	assert_int_equal(netf_rx_take(&r, &p), 1);
+	assert_int_equal(netf_rx_take(&r, &p), 0);
+	assert_false(netf_rx_sleep(&r));
+	assert_int_equal(r.ring.sh->rsp_event, 3);
+	/* Half a packet wakes nobody again; its rest does, and so does what came unseen. */
+	rx_answer(2, 2, 0, NETF_RX_MORE, 4096);
+	assert_int_equal(netf_rx_take(&r, &p), 0);
+	assert_false(netf_rx_sleep(&r));
+	assert_int_equal(r.ring.sh->rsp_event, 4);
+	rx_answer(3, 3, 0, 0, 10);
+	assert_true(netf_rx_sleep(&r));
+	assert_int_equal(netf_rx_take(&r, &p), 1);
+	assert_int_equal(p.nr_frags, 2);
+	assert_int_equal(netf_rx_take(&r, &p), 0);
+	assert_false(netf_rx_sleep(&r));
+}
+
 static void ctrl(void **state)
 {
 	static struct netf_ctrl c;
@@ -212,6 +241,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tx), cmocka_unit_test(tx_hostile), cmocka_unit_test(rx), cmocka_unit_test(rx_bad),
+		cmocka_unit_test(rx_asleep),
 		cmocka_unit_test(ctrl),
 	};
 

@@ -6,7 +6,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 O := build/tools-tests
 TESTS := $(patsubst tests/tools-tests/unit/%.c,%,$(sort $(wildcard tests/tools-tests/unit/test_*.c)))
-LIB := $(patsubst %,dom0-tools/lib/%.c,err config dconf disk json kernel queue store unpack vif)
+LIB := $(patsubst %,dom0-tools/lib/%.c,err config dconf disk json kernel network queue store unpack vif)
 FLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -I. -Idom0-tools/xenlibs
 

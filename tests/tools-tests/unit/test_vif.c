@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "dom0-tools/lib/network.h"
 #include "dom0-tools/lib/vif.h"
 
 static struct vif_config v, w;
@@ -41,12 +42,29 @@ static void test_keys(void **state)
 	assert_memory_equal(&v, &w, sizeof(v));
 }
 
+static void test_network(void **state)
+{
+	char text[512];
+
+	assert_null(vif_parse(&v, "network=blue-2_Xy8,ip=10.0.0.2"));
+	assert_string_equal(v.bridge, "pnet-blue-2_Xy8");
+	assert_true(network_is_private(v.bridge));
+	vif_text(&v, text, sizeof(text));
+	assert_null(vif_parse(&w, text));
+	assert_memory_equal(&v, &w, sizeof(v));
+	assert_false(network_is_private("xenbr0"));
+	assert_false(network_is_private("pnet-"));
+	assert_false(network_is_private("pnet-a b"));
+	assert_false(network_is_private(""));
+}
+
 static void test_refused(void **state)
 {
 	static const char *const bad[] = {
 		"mac=00:16:3e:aa:bb", "mac=01:16:3e:aa:bb:cc", "mac=00:16:3e:aa:bb:zz", "bridge=a/b", "bridge=a234567890123456",
 		"rate=10", "rate=fast", "rate=10MB", "rate=1MB/s@", "rate=0MB/s", "mtu=67", "mtu=9001", "mtu=x", "vlan=4095",
 		"vlan=-1", "antispoof=2", "type=ioemu", "foo=1", "nonsense", "devid=256",
+		"network=", "network=a/b", "network=..", "network=a2345678901", "network=a b",
 	};
 
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -71,7 +89,8 @@ static void test_rates(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults), cmocka_unit_test(test_keys), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_keys), cmocka_unit_test(test_network),
+		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_rates),
 	};
 

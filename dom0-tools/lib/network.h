@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lib/network.h: private networks of guests: bridges of dom0 that are made and removed with their cards.
+ *
+ * Tests: tests/tools-tests/unit/test_vif.c, tests/tools-tests/dom0/net
+ */
+#ifndef LIB_NETWORK_H
+#define LIB_NETWORK_H
+
+#include <stdbool.h>
+
+/* The bridge of the network NAME is pnet-NAME; a bridge of the user's must not be named so. */
+#define NETWORK_PREFIX "pnet-"
+#define NETWORK_NAME_MAX 10U
+
+bool network_named(const char *name);		/* may it be the NAME of one? */
+bool network_is_private(const char *bridge);
+
+/* Puts the interface on the network's bridge, which is made if it is not there. NULL, or what went wrong, with errno. */
+const char *network_join(const char *bridge, const char *interface);
+/* dom0 itself is to say nothing on this interface: Linux else has it ask for neighbours and routers by IPv6. */
+void network_mute(const char *interface);
+/* Removes the bridges of private networks that have no cards any more. */
+void networks_tidy(void);
+
+#endif
