@@ -194,7 +194,7 @@ static void init_pv_state(struct vcpu *v)
 	v->vcpu_info = v->domain->shared_info && v->id < XEN_LEGACY_MAX_VCPUS ?
 		&v->domain->shared_info->vcpu_info[v->id] : &dummy_vcpu_info;
 	v->vcpu_info_mfn = INVALID_MFN;
-	v->pv.root_kernel = v->pv.root_user = INVALID_MFN;
+	v->pv.root_kernel = v->pv.root_user = v->pv.root_left = INVALID_MFN;
 	v->pv.in_kernel = 1;
 	v->pv.dr[6] = 0xffff0ff0;
 	v->pv.dr[7] = 0x400;

@@ -132,18 +132,26 @@ void unshare_hv_page(void *page)
 		put_page(pg);
 }
 
+void put_left_root(struct vcpu *v)
+{
+	if (mfn_eq(v->pv.root_left, INVALID_MFN))
+		return;
+	put_page_and_type(mfn_to_page(v->pv.root_left));
+	v->pv.root_left = INVALID_MFN;
+}
+
 bool unpin_page(struct domain *d, struct page_info *pg)
 {
-	cpumask_t on;
+	struct vcpu *v;
 	bool pinned;
 
 	mmu_lock(d);
 	pinned = pg->owner == d->id && (atomic_and(&pg->word, ~PG_pinned) & PG_pinned);
 	if (pinned && d->ring1 && PG_type(pg->word) == PT_l4) {
 		/* other CPUs may be on it without our knowledge: by an interrupt they get their own hold */
-		on = arch_root_changed(page_to_mfn(pg)) & d->dirty_cpus & ~BIT(this_cpu());
-		if (on)
-			flush_tlb_mask(on, FLUSH_ALL);
+		flush_tlb_mask(arch_root_changed(page_to_mfn(pg)) & d->dirty_cpus & ~BIT(this_cpu()), FLUSH_ALL);
+		for_each_vcpu(d, v)
+			put_left_root(v);
 	}
 	if (pinned)
 		put_page_and_type(pg);

@@ -198,8 +198,9 @@ void restricted_take_root(u64 cr3)
 	v->pv.root_kernel = root;
 	v->pv.cr3_kernel = root_to_cr3(v, root, false);
 	tags_load(v->pv.cr3_kernel);
+	v->pv.root_left = old;		/* who has the lock may let go of it for us: unpin_page() */
 	mmu_lock(v->domain);
-	put_page_and_type(mfn_to_page(old));
+	put_left_root(v);
 	mmu_unlock(v->domain);
 }
 

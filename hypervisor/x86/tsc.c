@@ -73,25 +73,14 @@ static u64 measure_pm(void)
 	return mul_div(t1 - t0, PM_TIMER_HZ, (pm1 - pm0) & 0xffffff);
 }
 
-/* CPUID leaf 15h: crystal and ratio; 0 where it does not say. */
-static u64 rate_by_cpuid(void)
-{
-	struct cpuid_leaf l = { 0 };
-
-	if (cpu_feat.max_leaf >= 0x15)
-		arch_cpuid(0x15, 0, &l);
-	return l.a && l.b && l.c ? mul_div(l.c, l.b, l.a) : 0;
-}
-
 /* The middle one of three measurements. */
 static u64 calibrate(void)
 {
-	u64 a = measure_pm(), b = measure_pm(), c = measure_pm(), exact = rate_by_cpuid();
-	u64 low = min(a, b), high = max(a, b), hz;
+	u64 a = measure_pm(), b = measure_pm(), c = measure_pm();
+	u64 low = min(a, b), high = max(a, b);
 
 	high = min(high, c);
-	hz = max(low, high);
-	return exact && (!hz || (hz > exact ? hz - exact : exact - hz) < exact / 1000) ? exact : hz;
+	return max(low, high);
 }
 
 void tsc_init(void)

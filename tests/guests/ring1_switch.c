@@ -228,7 +228,7 @@ static void check_changes(void)
 }
 
 static volatile bool stop, started;
-static volatile u64 switches, wrong, avoid = NR;
+static volatile u64 switches, wrong, avoid = NR, to = NR, at = NR;
 
 /* The other vCPU: from root to root, mostly without the hypervisor. What is refused was unpinned. */
 static void hopper(void *arg)
@@ -239,16 +239,20 @@ static void hopper(void *arg)
 	while (!stop) {
 		unsigned int i = (unsigned int)(n++ % 5);
 
+		to = i;
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		if (i == avoid)
 			continue;
 		if (!ring1_switch(va_to_mfn(roots[i]))) {
 			u64 got = here();
 
+			at = i;
 			switches++;
 			if (got < 100 || got >= 100 + NR)
 				wrong++;
 		} else {
 			ring1_switch(va_to_mfn(old));
+			at = NR;
 		}
 	}
 	ring1_switch(va_to_mfn(old));
@@ -278,9 +282,14 @@ static void check_other_vcpu(void)
 			break;
 		case 1:
 			avoid = i;	/* from its next turn on: it may be there, or on its way */
+			__atomic_thread_fence(__ATOMIC_SEQ_CST);
+			bool left = n & 1;
+			if (left)	/* it has left: then what is unpinned is free at once */
+				REQUIRE(wait_for(to != i && at != i, 20000), "the other vCPU does not leave root %u", i);
 			CHECK_EQ(unpin(t), 0);
 			if (set_rw(t)) {	/* in force there: a root until it is left */
 				kept++;
+				CHECK(!left, "a root that was left, and unpinned, is still in use");
 				REQUIRE(wait_for(!set_rw(t), 20000), "root %u stays in use", i);
 			}
 			u64 save = t[SLOT];

@@ -36,6 +36,7 @@ struct pv_vcpu {
 	bool ts;			/* virtual CR0.TS */
 	u64 vm_assist;
 	mfn_t root_kernel, root_user;	/* typed and held; INVALID_MFN when none */
+	mfn_t root_left;		/* the same: ring 1 has left it; under mmu_lock it is let go */
 	mfn_t gdt_frames[16], ldt_frames[16];
 	unsigned int gdt_ents, ldt_ents;
 	u64 ldt_base;
