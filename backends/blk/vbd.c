@@ -68,7 +68,7 @@ static int run(const char *const argv[])
 	int status;
 	pid_t pid;
 
-	signal(SIGCHLD, SIG_DFL);	/* parapetd ignores it, and we inherit that */
+	signal(SIGCHLD, SIG_DFL);	/* of whoever started us */
 	pid = fork();
 	if (!pid) {
 		execvp(argv[0], (char *const *)argv);

@@ -9,18 +9,20 @@
  *         it lives, by which a daemon that is started anew finds those of the one before.
  * Locks:  none: one thread.
  * Holds:  1. A backend keeps running when we are killed: it needs us only to be started.
- *         2. One that dies within FAST_MS of its start, FAST_TIMES in a row, is tried again only
- *            after SLOW_MS.
+ *         2. One that dies within FAST_MS of its start is started again FAST_MS after that, and one
+ *            that does so FAST_TIMES in a row SLOW_MS after. Who was killed (SIGKILL) is not counted.
  * Tests:  tests/tools-tests (on a machine)
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "daemon.h"
@@ -41,6 +43,8 @@ struct proc {
 	unsigned int kind;
 	uint32_t domid;
 	int pidfd;			/* -1: it is not running */
+	pid_t pid;			/* our child, until it was waited for; 0: another daemon's */
+	bool killed;			/* that child was, by SIGKILL */
 	int64_t started;
 	unsigned int fast;		/* deaths soon after the start */
 	struct pollfd *poll;
@@ -124,6 +128,8 @@ static void start(struct proc *p)
 		say("%s: %s", path, strerror(errno));
 		_exit(127);
 	}
+	p->pid = pid > 0 ? pid : 0;
+	p->killed = false;
 	p->pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 	if (p->pidfd >= 0)
 		fcntl(p->pidfd, F_SETFD, FD_CLOEXEC);
@@ -172,7 +178,8 @@ static void serve(unsigned int kind, uint32_t domid)
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return;
-	*p = (struct proc){ all, kind, domid, running(kind, domid), now_ms(), 0, NULL };
+	*p = (struct proc){ .next = all, .kind = kind, .domid = domid, .started = now_ms() };
+	p->pidfd = running(kind, domid);
 	all = p;
 	if (p->pidfd < 0)
 		start(p);
@@ -219,19 +226,43 @@ int64_t backends_next(void)
 	return next;
 }
 
+/* Waits for whatever children have ended, and notes of backends how. */
+static void reap(void)
+{
+	siginfo_t si = { 0 };
+
+	while (!waitid(P_ALL, 0, &si, WEXITED | WNOHANG) && si.si_pid) {
+		for (struct proc *b = all; b; b = b->next)
+			if (b->pid == si.si_pid) {
+				b->pid = 0;
+				b->killed = si.si_code == CLD_KILLED && si.si_status == SIGKILL;
+			}
+		si.si_pid = 0;
+	}
+}
+
+/* It is dead. */
+static void ended(struct proc *b, int64_t now)
+{
+	close(b->pidfd);
+	b->pidfd = -1;
+	if (now - b->started >= FAST_MS)
+		b->fast = 0;
+	else if (!b->killed || !b->fast)
+		b->fast++;
+	if (b->fast == FAST_TIMES && !b->killed)
+		say("%s of domain %u ends as soon as it is started", kinds[b->kind].program, b->domid);
+}
+
 void backends_run(void)
 {
 	int64_t now = now_ms();
 
+	reap();
 	for (struct proc *b = all, *next; b; b = next) {
 		next = b->next;
-		if (b->poll && b->poll->revents) {
-			close(b->pidfd);
-			b->pidfd = -1;
-			b->fast = now - b->started < FAST_MS ? b->fast + 1 : 0;
-			if (b->fast == FAST_TIMES)
-				say("%s of domain %u ends as soon as it is started", kinds[b->kind].program, b->domid);
-		}
+		if (b->poll && b->poll->revents)
+			ended(b, now);
 		b->poll = NULL;
 		if (b->pidfd >= 0)
 			continue;

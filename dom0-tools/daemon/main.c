@@ -213,7 +213,6 @@ static int serve(void)
 		to_background();
 	if (lock() || consoles_open())
 		return -1;
-	signal(SIGCHLD, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	setrlimit(RLIMIT_NOFILE, &many);
@@ -234,7 +233,7 @@ static int serve(void)
 int main(int argc, char **argv)
 {
 	err_program("parapetd");
-	signal(SIGCHLD, SIG_DFL);	/* the daemon's own children inherit that it ignores it */
+	signal(SIGCHLD, SIG_DFL);	/* who starts us may ignore it, and we want to know how children end */
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	background = argc == 1;
 	if (argc == 3 && !strcmp(argv[1], "--restart")) {

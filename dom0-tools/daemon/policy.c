@@ -237,18 +237,26 @@ int run_auto(void)
 	return 0;
 }
 
+/*
+ * What is in the store of domains that are no more. Ours have an entry that goes last. A directory can be left alone
+ * too: when an entry was written (by us: its pty) at the moment in which the domain's end was dealt with.
+ */
 void policy_forget(const struct dom_set *present)
 {
-	unsigned int n;
-	dom_info info;
-	char **ids = st_list(&n, "/parapet/domain");
+	static const char *const lists[] = { "/parapet/domain", "/local/domain" };
 
-	for (unsigned int i = 0; i < n; i++) {
-		uint32_t domid = (uint32_t)atoi(ids[i]);
+	for (unsigned int l = 0; l < 2; l++) {
+		unsigned int n;
+		dom_info info;
+		char **ids = st_list(&n, "%s", lists[l]);
 
-		/* made since the list was: ask again */
-		if (!dom_in(present, domid) && !dom_info_of(domid, &info))
-			dom_forget(domid);
+		for (unsigned int i = 0; i < n; i++) {
+			uint32_t domid = (uint32_t)atoi(ids[i]);
+
+			/* made since the list was: ask again */
+			if (domid && !dom_in(present, domid) && !dom_info_of(domid, &info))
+				dom_forget(domid);
+		}
+		free(ids);
 	}
-	free(ids);
 }

@@ -17,6 +17,8 @@
 
 #include "front.h"
 
+#define AT_ONCE	65536u	/* bytes that an interrupt copies itself */
+
 /* What a request carries; it lies behind struct request. */
 struct blk_pdu {
 	struct fe_page *pages;		/* in the order of the data */
@@ -86,6 +88,16 @@ static void copy(struct request *rq, struct blk_pdu *p, bool out)
 			unsigned int n = min(bv->bv_len - off, bytes), pass = min(n, skip);
 
 			bytes -= n;
+			if (n == FE_PAGE && !at && !skip && left >= n) {	/* nearly always */
+				u8 *va = bvec_virt((struct bio_vec *)bv) + off;
+
+				move(out ? g->va : va, out ? va : g->va, FE_PAGE);
+				g = g->next;
+				left -= n;
+				if (!left)
+					return;
+				continue;
+			}
 			skip -= pass;
 			n = min(n - pass, left);
 			copy_piece(bvec_virt((struct bio_vec *)bv) + off + pass, n, &g, &at, out);
@@ -313,6 +325,54 @@ static blk_status_t verdict(struct blk_queue *q, const struct blkf_done *done)
 	return BLK_STS_NOTSUPP;
 }
 
+/*
+ * Ends what was answered: whole requests here and together, up to AT_ONCE bytes to be copied; the block layer calls
+ * complete_rq() for the others. Without the lock.
+ */
+static void finish(struct blk_queue *q, struct request *list)
+{
+	struct request *rq, *next, *whole = NULL;
+	unsigned int room = AT_ONCE;
+	DEFINE_IO_COMP_BATCH(iob);
+	unsigned long flags;
+	struct blk_pdu *p;
+	bool start;
+
+	for (rq = list; rq; rq = next) {
+		p = blk_mq_rq_to_pdu(rq);
+		next = p->next;
+		if (p->status != BLK_STS_OK || p->size > room || p->done + p->size < blk_rq_bytes(rq)) {
+			blk_mq_complete_request(rq);
+			continue;
+		}
+		room -= p->size;
+		if (p->size && rq_data_dir(rq) == READ)
+			copy(rq, p, false);
+		p->next = whole;
+		whole = rq;
+	}
+	if (!whole)
+		return;
+	spin_lock_irqsave(&q->lock, flags);
+	for (rq = whole; rq; rq = p->next) {
+		p = blk_mq_rq_to_pdu(rq);
+		put_pages(q, p);
+		q->active--;
+	}
+	start = q->stopped;
+	q->stopped = false;
+	spin_unlock_irqrestore(&q->lock, flags);
+	if (start)
+		blk_mq_start_stopped_hw_queues(whole->q, true);
+	for (rq = whole; rq; rq = next) {
+		next = ((struct blk_pdu *)blk_mq_rq_to_pdu(rq))->next;
+		if (!blk_mq_add_to_batch(rq, &iob, 0, blk_mq_end_request_batch))
+			blk_mq_end_request(rq, BLK_STS_OK);
+	}
+	if (iob.complete)
+		iob.complete(&iob);
+}
+
 irqreturn_t blk_interrupt(int irq, void *queue)
 {
 	struct blk_queue *q = queue;
@@ -337,12 +397,7 @@ irqreturn_t blk_interrupt(int irq, void *queue)
 	if (n < 0 && !q->dev->gone)
 		schedule_work(&q->dev->dead_work);
 	spin_unlock_irqrestore(&q->lock, flags);
-	while (list) {
-		struct request *rq = list;
-
-		list = ((struct blk_pdu *)blk_mq_rq_to_pdu(rq))->next;
-		blk_mq_complete_request(rq);
-	}
+	finish(q, list);
 	xen_irq_lateeoi(irq, eoi);
 	return IRQ_HANDLED;
 }

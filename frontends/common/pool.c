@@ -18,16 +18,12 @@ void fe_pool_init(struct fe_pool *p, domid_t peer, unsigned int max)
 	p->max = max;
 }
 
-struct fe_page *fe_pool_get(struct fe_pool *p)
+/* One more page. */
+struct fe_page *fe_pool_new(struct fe_pool *p)
 {
-	struct fe_page *g = p->free;
+	struct fe_page *g;
 	int ref;
 
-	if (g) {
-		p->free = g->next;
-		g->next = NULL;
-		return g;
-	}
 	if (p->count >= p->max)
 		return NULL;
 	g = kzalloc(sizeof(*g), GFP_ATOMIC | __GFP_NOWARN);

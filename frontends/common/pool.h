@@ -48,8 +48,18 @@ static inline void fe_copy(void *to, const void *from, size_t n)
 }
 
 void fe_pool_init(struct fe_pool *p, domid_t peer, unsigned int max);
+struct fe_page *fe_pool_new(struct fe_pool *p);
 /* A page, next == NULL; a new one when none is free, there may be more and memory allows. NULL: none. Any context. */
-struct fe_page *fe_pool_get(struct fe_pool *p);
+static inline struct fe_page *fe_pool_get(struct fe_pool *p)
+{
+	struct fe_page *g = p->free;
+
+	if (!g)
+		return fe_pool_new(p);
+	p->free = g->next;
+	g->next = NULL;
+	return g;
+}
 /* Gives a list of pages back. */
 void fe_pool_put(struct fe_pool *p, struct fe_page *list);
 /* Ends the pool. All pages must be back. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blkcheck DEVICE SECONDS [THREADS] - in a guest: a journal of what the guest was told.
+ * blkcheck DEVICE SECONDS [THREADS] - in a guest: a journal of what the guest was told. SIGTERM: the last reads, now.
  *
  * Each thread has a part of the disk of its own and writes, reads, flushes and discards runs of blocks there, past the
  * page cache, as fast as answers come. A block's content names the block and its version; the version is noted when
@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ struct part {
 static const unsigned int bounds[BOUNDS] = { 5, 20, 50, 100, 200 };	/* ms */
 static int fd;
 static uint64_t until;
+static volatile sig_atomic_t told;
 
 /* By the system call: does not depend on what the kernel maps into user space for it. */
 static uint64_t now(void)
@@ -133,7 +135,7 @@ static void *work(void *arg)
 	/* Known content at first. */
 	for (uint64_t at = 0; at < p->blocks && !p->error[0]; at += MOST)
 		one(p, buf, 0, at, (unsigned int)(p->blocks - at < MOST ? p->blocks - at : MOST));
-	while (!p->error[0] && (now() < until || p->ops < p->blocks / MOST + LEAST)) {
+	while (!p->error[0] && ((!told && now() < until) || p->ops < p->blocks / MOST + LEAST)) {
 		uint64_t r = next(p);
 		unsigned int n = 1 + (unsigned int)(r >> 8) % (r & 1 ? MOST : 4);
 
@@ -142,6 +144,12 @@ static void *work(void *arg)
 	for (uint64_t at = 0; at < p->blocks && !p->error[0]; at++)
 		one(p, buf, 60, at, 1);
 	return NULL;
+}
+
+static void terminated(int sig)
+{
+	(void)sig;
+	told = 1;
 }
 
 int main(int argc, char **argv)
@@ -155,6 +163,7 @@ int main(int argc, char **argv)
 		printf("BLKCHECK FAIL %s: %s\n", argc > 1 ? argv[1] : "usage", strerror(errno));
 		return 1;
 	}
+	signal(SIGTERM, terminated);
 	until = now() + (uint64_t)atoi(argv[2]) * 1000000000;
 	for (unsigned int i = 0; i < n; i++) {
 		parts[i] = (struct part){ .nr = i, .blocks = bytes / BLOCK / n, .seed = 88172645463325252ULL + i };
