@@ -41,6 +41,7 @@
  */
 #define __HYPERVISOR_ring1		63
 #define PARAPET_RING1_ENTER		0x676e6972	/* no small number: wild calls do not meet it */
+#define PARAPET_RING1_SWITCH		0x68637773	/* second argument: the mfn of an L4 table */
 #define PARAPET_RING1_CS		0xe061
 #define PARAPET_RING1_SS		0xe069
 

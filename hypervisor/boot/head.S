@@ -77,19 +77,7 @@ start32:
 	mov	%eax, %ss
 	mov	$PA(boot_stack) + STACK_SIZE - 1024, %esp
 
-	/* CPUID exists when EFLAGS.ID can be changed */
 	mov	$PA(msg_long_mode), %esi
-	pushf
-	pop	%eax
-	mov	%eax, %ecx
-	btc	$21, %eax
-	push	%eax
-	popf
-	pushf
-	pop	%eax
-	xor	%ecx, %eax
-	bt	$21, %eax
-	jnc	refuse
 	push	%ebx
 	mov	$0x80000000, %eax
 	cpuid

@@ -2,7 +2,7 @@
 /*
  * Job:    CPU policies and feature sets for toolstacks: the CPUID leaves of the machine and of
  *         guests as lists; hide features from a domain.
- * Enter:  control/sysctl.c, control/domctl_vcpu.c.
+ * Enter:  control/sysctl.c, control/domctl.c.
  * State:  d->cpuid_hidden, which pv/cpuid.c applies.
  * Locks:  none: a domain's mask is set before it runs.
  * Holds:  CP1  a toolstack can hide features, never show what guest_cpuid() does not.

@@ -2,7 +2,7 @@
 /*
  * Job:    struct domain and struct vcpu from creation to the last reference: making, finding,
  *         stopping and ending them.
- * Enter:  control/build_dom0.c, control/domctl.c; pv/sched_op.c; domain_crash() from everywhere.
+ * Enter:  control/build_dom0.c, control/domctl.c; pv/vcpu_op.c; domain_crash() from everywhere.
  * State:  domain_table[], of which the entries from ids_end on were never used.
  * Locks:  domlist_lock (RANK_DOMLIST); d->lock for the life cycle; pause flags are atomic.
  * Holds:  D1  building -> running -> dying -> dead, one way.

@@ -132,12 +132,23 @@ void unshare_hv_page(void *page)
 		put_page(pg);
 }
 
-void unpin_page(struct domain *d, struct page_info *pg)
+bool unpin_page(struct domain *d, struct page_info *pg)
 {
+	cpumask_t on;
+	bool pinned;
+
 	mmu_lock(d);
-	if (atomic_and(&pg->word, ~PG_pinned) & PG_pinned)
+	pinned = pg->owner == d->id && (atomic_and(&pg->word, ~PG_pinned) & PG_pinned);
+	if (pinned && d->ring1 && PG_type(pg->word) == PT_l4) {
+		/* other CPUs may be on it without our knowledge: by an interrupt they get their own hold */
+		on = arch_root_changed(page_to_mfn(pg)) & d->dirty_cpus & ~BIT(this_cpu());
+		if (on)
+			flush_tlb_mask(on, FLUSH_ALL);
+	}
+	if (pinned)
 		put_page_and_type(pg);
 	mmu_unlock(d);
+	return pinned;
 }
 
 bool release_allocated(struct domain *d, struct page_info *pg)

@@ -163,6 +163,7 @@ unsigned int audit_domain(struct domain *only)
 	}
 	count_all(&a);
 	compare(&a, only);
+	a.bad += arch_audit();
 	for (struct domain *d = domain_next(NULL); d; d = domain_next(d))
 		if (!only || d == only)
 			check_domain(&a, d);

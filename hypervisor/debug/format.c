@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Job:    formatted text: vsnprintf and snprintf with %d %u %x %c %s %p %%, l ll z, widths and
- *         precisions (also *), flags - 0; %pS prints an address as symbol+offset.
+ *         precisions (also *), flags - 0; %pS prints an address as symbol+offset. Numbers read
+ *         from text; what GCC calls for __builtin_popcount (libgcc is not linked).
  * Enter:  anybody, also NMI and panic: no locks, no state.
  * Holds:  FM1  never writes more than size bytes; always ends with NUL when size > 0.
  *         FM2  returns the length that the whole text has.
- * Tests:  tests/host/test_format.c
+ * Tests:  tests/host/test_format.c, test_cmdline.c
  */
 #include <hv/debug.h>
 #include <hv/string.h>
@@ -200,4 +201,45 @@ int snprintf(char *buf, size_t size, const char *fmt, ...)
 	n = vsnprintf(buf, size, fmt, ap);
 	va_end(ap);
 	return n;
+}
+
+/* --- numbers --- */
+
+int __popcountdi2(long x);
+
+int __popcountdi2(long x)
+{
+	int n = 0;
+
+	for (u64 v = (u64)x; v; v &= v - 1)
+		n++;
+	return n;
+}
+
+bool parse_number(const char **s, unsigned int base, unsigned long *out)
+{
+	const char *p = *s, *first;
+	unsigned long v = 0;
+	unsigned int c, d;
+
+	if ((base == 0 || base == 16) && p[0] == '0' && (p[1] | 32) == 'x') {
+		p += 2;
+		base = 16;
+	} else if (base == 0) {
+		base = p[0] == '0' ? 8 : 10;
+	}
+	for (first = p;; p++) {
+		c = (u8)*p;
+		d = c >= '0' && c <= '9' ? c - '0' :
+		    (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : 99;
+		if (d >= base)
+			break;
+		if (__builtin_mul_overflow(v, base, &v) || __builtin_add_overflow(v, d, &v))
+			return false;
+	}
+	if (p == first)
+		return false;
+	*s = p;
+	*out = v;
+	return true;
 }

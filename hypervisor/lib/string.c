@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Job:    those functions of hv/string.h that the C library has too, so that the host tests can
- *         leave this file out; memcpy and its kin are in x86/string.S, ours alone in lib/text.c.
+ *         leave this file out; memcpy and its kin are in x86/string.S, ours alone in debug/format.c.
  * Tests:  tests/guests
  */
 #include <hv/string.h>

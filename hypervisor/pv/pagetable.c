@@ -2,7 +2,7 @@
 /*
  * Job:    guest page tables: what an entry may say, and what it holds. Validate and devalidate
  *         tables; replace single entries; promote trees; roots.
- * Enter:  pv/mmu_update.c, ptwr.c; core/frame.c (validate_table, devalidate_table).
+ * Enter:  pv/mmu_update.c; core/frame.c (validate_table, devalidate_table).
  * Locks:  mmu_lock of the tables' owner for everything that writes or retypes.
  * Holds:  P1-P3 in hv/pv.h.
  *         P4  one step (validate, devalidate) touches at most 512 entries and never recurses:
@@ -169,7 +169,7 @@ void devalidate_table(struct domain *d, struct page_info *pg, enum page_type typ
 	if (type == PT_l4) {	/* the guest will read its own frame again: nothing of ours in it */
 		for (unsigned int i = HV_L4_FIRST; i <= HV_L4_LAST; i++)
 			t[i] = 0;
-		arch_root_changed(d, page_to_mfn(pg));
+		arch_root_changed(page_to_mfn(pg));
 	}
 	put_entries(t, type, PTES_PER_PAGE);
 }
@@ -290,10 +290,10 @@ int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type,
 	}
 	if (!rc) {
 		write_pte(p, &old, new, preserve_ad ? WRITE_KEEP_AD : WRITE_PLAIN);
+		if (type == PT_l4)
+			arch_root_changed(page_to_mfn(pg));
 		if (put & PTE_P)
 			put_table(pte_mfn(put));
-		if (type == PT_l4)
-			arch_root_changed(d, page_to_mfn(pg));
 	}
 	put_page_type(pg);
 	return rc;

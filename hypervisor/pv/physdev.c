@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Job:    physdev_op, the hardware domain's hand on interrupts, PCI devices and I/O privilege:
- *         check and translate; the work is in core/access.c (pirqs) and x86 (hv/irq.h).
+ *         check and translate; the work is in core/memory.c (pirqs) and x86 (hv/irq.h).
  * Locks:  d->evtchn_lock for pirqs.
  * Holds:  PD1  only what is in FOR_ALL is for domains that own no hardware, and it touches nothing
  *              but the caller.

@@ -54,7 +54,7 @@ static long enter(struct vcpu *v)
 	d->ring1 = true;
 	d->force_us = 0;
 	v->pv.mode = MODE_RING1;
-	arch_root_changed(d, v->pv.root_kernel);
+	arch_root_changed(v->pv.root_kernel);
 	arch_load_entries(v);
 	regs->cs = RING1_CS;
 	regs->ss = RING1_SS;
@@ -63,12 +63,16 @@ static long enter(struct vcpu *v)
 	return 0;
 }
 
-/* a1: PARAPET_RING1_ENTER */
+/* a1: PARAPET_RING1_ENTER, or _SWITCH (a2: the root) that was not on offer (ring1_switch in restricted.S) */
 HYPERCALL(ring1)
 {
 	struct domain *d;
 	long rc;
 
+	if (a1 == PARAPET_RING1_SWITCH && current_vcpu()->pv.mode == MODE_RING1) {
+		rc = set_kernel_root(current_vcpu(), _mfn((u32)a2));
+		return rc != -ERESTART ? rc : hypercall_continue(__HYPERVISOR_ring1, a1, a2, 0, 0, 0);
+	}
 	if (a1 != PARAPET_RING1_ENTER)
 		return -ENOSYS;
 	d = current_vcpu()->domain;

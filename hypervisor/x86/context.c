@@ -156,7 +156,7 @@ u64 root_to_cr3(struct vcpu *v, mfn_t root, bool user)
 void fill_hv_slots(u64 *l4)
 {
 	memcpy(l4 + HV_L4_FIRST, hv_root + HV_L4_FIRST, (HV_L4_LAST + 1 - HV_L4_FIRST) * 8);
-	arch_root_changed(NULL, virt_to_mfn(l4));	/* it may have been another root before */
+	arch_root_changed(virt_to_mfn(l4));	/* it may have been another root before */
 }
 
 void arch_toggle_guest_mode(struct vcpu *v)

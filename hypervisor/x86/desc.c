@@ -113,6 +113,7 @@ int percpu_setup(unsigned int cpu)
 	for (unsigned int i = IST_DF; i <= IST_DB; i++)
 		tss->ist[i - 1] = base + PC_ENTRY_OFFSET + EP_IST_TOP(i);
 	*(u64 *)(tss_page + CP_FRAME_TOP) = (u64)&ci->guest.es;
+	*(u64 *)(tss_page + CP_COPIES) = ~0UL;
 	tss->iobase = sizeof(*tss);
 	make_stubs(stubs, base + PC_STUB_OFFSET);
 

@@ -50,7 +50,7 @@ void apic_send(u32 apicid, u32 command);
 void apic_send_mask(cpumask_t mask, u32 command);
 u64 apic_msi_address(unsigned int cpu);	/* where a device writes to interrupt that CPU */
 
-/* --- interrupts (ioapic.c, irq.c, msi.c, pci.c) --- */
+/* --- interrupts (apic.c, irq.c, msi.c) --- */
 void ioapic_init(void);			/* masks every pin; sets nr_gsis */
 void irq_init(void);			/* after ioapic_init() */
 void i8259_mask(void);
@@ -147,5 +147,6 @@ extern u8 restricted_roots;		/* 1: ring-3 guests run on them too */
 int restricted_setup(unsigned int cpu, u64 idts, u64 idts_end);
 void restricted_window(unsigned int cpu, u64 va, u64 pte);	/* a page of the GDT or LDT changed */
 void restricted_prepare(const struct cpu_user_regs *regs);
+void restricted_take_root(u64 cr3);	/* found by an entry from guest mode: ring 1 may have changed it */
 
 #endif

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Job:    MSI capabilities and MSI-X tables of dom0's devices: message, mask, enable.
- * Enter:  pv/physdev.c through hv/irq.h; irq.c for message and mask.
+ * Job:    MSI capabilities and MSI-X tables of dom0's devices: message, mask, enable. PCI configuration space
+ *         of segment 0 by ports cf8/cfc (in others there is no device); which MMCFG areas dom0 may believe in.
+ * Enter:  pv/physdev.c, privop.c through hv/irq.h; irq.c for message and mask; shutdown.c.
  * State:  slots[] (irq - nr_gsis), devices that have some.
  * Locks:  msi_lock for slots and devices, outside irq.c's lock. With that alone irq.c calls
  *         msi_write() and msi_mask(): for slots that were handed out, whose device stays.
+ *         cf8_lock (RANK_LEAF) around an address and data cycle.
  * Holds:  MS1  the vectors of one device's multi-message MSI are contiguous and aligned.
- * Tests:  tests/linux (virtio MSI-X, e1000e and AHCI MSI)
+ * Tests:  tests/linux (virtio MSI-X, e1000e and AHCI MSI), tests/guests/abuse_physdev.c
  */
+#include <hv/acpi.h>
 #include <hv/debug.h>
 #include <hv/page_alloc.h>
 #include "machine.h"
@@ -305,4 +308,47 @@ int irq_msi_restore(u16 seg, u8 bus, u8 devfn)
 	}
 	spin_unlock(&msi_lock);
 	return err;
+}
+
+/* --- configuration space --- */
+
+static spinlock_t cf8_lock = SPINLOCK_INIT(RANK_LEAF);
+
+bool pci_mmcfg_known(u64 base, u16 seg, u8 start_bus, u8 end_bus)
+{
+	for (unsigned int i = 0; i < acpi_info.nr_mcfg; i++) {
+		const struct acpi_mcfg *m = &acpi_info.mcfg[i];
+
+		if (m->segment == seg && m->start_bus <= start_bus && m->end_bus >= end_bus)
+			return m->base == base;
+	}
+	return false;
+}
+
+/* Point the data ports at the register; its own port. cf8_lock held. */
+static u16 cf8_select(u8 bus, u8 devfn, u8 reg)
+{
+	outl(0xcf8, 0x80000000U | (u32)bus << 16 | (u32)devfn << 8 | (reg & ~3));
+	return 0xcfc + (reg & 3);
+}
+
+u32 pci_conf_read(u16 seg, u8 bus, u8 devfn, u8 reg, unsigned int size)
+{
+	u32 val;
+
+	if (seg)
+		return ~0U >> (32 - 8 * size);
+	spin_lock(&cf8_lock);
+	val = arch_io_read(cf8_select(bus, devfn, reg), size);
+	spin_unlock(&cf8_lock);
+	return val;
+}
+
+void pci_conf_write(u16 seg, u8 bus, u8 devfn, u8 reg, unsigned int size, u32 val)
+{
+	if (seg)
+		return;
+	spin_lock(&cf8_lock);
+	arch_io_write(cf8_select(bus, devfn, reg), size, val);
+	spin_unlock(&cf8_lock);
 }

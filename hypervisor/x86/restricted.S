@@ -25,14 +25,17 @@
 #else
 #define FULL_ROOT CONST(CP_CR3_FULL)
 #endif
-/* The entry page from &frame.rsp. */
-#define ENTRY_AT_RSP(member) (PC_ENTRY_OFFSET + (member) - PC_STACK_OFFSET - STACK_SIZE + CI_sizeof - \
-			      UREGS_rsp)(%rsp)
+/* From the end of the stack block, and from &frame.rsp. */
+#define EP_FROM_BLOCK_END(f) (PC_ENTRY_OFFSET + (f) - (PC_STACK_OFFSET + STACK_SIZE))
+#define CP_FROM_BLOCK_END(f) (PC_TSS_OFFSET + (f) - (PC_STACK_OFFSET + STACK_SIZE))
+#define ENTRY_AT_RSP(member) (EP_FROM_BLOCK_END(member) + CI_sizeof - UREGS_rsp)(%rsp)
 
 /* From SYSCALL to the full root: rsp == &frame.rsp, rax == current, the user's rax in scratch0. */
 .macro SYSCALL_TO_FULL_ROOT
 	mov	%rax, LOCAL(EP_RAX)
 	mov	%rsp, LOCAL(EP_RSP)
+	mov	%cr3, %rax
+	mov	%rax, LOCAL(EP_CR3)
 	mov	FULL_ROOT, %rax
 	mov	CONST(CP_FRAME_TOP), %rsp
 	mov	%rax, %cr3
@@ -52,6 +55,18 @@
 3:
 .endm
 
+/* Has ring 1 loaded another root by itself? Only the CR3 that the entry has found tells (SW3). */
+.macro TAKE_ROOT member
+	push	%rax
+	mov	EP_FROM_BLOCK_END(EP_CR3) + CI_sizeof - \member + 8(%rsp), %rax
+	xor	CP_FROM_BLOCK_END(CP_CR3_OUT) + CI_sizeof - \member + 8(%rsp), %rax
+	add	%rax, %rax			/* bit 63 ("keep the TLB") does not count */
+	pop	%rax
+	jz	4f
+	call	take_root
+4:
+.endm
+
 /*
  * Ring 1: SYSCALL from the lower half is ring 3's, which goes to its kernel with rsp at the end of the
  * vcpu's page. From the upper half, where nothing is ring 3's (ring1_upper()), it is a hypercall.
@@ -63,13 +78,54 @@ ENTRY(ring1_syscall):
 	mov	%rsp, VCPU_PAGE(PARAPET_R1_USER_RSP)
 	lea	CONST(CP_SYSCALL_FRAME), %rsp
 	iretq
-1:	SYSCALL_TO_FULL_ROOT
+1:	cmp	$__HYPERVISOR_ring1, %rax
+	je	ring1_switch
+2:	SYSCALL_TO_FULL_ROOT
 	mov	%rax, AT_RSP(CI_scratch0)
 	mov	AT_RSP(CI_current), %rax
 	movb	$1, VCPU_in_kernel(%rax)
 	mov	AT_RSP(CI_scratch0), %rax
 	PUSH_SYSCALL RING1_CS, RING1_SS
+	TAKE_ROOT UREGS_error_code
 	jmp	hypercall_call
+
+/*
+ * PARAPET_RING1_SWITCH to a root that is on offer: to its copy, and back. Hardware has cleared what r11 must not
+ * have, and ring 1 is where it came from. The zero-extended mfn matches no word that offers nothing.
+ */
+ring1_switch:
+	cmp	$PARAPET_RING1_SWITCH, %rdi
+	jne	2b
+	mov	%esi, %eax
+	xor	%edi, %edi
+	.irp	i, 0, 1, 2, 3, 4, 5, 6, 7
+	cmp	CONST(CP_OFFERS + 8 * \i), %rax
+	je	1f
+	add	$0x1000, %edi
+	.endr
+	mov	$__HYPERVISOR_ring1, %eax
+	mov	$PARAPET_RING1_SWITCH, %edi
+	jmp	2b
+1:	add	CONST(CP_COPIES), %rdi
+	movq	$RING1_SS, LOCAL(EP_STACK_TOP - 8)
+	mov	%rsp, LOCAL(EP_STACK_TOP - 16)
+	lea	LOCAL(EP_STACK_TOP - 16), %rsp
+	push	%r11
+	push	$RING1_CS
+	push	%rcx
+	xor	%eax, %eax
+	mov	%rdi, %cr3
+	iretq
+
+take_root:
+	PUSH_GPRS
+	cld
+	mov	%rsp, %rdi
+	or	$(STACK_SIZE - 1), %rdi
+	mov	1 + EP_FROM_BLOCK_END(EP_CR3)(%rdi), %rdi
+	call	restricted_take_root
+	POP_GPRS
+	ret
 
 ENTRY(restricted_syscall):
 	SYSCALL_TO_FULL_ROOT
@@ -87,11 +143,12 @@ ENTRY(restricted_syscall_compat):
 	jne	1f
 	movb	$0, VCPU_in_kernel(%rcx)
 1:	mov	AT_RSP(CI_scratch0), %rcx
+	TAKE_ROOT UREGS_rsp
 	jmp	syscall_compat_entry
 
 /*
  * A page fault of ring 3: the kernel gets the frame at the end of the vcpu's page, and cr2. Hardware
- * has pushed error | rip cs rflags rsp ss on the entry page. Faults of ring 1 may be ours (ptwr.c).
+ * has pushed error | rip cs rflags rsp ss on the entry page. Faults of ring 1 may be ours (mmu_update.c).
  */
 	.balign	64
 ENTRY(ring1_page_fault):
@@ -117,6 +174,8 @@ restricted_common:
 	jz	restricted_from_hv
 	push	%rdx
 	mov	CONST(CP_FRAME_TOP), %rcx
+	mov	%cr3, %rax
+	mov	%rax, LOCAL(EP_CR3)
 	mov	FULL_ROOT, %rax
 	mov	%rax, %cr3
 	/* rdx rcx rax | error rip cs rflags rsp ss: move all but rdx to the real frame */
@@ -129,6 +188,7 @@ restricted_common:
 	NOTE_RING 64
 	pop	%rcx
 	pop	%rax
+	TAKE_ROOT UREGS_error_code
 restricted_dispatch:
 	cmpl	$0x20, 4(%rsp)
 	jae	common_interrupt
@@ -156,18 +216,14 @@ restricted_from_hv:
 	jmp	iret_refused
 
 /* Leave: rsp == &frame. The hardware frame goes to the entry page, then the root changes. */
-#define EP_FROM_BLOCK_END(f) (PC_ENTRY_OFFSET + (f) - (PC_STACK_OFFSET + STACK_SIZE))
 #define EP_REL(f) (EP_FROM_BLOCK_END(f) + CI_sizeof - UREGS_error_code)(%rsp)
-#define CP_REL(f) (PC_TSS_OFFSET + (f) - PC_STACK_OFFSET - STACK_SIZE + CI_sizeof)(%rsp)
+#define CP_REL(f) (CP_FROM_BLOCK_END(f) + CI_sizeof)(%rsp)
 ENTRY(restricted_exit):
-	/* rbx == current. Is all as restricted_prepare() has left it? */
+	/* rbx == current. Is the copy to leave on one of its root, on offer, and so up to date? */
 	cmpb	$MODE_RING1, VCPU_mode(%rbx)
 	jne	1f
 	mov	VCPU_root_kernel(%rbx), %rax
-	cmp	CP_REL(CP_ROOT), %rax
-	jne	1f
-	mov	CP_REL(CP_GEN_AT), %rcx
-	mov	CP_REL(CP_GEN), %rax
+	mov	CP_REL(CP_OFFER_AT), %rcx
 	cmp	(%rcx), %rax
 	jne	1f
 	mov	UREGS_rflags(%rsp), %eax	/* and the frame no ring 0's */
@@ -216,9 +272,9 @@ ENTRY(exc_\name):
 	and	$-4096, %rdx
 	mov	%cr3, %rax
 	push	%rax				/* IST_TOP - 80 */
-	xor	PC_TSS_OFFSET - PC_ENTRY_OFFSET + CP_CR3_OUT(%rdx), %rax
-	add	%rax, %rax			/* bit 63 ("keep the TLB") does not count */
-	jnz	1f
+	xor	PC_TSS_OFFSET - PC_ENTRY_OFFSET + CP_COPIES(%rdx), %rax
+	shr	$(12 + COPIES_SHIFT), %rax
+	jnz	1f				/* no copy: all of us is mapped */
 	mov	PC_TSS_OFFSET - PC_ENTRY_OFFSET + CP_CR3_FULL(%rdx), %rax
 	mov	%rax, %cr3
 1:	lea	PC_STACK_OFFSET - PC_ENTRY_OFFSET + \nr * 4096(%rdx), %rcx
@@ -266,6 +322,8 @@ ENTRY(exc_\name):
 	jnz	1f
 	IST_EXIT IST_NMI
 1:	NOTE_RING UREGS_es
+	mov	%r12, %rdi
+	call	restricted_take_root
 	jmp	exit_to_guest
 	/* its own stack since ring 0 can take it with a user's rsp */
 	IST_ENTRY debug, IST_DB, 1
@@ -274,6 +332,8 @@ ENTRY(exc_\name):
 	call	hv_debug
 	IST_EXIT IST_DB
 1:	NOTE_RING UREGS_es
+	mov	%r12, %rdi
+	call	restricted_take_root
 	mov	%rsp, %rdi
 	call	guest_debug
 	jmp	exit_to_guest

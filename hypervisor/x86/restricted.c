@@ -9,12 +9,17 @@
  * Enter:  desc.c (set-up), context.c, entry.S (restricted_prepare), pv/ (arch_root_changed,
  *         arch_load_entries).
  * State:  restricted_roots and ring1_why_not (set once at boot); per CPU the copies.
- * Locks:  none: each CPU touches its own; root_gen is atomic.
- * Holds:  RR1  a copy has the guest's slots of the root it names as of its generation. While a root is
- *              in force its copy is brought up to date at each exit.
+ * Locks:  none: each CPU touches its own, but for withdrawn offers and stale copies.
+ * Holds:  RR1  a copy that is not stale has the guest's slots of the root it names. While a root is in
+ *              force its copy is brought up to date at each exit.
  *         RR2  of the hypervisor a copy maps the M2P, entry code, IDTs, and of its own CPU's area GDT,
  *              LDT, TSS page and stubs, all read-only, and the entry page; nothing of other CPUs.
  *         RR3  ring 3 of a domain in ring 1 reaches nothing in the upper half.
+ *         SW1  what is on offer to ring 1 (CP_OFFERS) are copies, not stale, of pinned L4 tables of the
+ *              domain that ran here last in ring 1.
+ *         SW2  while ring 1 is on a copy that it loaded by itself, copies[].of names its root, whose pin's
+ *              hold stays (unpin_page() first has this CPU enter), as v's of the root in CP_CR3_FULL.
+ *         SW3  nothing looks at v's root or guest memory after an entry before restricted_take_root().
  * Tests:  tests/linux and tests/guests with --cpu Haswell; tests/guests/{ring1,abuse_ring1}.c
  */
 #include <hv/page_alloc.h>
@@ -23,20 +28,23 @@
 #include "machine.h"
 
 #define TABLE_PTE (PTE_P | PTE_RW | PTE_A | PTE_D)
-#define NR_COPIES 8
+#define NR_COPIES (1U << COPIES_SHIFT)
+#define NOT_OFFERED (~0UL)		/* is no mfn: these have 32 bits */
+#define CR3_KEEP BIT(63)		/* tags.c */
 #define READ_ONLY (WITHOUT(1) ? 0 : PTE_RW)
 
 u8 restricted_roots;
-static u64 root_gen[256];		/* by frame: tables that share one are copied too often */
 
 static struct restricted {
-	struct copy { mfn_t of; u64 gen, *l4; } copies[NR_COPIES];
+	struct copy { mfn_t of; bool stale; } copies[NR_COPIES];
+	u64 (*l4)[PTES_PER_PAGE];	/* of these; aligned to their size */
 	unsigned int next;		/* the copy to be given up next */
+	domid_t domain;			/* to which copies are offered */
 	u64 *area_l1, *local_l1;	/* private tables over this CPU's area and LOCAL_* */
 } restricted[NR_CPUS];
 
-#define gen_of(root) (&root_gen[mfn_x(root) % ARRAY_SIZE(root_gen)])
-#define const_word(member) ((u64 *)(percpu_area(this_cpu()) + PC_TSS_OFFSET + (member)))
+#define const_of(cpu, member) ((u64 *)(percpu_area(cpu) + PC_TSS_OFFSET + (member)))
+#define const_word(member) const_of(this_cpu(), member)
 
 #define private_entry(l3, va) table_entry(l3, 30, va, 12)	/* below the one for slot 261 */
 
@@ -74,12 +82,15 @@ int restricted_setup(unsigned int cpu, u64 idts, u64 idts_end)
 		return -ENOMEM;
 	r->local_l1[L1_INDEX(LOCAL_CONST)] = r->area_l1[L1_INDEX(base + PC_TSS_OFFSET)];
 	r->local_l1[L1_INDEX(LOCAL_ENTRY)] = r->area_l1[L1_INDEX(base + PC_ENTRY_OFFSET)];
-	for (struct copy *c = r->copies; c < r->copies + NR_COPIES; c++) {
-		c->of = INVALID_MFN;
-		c->l4 = alloc_hv_pages(0);
-		if (!c->l4)
-			return -ENOMEM;
-		c->l4[L4_INDEX(IMAGE_VIRT_START)] = make_pte(virt_to_mfn(l3), TABLE_PTE);
+	r->l4 = alloc_hv_pages(COPIES_SHIFT);
+	if (!r->l4)
+		return -ENOMEM;
+	*const_of(cpu, CP_COPIES) = tags_cr3(mfn_x(virt_to_mfn(r->l4)) << PAGE_SHIFT, false, true) & ~CR3_KEEP;
+	*const_of(cpu, CP_OFFER_AT) = (u64)const_of(cpu, CP_OFFERS);
+	for (unsigned int i = 0; i < NR_COPIES; i++) {
+		r->copies[i].of = INVALID_MFN;
+		const_of(cpu, CP_OFFERS)[i] = NOT_OFFERED;
+		r->l4[i][L4_INDEX(IMAGE_VIRT_START)] = make_pte(virt_to_mfn(l3), TABLE_PTE);
 	}
 	return 0;
 }
@@ -90,9 +101,19 @@ void restricted_window(unsigned int cpu, u64 va, u64 pte)
 		restricted[cpu].area_l1[L1_INDEX(va)] = pte & ~READ_ONLY;
 }
 
-void arch_root_changed(struct domain *d, mfn_t root)
+cpumask_t arch_root_changed(mfn_t root)
 {
-	atomic_inc(gen_of(root));
+	cpumask_t on = 0;
+
+	smp_mb();	/* between the change and the look at who has a copy; offer() has the other half */
+	for (unsigned int cpu = 0; cpu < nr_cpus_present && restricted[cpu].l4; cpu++)
+		for (unsigned int i = 0; i < NR_COPIES; i++)
+			if (mfn_x(root) == READ_ONCE(mfn_x(restricted[cpu].copies[i].of))) {
+				WRITE_ONCE(restricted[cpu].copies[i].stale, true);
+				WRITE_ONCE(const_of(cpu, CP_OFFERS)[i], NOT_OFFERED);	/* in this order */
+				on |= BIT(cpu);
+			}
+	return on;
 }
 
 /* The frame for IRETQ with which ring 0 sends ring 3 to a handler of the kernel in ring 1. */
@@ -127,21 +148,77 @@ static struct copy *find_copy(struct restricted *r, mfn_t root)
 		if (mfn_eq(c->of, root))
 			return c;
 	c = &r->copies[r->next++ % NR_COPIES];
-	c->of = INVALID_MFN;
+	const_word(CP_OFFERS)[c - r->copies] = NOT_OFFERED;
+	c->of = root;
+	c->stale = true;
 	return c;
 }
 
-static void copy_root(struct copy *c, mfn_t root, bool ring1, u64 gen)
+/* l4 becomes a copy of root, for c; who changes root meanwhile makes it stale again. */
+static void copy_root(struct copy *c, u64 *l4, mfn_t root, bool ring1)
 {
 	const u64 *from = mfn_to_virt(root);
 	u64 clear = ring1 && !WITHOUT(7) ? PTE_US : 0;		/* RR3 */
 
-	memcpy(c->l4, from, HV_L4_FIRST * 8);
+	c->stale = false;
+	smp_mb();
+	memcpy(l4, from, HV_L4_FIRST * 8);
 	for (unsigned int i = HV_L4_LAST + 1; i < PTES_PER_PAGE; i++)
-		c->l4[i] = from[i] & ~clear;
-	c->l4[L4_INDEX(M2P_VIRT_START)] = hv_root[L4_INDEX(M2P_VIRT_START)] & ~clear;
-	c->of = root;
-	c->gen = gen;
+		l4[i] = from[i] & ~clear;
+	l4[L4_INDEX(M2P_VIRT_START)] = hv_root[L4_INDEX(M2P_VIRT_START)] & ~clear;
+}
+
+/* v goes to root, of which c is a copy: may ring 1 come back to it by itself? */
+static void offer(struct restricted *r, const struct vcpu *v, const struct copy *c, mfn_t root)
+{
+	u64 *words = const_word(CP_OFFERS), *word = words + (c - r->copies);
+
+	if (r->domain != v->domain->id)
+		memset(words, 0xff, NR_COPIES * sizeof(u64));		/* NOT_OFFERED */
+	r->domain = v->domain->id;
+	WRITE_ONCE(*word, mfn_x(root));
+	smp_mb();
+	if (!(READ_ONCE(mfn_to_page(root)->word) & PG_pinned) || READ_ONCE(c->stale))
+		WRITE_ONCE(*word, NOT_OFFERED);
+}
+
+/* The root gets v's hold without a lock, by SW2, and before we wait for one: then unpin_page() goes on. */
+void restricted_take_root(u64 cr3)
+{
+	struct vcpu *v = current_vcpu();
+	mfn_t old = v->pv.root_kernel, root;
+
+	if (v->pv.mode != MODE_RING1 || !((cr3 ^ *const_word(CP_CR3_OUT)) & ~CR3_KEEP))
+		return;
+	root = restricted[this_cpu()].copies[cr3 >> PAGE_SHIFT & (NR_COPIES - 1)].of;
+	if (get_page_and_type(mfn_to_page(root), v->domain, PT_l4)) {
+		domain_crash(v->domain, "vcpu %u: too many uses of root %lx", v->id, mfn_x(root));
+		return;
+	}
+	v->pv.root_kernel = root;
+	v->pv.cr3_kernel = root_to_cr3(v, root, false);
+	tags_load(v->pv.cr3_kernel);
+	mmu_lock(v->domain);
+	put_page_and_type(mfn_to_page(old));
+	mmu_unlock(v->domain);
+}
+
+unsigned int arch_audit(void)
+{
+	const u64 flags = PG_validated | PG_pinned, good = (u64)PT_l4 << PG_TYPE_SHIFT | flags;
+	unsigned int bad = 0;
+
+	for (unsigned int i = 0; i < nr_cpus_present * NR_COPIES; i++) {
+		const struct restricted *r = &restricted[i / NR_COPIES];
+		u64 mfn = r->l4 ? const_of(i / NR_COPIES, CP_OFFERS)[i % NR_COPIES] : NOT_OFFERED;
+		const struct page_info *pg = mfn_to_page(_mfn(mfn));
+
+		bad += mfn != NOT_OFFERED && ((pg->word & (PG_TYPE | flags)) != good || pg->owner != r->domain ||
+					      mfn != mfn_x(r->copies[i % NR_COPIES].of));
+	}
+	if (bad)
+		printk("audit: %u roots are on offer that must not be\n", bad);
+	return bad;
 }
 
 /* Called with the frame complete, right before the registers are loaded. */
@@ -150,21 +227,24 @@ void restricted_prepare(const struct cpu_user_regs *regs)
 	struct vcpu *v = current_vcpu();
 	bool kernel = kernel_gs_active(v);
 	mfn_t root = kernel ? v->pv.root_kernel : v->pv.root_user;
-	u64 gen = READ_ONCE(*gen_of(root));
-	struct copy *c = find_copy(&restricted[this_cpu()], root);
+	struct restricted *r = &restricted[this_cpu()];
+	struct copy *c = find_copy(r, root);
+	u64 *l4 = r->l4[c - r->copies];
 
-	if (!mfn_eq(c->of, root) || c->gen != gen)
-		copy_root(c, root, v->pv.mode == MODE_RING1, gen);
+	if (READ_ONCE(c->stale))
+		copy_root(c, l4, root, v->pv.mode == MODE_RING1);
+	if (v->pv.mode == MODE_RING1)
+		offer(r, v, c, root);
 	/* never ring 0, or with its rights */
 	if (!WITHOUT(8) && unlikely(!(regs->cs & 1) || (regs->rflags & (X86_RFLAGS_IF | X86_RFLAGS_IOPL)) !=
 				    X86_RFLAGS_IF))
 		panic_regs(regs, "a guest's frame");
-	*const_word(CP_ROOT) = mfn_x(root);
-	*const_word(CP_GEN) = gen;
-	*const_word(CP_GEN_AT) = (u64)gen_of(root);
+	*const_word(CP_OFFER_AT) = (u64)(const_word(CP_OFFERS) + (c - r->copies));
 	*const_word(CP_CR3_FULL) = kernel ? v->pv.cr3_kernel : v->pv.cr3_user;
+	if (v->pv.mode == MODE_RING1)		/* it may have been away from the root and back */
+		*const_word(CP_CR3_FULL) &= ~CR3_KEEP;
 #ifdef UNSAFE
 	*(u64 *)(percpu_area(this_cpu()) + PC_ENTRY_OFFSET + EP_TRUSTED) = *const_word(CP_CR3_FULL);
 #endif
-	*const_word(CP_CR3_OUT) = tags_cr3(mfn_x(virt_to_mfn(c->l4)) << PAGE_SHIFT, !kernel, true);
+	*const_word(CP_CR3_OUT) = tags_cr3(mfn_x(virt_to_mfn(l4)) << PAGE_SHIFT, !kernel, true);
 }

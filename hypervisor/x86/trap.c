@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Job:    exceptions in the hypervisor: recover what __ex_table covers, stop with a dump for the
- *         rest; guests' debug traps; print registers, page-table walks, a crashed guest's state;
- *         stop the other CPUs by NMI.
+ * Job:    exceptions in the hypervisor: recover what __ex_table covers (copies from and to guests), or stop
+ *         with a dump; guests' debug traps; print registers, a crashed guest; stop the other CPUs by NMI.
  * Enter:  entry.S; debug/panic.c, core/domain.c (guest crash), debug keys.
  * State:  __ex_table; crashing; who has stopped; who is asked for an answer to an NMI.
  * Holds:  X6  a fault in ring 0 is either in __ex_table or the end: nothing is guessed.
- *         CR1  memory of a guest is read by copy_from_guest or through RAM frames of the direct
- *              map only.
- * Tests:  tests/guests/{abuse_iret,abuse_segments,debugregs}.c
+ *         CR1  memory of a guest is read by copy_from_guest only.
+ *         U1  no guest byte is read twice by one decision: callers copy, then check the copy.
+ *         U2  a range is checked once, whole: never the hypervisor's slots, but reads of the M2P.
+ * Tests:  tests/guests/{abuse_iret,abuse_segments,debugregs,abuse_pointers}.c
  */
 #include <hv/pv.h>
 #include "machine.h"
@@ -97,35 +97,7 @@ void show_registers(const struct cpu_user_regs *r)
 	       read_cr3());
 }
 
-/* The entries that translate va, down to where it ends. */
-static void show_page_walk(u64 va)
-{
-	u64 e = read_cr3();
-
-	printk("Page-table walk of %016lx:\n", va);
-	for (int shift = 39; shift >= 12; shift -= 9) {
-		unsigned int idx = (va >> shift) & 511, level = shift / 9;
-		mfn_t table = pte_mfn(e);
-
-		if (mfn_x(table) >= max_page || !mfn_is_ram(table)) {
-			printk("  L%u: frame %lx is no RAM\n", level, mfn_x(table));
-			return;
-		}
-		e = READ_ONCE(((u64 *)mfn_to_virt(table))[idx]);
-		printk("  L%u[%03x] = %016lx", level, idx, e);
-		if (e & PTE_P && mfn_x(pte_mfn(e)) < max_page) {
-			const struct page_info *pg = mfn_to_page(pte_mfn(e));
-
-			printk(" d%u type %u/%lu refs %lu", pg->owner, PG_type(pg->word),
-			       PG_type_count(pg->word), PG_refs(pg->word));
-		}
-		printk("\n");
-		if (!(e & PTE_P) || (e & PTE_PS && level > 1))
-			return;
-	}
-}
-
-/* v was crashed; r is its frame. Stack and tables can be shown only if it is the current one. */
+/* v was crashed; r is its frame. Its stack can be shown only if it is the current one. */
 void show_guest_crash(struct vcpu *v, const struct cpu_user_regs *r)
 {
 	unsigned int n;
@@ -147,9 +119,6 @@ void show_guest_crash(struct vcpu *v, const struct cpu_user_regs *r)
 	for (n = 0; n < 32 && !copy_from_guest(&word, _gva(r->rsp + n * 8), 8); n++)
 		printk(n % 4 ? " %016lx" : "\n  %016lx", word);
 	printk("%s\n", n ? "" : " cannot be read");
-	show_page_walk(r->rip);
-	if (r->entry_vector == 14)
-		show_page_walk(read_cr2());
 }
 
 /* --- the other CPUs --- */
@@ -202,4 +171,59 @@ void show_all_cpus(void)
 		if (READ_ONCE(asked) & BIT(cpu))
 			printk("CPU %u does not answer\n", cpu);
 	}
+}
+
+/* --- copying from and to guests --- */
+
+/* [a, a + n) outside the hypervisor's slots and not wrapping */
+static inline bool range_ok(u64 a, size_t n)
+{
+	return a + n >= a && (a + n <= HV_VIRT_START || a >= HV_VIRT_END);
+}
+
+static __always_inline int copy_bytes(void *dst, const void *src, size_t n)
+{
+	u64 left = n / 8;		/* after a fault: not 0 */
+
+	open_guest();
+	__asm__ __volatile__(
+		"1: rep movsq\n"
+		"   mov %[rest], %%rcx\n"
+		"2: rep movsb\n"
+		"3:\n"
+		ON_FAULT("1b", "mov $1, %%ecx", "3b")
+		EX_TABLE("2b", "3b")
+		: "+c"(left), "+D"(dst), "+S"(src) : [rest] "r"(n & 7) : "memory");
+	close_guest();
+	return likely(!left) ? 0 : -EFAULT;
+}
+
+int copy_from_guest(void *dst, gva_t src, size_t n)
+{
+	u64 a = gva_x(src);
+
+	if (unlikely(!range_ok(a, n)) &&
+	    !(a >= M2P_VIRT_START && a + n >= a && a + n <= M2P_VIRT_END))
+		return -EFAULT;
+	return copy_bytes(dst, (const void *)a, n);
+}
+
+int copy_to_guest(gva_t dst, const void *src, size_t n)
+{
+	if (unlikely(!range_ok(gva_x(dst), n)))
+		return -EFAULT;
+	return copy_bytes((void *)gva_x(dst), src, n);
+}
+
+int clear_guest(gva_t dst, size_t n)
+{
+	void *p = (void *)gva_x(dst);
+
+	if (!range_ok(gva_x(dst), n))
+		return -EFAULT;
+	open_guest();
+	__asm__ __volatile__("1: rep stosb\n2:\n" EX_TABLE("1b", "2b")
+			     : "+c"(n), "+D"(p) : "a"(0) : "memory");
+	close_guest();
+	return n ? -EFAULT : 0;
 }

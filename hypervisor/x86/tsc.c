@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Job:    the TSC's rate (against the ACPI PM timer, else the PIT); nanoseconds since boot by the
+ * Job:    the TSC's rate (against the ACPI PM timer); nanoseconds since boot by the
  *         formula that guests use on their pvclock pages; agreement of the CPUs' counters; the CMOS
  *         clock.
  * Enter:  now_ns() everywhere; core/clock.c takes arch_time_scale(); apic.c ns_to_tsc().
@@ -14,7 +14,6 @@
 #include "machine.h"
 
 #define PM_TIMER_HZ 3579545UL
-#define PIT_HZ 1193182UL
 #define NS_PER_SEC 1000000000UL
 
 static struct time_scale scale[NR_CPUS];
@@ -64,7 +63,7 @@ static u64 measure_pm(void)
 	u32 pm0, pm1;
 	u64 t0, t1;
 
-	if (!pm_edge(&pm0, &t0))
+	if (!acpi_info.pm_timer_port || !pm_edge(&pm0, &t0))
 		return 0;
 	do {
 		spin_some();
@@ -72,25 +71,6 @@ static u64 measure_pm(void)
 	if (!pm_edge(&pm1, &t1))
 		return 0;
 	return mul_div(t1 - t0, PM_TIMER_HZ, (pm1 - pm0) & 0xffffff);
-}
-
-/* Channel 2 counts down once with the speaker off; bit 5 of port 61 tells when it is through. */
-static u64 measure_pit(void)
-{
-	const u32 count = PIT_HZ / 40;
-	u8 old = inb(0x61);
-	u64 t0, t1, spins = 0;
-
-	outb(0x61, (old & ~2) | 1);
-	outb(0x43, 0xb0);
-	outb(0x42, count & 0xff);
-	outb(0x42, count >> 8);
-	t0 = rdtsc_now();
-	while (!(inb(0x61) & 0x20) && ++spins < 10000000)
-		spin_some();
-	t1 = rdtsc_now();
-	outb(0x61, old);
-	return spins < 10000000 ? mul_div(t1 - t0, PIT_HZ, count) : 0;
 }
 
 /* CPUID leaf 15h: crystal and ratio; 0 where it does not say. */
@@ -103,23 +83,15 @@ static u64 rate_by_cpuid(void)
 	return l.a && l.b && l.c ? mul_div(l.c, l.b, l.a) : 0;
 }
 
-static u64 median(u64 (*measure)(void))
-{
-	u64 a = measure(), b = measure(), c = measure(), low = min(a, b), high = max(a, b);
-
-	high = min(high, c);
-	return max(low, high);
-}
-
+/* The middle one of three measurements. */
 static u64 calibrate(void)
 {
-	u64 hz = acpi_info.pm_timer_port ? median(measure_pm) : 0, exact = rate_by_cpuid();
+	u64 a = measure_pm(), b = measure_pm(), c = measure_pm(), exact = rate_by_cpuid();
+	u64 low = min(a, b), high = max(a, b), hz;
 
-	if (!hz)
-		hz = median(measure_pit);
-	if (exact && (!hz || (hz > exact ? hz - exact : exact - hz) < exact / 1000))
-		return exact;
-	return hz;
+	high = min(high, c);
+	hz = max(low, high);
+	return exact && (!hz || (hz > exact ? hz - exact : exact - hz) < exact / 1000) ? exact : hz;
 }
 
 void tsc_init(void)
@@ -129,7 +101,7 @@ void tsc_init(void)
 
 	hz = tsc_hz = calibrate();
 	if (!hz)
-		refuse_boot("neither the ACPI PM timer nor the PIT counts; switch one on in the firmware's set-up");
+		refuse_boot("the ACPI PM timer does not count; switch it on in the firmware's set-up");
 	tsc_per_ns = mul_div(hz, 1UL << 32, NS_PER_SEC);
 	/* ns = ((tsc << shift) * mul) >> 32, mul as large as fits in 32 bits */
 	for (; num >= hz; s.shift++)

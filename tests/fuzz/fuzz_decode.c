@@ -7,7 +7,7 @@
  *         stores keep their promises.
  * Enter:  tests/fuzz/run decode; by hand: clang -g -O1 -fsanitize=fuzzer,address,undefined
  *         -fno-sanitize=alignment -ffreestanding -Itests/host -Ihypervisor/include -Ipv-abi
- *         tests/fuzz/fuzz_decode.c hypervisor/pv/decode.c hypervisor/pv/store.c
+ *         tests/fuzz/fuzz_decode.c hypervisor/pv/decode.c
  */
 #include <hv/pv.h>
 #include <hv/string.h>

@@ -29,8 +29,14 @@ void arch_load_root(struct vcpu *v, bool user)
 	host_log.loads++;
 }
 
-void arch_root_changed(struct domain *d, mfn_t root)
+cpumask_t arch_root_changed(mfn_t root)
 {
+	return 0;
+}
+
+unsigned int arch_audit(void)
+{
+	return 0;
 }
 
 void arch_load_gdt(struct vcpu *v)

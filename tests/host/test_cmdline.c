@@ -4,7 +4,7 @@
  * named once with what was expected, an unknown option is named once.
  *
  * Job:    run it as tests/host/run cmdline
- * Tests:  boot/cmdline.c, lib/text.c
+ * Tests:  boot/cmdline.c, debug/format.c
  */
 /* host-sources: hypervisor/boot/cmdline.c */
 #include "host.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pv/decode.c and pv/store.c: random stores against the processor itself, and edge cases.
+ * pv/decode.c: random stores against the processor itself, and edge cases.
  *
  * Job:    each round writes one instruction, runs it natively on a word, runs it through
  *         decode_insn() and emulate_store() on a copy, and compares memory, registers and flags.

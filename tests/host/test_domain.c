@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core/domain.c and core/access.c: life cycle, references, pauses, crashes, the end; ranges, pirqs.
+ * core/domain.c and core/memory.c: life cycle, references, pauses, crashes, the end; ranges, pirqs.
  */
 #include "world.h"
 #include <hv/grant.h>

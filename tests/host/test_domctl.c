@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * control/domctl.c, domctl_vcpu.c, cpu_policy.c: domains are made and ended whole, in any order of calls.
+ * control/domctl.c, cpu_policy.c: domains are made and ended whole, in any order of calls.
  */
 #include <parapet.h>
 #include "world.h"

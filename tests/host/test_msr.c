@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pv/msr.c: the table of MSRs.
+ * pv/cpuid.c: the table of MSRs.
  */
 #include "host.h"
 #include <hv/domain.h>

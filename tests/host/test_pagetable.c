@@ -15,9 +15,10 @@ static struct tree t;
 static mfn_t m, n;
 static unsigned int roots_changed;
 
-void arch_root_changed(struct domain *of, mfn_t root)
+cpumask_t arch_root_changed(mfn_t root)
 {
 	roots_changed++;
+	return 0;
 }
 
 /* dom0, which is privileged, and a guest with two data frames and an unvalidated tree. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pv/privop.c and pv/ports.c: privileged instructions and port I/O, with recording neighbours.
+ * pv/privop.c: privileged instructions and port I/O, with recording neighbours.
  */
 #include "host.h"
 #include <hv/domain.h>

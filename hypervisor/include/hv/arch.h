@@ -76,8 +76,12 @@ int arch_vcpu_create(struct vcpu *v);		/* FPU area ...; -ENOMEM */
 void arch_vcpu_destroy(struct vcpu *v);
 /* v's kernel or user root is another or to be flushed: if v is current, load it, drop old entries. */
 void arch_load_root(struct vcpu *v, bool user);
-/* An entry of the guest L4 frame was changed: private copies of it (restricted roots) are stale. */
-void arch_root_changed(struct domain *d, mfn_t root);
+/*
+ * An entry of the guest L4 frame was changed, or its pin goes: private copies (restricted roots) are stale, and no
+ * longer on offer to ring 1. Returns the CPUs that have some. Call it before what goes is let go of.
+ */
+cpumask_t arch_root_changed(mfn_t root);
+unsigned int arch_audit(void);			/* of these offers: errors found */
 void arch_load_gdt(struct vcpu *v);		/* guest GDT frames changed: map them if v is current */
 void arch_load_ldt(struct vcpu *v);
 /* which: 0 FS, 1 GS user, 2 GS kernel (SEGBASE_*) ; address already checked canonical */
@@ -101,7 +105,7 @@ void arch_get_fpu(struct vcpu *v, void *fxsave_image);	/* the same the other way
 void show_guest_crash(struct vcpu *v, const struct cpu_user_regs *r);
 void arch_fill_hypercall_page(void *page);	/* 4 KiB, a RAM page of the guest */
 
-/* --- CPUID, MSRs, ports for emulation (pv/cpuid.c, msr.c, privop.c) --- */
+/* --- CPUID, MSRs, ports for emulation (pv/cpuid.c, privop.c) --- */
 struct cpuid_leaf { u32 a, b, c, d; };
 void arch_cpuid(u32 leaf, u32 sub, struct cpuid_leaf *out);	/* the hardware's answer */
 int arch_rdmsr_safe(u32 msr, u64 *val);		/* -EFAULT on #GP */

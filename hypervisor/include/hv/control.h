@@ -12,8 +12,6 @@
 #include <hv/multiboot.h>
 
 void describe_domain(const struct domain *d, struct xen_domctl_getdomaininfo *i);
-/* The operations of domctl_vcpu.c; -ENOSYS for those that nobody has. */
-long domctl_vcpu(struct domain *d, struct xen_domctl *op);
 /* The low 64 bits of a toolstack's bitmap, 0 beyond; -EFAULT. */
 long write_bitmap(const struct xenctl_bitmap *b, u64 bits);
 /* cpu_policy.c: -ENOBUFS -EFAULT -EINVAL -EOPNOTSUPP (HVM) */

@@ -118,7 +118,7 @@ void trim_cached_tables(struct domain *d);
 int __must_check assign_page(struct domain *d, struct page_info *pg, bool ignore_limit);
 /* Take back the owner's own reference (ballooning, death). False: it has none, or a live table. */
 bool release_allocated(struct domain *d, struct page_info *pg);
-void unpin_page(struct domain *d, struct page_info *pg);	/* if it is pinned; the caller holds it */
+bool unpin_page(struct domain *d, struct page_info *pg);	/* false: not pinned, or not d's */
 /* A hypervisor page that guests may map (shared_info ...): owner d, one hold, PGF_hv. */
 void share_hv_page(struct domain *d, void *page, bool writable);
 void unshare_hv_page(void *page);

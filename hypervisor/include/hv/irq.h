@@ -22,7 +22,7 @@ struct pirq {
 	struct pirq *next;	/* other guests on the same line */
 };
 
-/* --- machine side (x86/irq.c, ioapic.c, msi.c); irq numbers: GSIs [0, nr_gsis), then MSIs --- */
+/* --- machine side (x86/irq.c, apic.c, msi.c); irq numbers: GSIs [0, nr_gsis), then MSIs --- */
 extern unsigned int nr_gsis;
 int irq_setup_gsi(u32 gsi, bool level, bool active_low);	/* 0, -EEXIST same setting, -EBUSY, -EINVAL */
 int irq_bind_pirq(struct pirq *p, bool will_share);	/* unmask and deliver; -EBUSY -ENXIO -ENOSPC */
@@ -44,7 +44,7 @@ int irq_msi_prepare(u16 seg, u8 bus, u8 devfn, bool release);
 int irq_msi_restore(u16 seg, u8 bus, u8 devfn);		/* write all again after a reset; -ENODEV */
 
 /*
- * Which pirqs a domain has (core/access.c). d->pirq[] changes under d->evtchn_lock.
+ * Which pirqs a domain has (core/memory.c). d->pirq[] changes under d->evtchn_lock.
  * pirq_map: as number `pirq`, or any free one when it is negative (nr contiguous ones from `irq` on);
  * returns the number; -EEXIST already this irq, -EBUSY taken, -ENOSPC, -ENOMEM, -EINVAL.
  */
@@ -53,7 +53,7 @@ int pirq_unmap(struct domain *d, u32 pirq);	/* -EINVAL not mapped, -EBUSY bound 
 void pirqs_destroy(struct domain *d);
 void pirq_show_eoi(struct domain *d, const struct pirq *p);	/* in the guest's EOI map */
 
-/* PCI registers (x86/pci.c): size 1, 2 or 4, aligned; all ones where nothing is or no way to it */
+/* PCI registers (x86/msi.c): size 1, 2 or 4, aligned; all ones where nothing is or no way to it */
 u32 pci_conf_read(u16 seg, u8 bus, u8 devfn, u8 reg, unsigned int size);
 void pci_conf_write(u16 seg, u8 bus, u8 devfn, u8 reg, unsigned int size, u32 val);
 bool pci_mmcfg_known(u64 base, u16 seg, u8 start_bus, u8 end_bus);	/* firmware named it */

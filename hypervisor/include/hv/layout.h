@@ -50,19 +50,21 @@
 #define CP_CR3_FULL		0x100	/* root with the whole hypervisor */
 #define CP_CR3_OUT		0x108	/* restricted root to leave on */
 #define CP_FRAME_TOP		0x110	/* &cpu_info.guest.es */
-#define CP_ROOT			0x180	/* the root (mfn) that CR3_OUT has a copy of, ... */
-#define CP_GEN			0x188	/* ... as of this generation, ... */
-#define CP_GEN_AT		0x190	/* ... which counts on here */
+#define CP_OFFER_AT		0x180	/* of CP_OFFERS the word for CR3_OUT, or one that is ~0 */
+#define CP_COPIES		0x188	/* this CPU's copies, page by page: CR3 for the first; ~0: none */
+#define CP_OFFERS		0x1a0	/* the root (mfn) of each that ring 1 may load by itself, or ~0 */
 #define CP_SYSCALL_FRAME	0x120	/* ring 1: rip cs rflags rsp ss for IRETQ to its handlers */
 #define CP_FAULT_FRAME		0x150
 
-/* The entry page: the stack of entries from guest mode, stacks of IST entries, two words. */
+/* The entry page: the stack of entries from guest mode, stacks of IST entries, three words. */
 #define EP_IST_TOP(n)		((n) * 0x200)
 #define EP_STACK_TOP		0xfc0
+#define EP_CR3			0xfd0	/* that the last entry has found */
 #define EP_RAX			0xfd8
 #define EP_RSP			0xfe0
 #define EP_TRUSTED		0xfe8	/* test build, without=3: CP_CR3_FULL */
 
+#define COPIES_SHIFT		3	/* restricted roots of a CPU */
 #define STACK_SHIFT		15
 #define STACK_SIZE		(_UL(1) << STACK_SHIFT)
 #define IST_DF			1

@@ -42,7 +42,7 @@ int set_user_root(struct vcpu *v, mfn_t mfn);		/* mfn 0 / INVALID: none */
 void drop_roots(struct vcpu *v);
 u64 root_to_cr3(struct vcpu *v, mfn_t root, bool user);	/* seam: adds PCID bits */
 
-/* --- ptwr.c: a write fault on a page that maps a page table read-only --- */
+/* --- mmu_update.c: a write fault on a page that maps a page table read-only --- */
 bool ptwr_fault(struct vcpu *v, struct cpu_user_regs *regs, u64 va);
 
 /* --- bounce.c: build a frame on the guest's kernel stack and enter its handler --- */
@@ -113,13 +113,13 @@ static inline u64 trunc_to(u64 val, unsigned int bytes)
 }
 
 /*
- * store.c: what a decoded store makes of old, the aligned word that contains in->ea; *new may be the
+ * What a decoded store makes of old, the aligned word that contains in->ea; *new may be the
  * same. regs is a copy of the frame, which becomes what it is after the instruction: put it in force
  * once *new is stored. -EINVAL: not a store, or it crosses the word.
  */
 int emulate_store(struct cpu_user_regs *regs, const struct insn *in, u64 old, u64 *new);
 
-/* --- privop.c, ports.c, cpuid.c, msr.c --- */
+/* --- privop.c, cpuid.c --- */
 #define PAT_VALUE 0x50100070406UL	/* WB WT UC- UC WC WP: Xen's ABI */
 bool emulate_privop(struct vcpu *v, struct cpu_user_regs *regs);	/* #GP: done? else inject */
 bool emulate_forced(struct vcpu *v, struct cpu_user_regs *regs);	/* #UD: ud2a "xen" cpuid */
