@@ -12,7 +12,7 @@
  * Caveat: when qemu-nbd itself is killed, what it had not written of its tables is lost, as from a
  *         disk with a cache that loses power. It runs as root.
  * Holds:  1. The connection that is gone ends the process: the next one does again what was not answered.
- * Tests:  tests/tools-tests (on a machine, by hand: docs/block.md)
+ * Tests:  tests/tools-tests/dom0/images (--full; fails now and then: docs/CAVEATS.md)
  */
 #include <errno.h>
 #include <fcntl.h>
