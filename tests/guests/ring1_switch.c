@@ -126,7 +126,7 @@ static void check_switches(void)
 		CHECK(offered(mfn), "root %u is not on offer after it was loaded", i);
 	}
 	printk("  %lu switches on offer, %lu not\n", hits, misses);
-	CHECK(hits > 900 && misses > 10, "%lu on offer, %lu not", hits, misses);
+	CHECK(hits > 100 && misses > 10, "%lu on offer, %lu not", hits, misses);
 	/* several without a word to the hypervisor, there and back */
 	for (unsigned int n = 0; n < 100; n++) {
 		for (unsigned int i = 0; i < 1 + n % 5; i++) {
@@ -186,8 +186,8 @@ static void check_refusals(void)
 	make_root(3);
 	/* unpinned while in force, and before the hypervisor knows that it is */
 	for (unsigned int known = 0; known < 2; known++) {
-		for (unsigned int i = 0; i < 3; i++)
-			CHECK_EQ(ring1_switch(va_to_mfn(roots[i])), 0);
+		for (unsigned int i = 0; i < 300 && (i < 3 || !offered(va_to_mfn(roots[1]))); i++)	/* it may move */
+			CHECK_EQ(ring1_switch(va_to_mfn(roots[i % 3])), 0);
 		CHECK(offered(va_to_mfn(roots[1])), "not on offer");
 		CHECK_EQ(ring1_switch(va_to_mfn(roots[1])), 0);
 		if (known)
@@ -228,7 +228,7 @@ static void check_changes(void)
 }
 
 static volatile bool stop, started;
-static volatile u64 switches, wrong;
+static volatile u64 switches, wrong, avoid = NR;
 
 /* The other vCPU: from root to root, mostly without the hypervisor. What is refused was unpinned. */
 static void hopper(void *arg)
@@ -239,6 +239,8 @@ static void hopper(void *arg)
 	while (!stop) {
 		unsigned int i = (unsigned int)(n++ % 5);
 
+		if (i == avoid)
+			continue;
 		if (!ring1_switch(va_to_mfn(roots[i]))) {
 			u64 got = here();
 
@@ -275,19 +277,20 @@ static void check_other_vcpu(void)
 			mmuext(MMUEXT_TLB_FLUSH_ALL, 0, 0);
 			break;
 		case 1:
+			avoid = i;	/* from its next turn on: it may be there, or on its way */
 			CHECK_EQ(unpin(t), 0);
-			if (!set_rw(t)) {
-				u64 save = t[SLOT];
-
-				reused++;
-				for (unsigned int j = 0; j < 512; j++)
-					t[j] = 0x000fffffdead0067ul;
-				t[SLOT] = save;
-				make_root(i);
-			} else {	/* in force there: a root as before */
+			if (set_rw(t)) {	/* in force there: a root until it is left */
 				kept++;
-				CHECK_EQ(pin(4, t), 0);
+				REQUIRE(wait_for(!set_rw(t), 20000), "root %u stays in use", i);
 			}
+			u64 save = t[SLOT];
+
+			for (unsigned int j = 0; j < 512; j++)
+				t[j] = 0x000fffffdead0067ul;
+			t[SLOT] = save;
+			make_root(i);
+			reused++;
+			avoid = NR;
 			break;
 		case 2:
 			CHECK_EQ(ring1_switch(va_to_mfn(t)), 0);
@@ -299,7 +302,7 @@ static void check_other_vcpu(void)
 	CHECK(wait_for(!hc_vcpu_op(VCPUOP_is_up, 1, NULL), 60000), "the other vCPU does not stop");
 	printk("  %lu switches of the other vCPU, %lu roots reused, %lu in force when unpinned\n", switches, reused, kept);
 	CHECK_EQ(wrong, 0);
-	CHECK(reused > rounds / 20, "only %lu roots reused", reused);
+	CHECK_EQ(reused, (rounds + 1) / 3);
 }
 
 /* Entry pages full of lies right before each switch and each entry. */
