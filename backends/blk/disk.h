@@ -48,9 +48,6 @@ struct disk *file_open(const char *path, bool read_only, const char *owner, char
 struct disk *nbd_open(const char *target, const char *format, bool read_only, char *why, unsigned int size)
 	__attribute__((weak));
 bool nbd_idle(void) __attribute__((weak));
-/* The program called with NBD_CHILD: becomes the server argv[1]..., which ends when the process argv[0] does. */
-#define NBD_CHILD "--nbd"
-void nbd_become(char **argv) __attribute__((weak, noreturn));
 /* Takes the image's lock (see blk/file.c) on a descriptor that children inherit. */
 int image_lock(const char *path, bool read_only, const char *owner, char *why, unsigned int size);
 /* No file has anything under way. */

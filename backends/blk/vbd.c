@@ -288,7 +288,5 @@ static const struct backend backend = {
 
 int main(int argc, char **argv)
 {
-	if (nbd_become && argc > 3 && !strcmp(argv[1], NBD_CHILD))
-		nbd_become(argv + 2);
 	return backend_main(&backend, argc, argv);
 }
