@@ -10,7 +10,6 @@
  * Holds:  B1  boot_tsc_start is taken by the first instruction.
  *         B2  from the first 64-bit instruction on no page of the image is writable and executable.
  * Tests:  tests/linux (every boot path)
- * Next:   boot/start.c
  */
 #include <hv/layout.h>
 

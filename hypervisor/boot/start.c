@@ -14,7 +14,6 @@
 #include <hv/debug.h>
 #include <hv/options.h>
 #include <hv/page_alloc.h>
-#include <hv/string.h>
 #include "machine.h"
 
 void start_parapet(u32 magic, u64 mbi) __noreturn;

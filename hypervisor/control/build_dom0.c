@@ -12,7 +12,6 @@
  *	page tables | stack | slack of at least 512 KiB up to a 4 MiB boundary
  * and after it in pfn: the p2m's tables and frames, the initrd, all other memory.
  */
-#include <hv/clock.h>
 #include <hv/control.h>
 #include <hv/image.h>
 #include <hv/options.h>

@@ -10,7 +10,6 @@
  */
 #include <hv/control.h>
 #include <hv/pv.h>
-#include <hv/string.h>
 
 #define MAX_LEAVES 120
 #define WORD_1C 1		/* of cpuid_words */

@@ -9,7 +9,6 @@
 #include <hv/control.h>
 #include <hv/debug.h>
 #include <hv/page_alloc.h>
-#include <hv/string.h>
 
 static u32 nr_cpus_online(void)
 {

@@ -53,6 +53,7 @@ static void count_vcpu(struct audit *a, const struct vcpu *v)
 {
 	count_ref(a, v->pv.root_kernel, true);
 	count_ref(a, v->pv.root_user, true);
+	count_ref(a, v->pv.root_left, true);
 	count_ref(a, v->vcpu_info_mfn, true);
 	for (unsigned int i = 0; i < DIV_ROUND_UP(v->pv.gdt_ents, 512); i++)
 		count_ref(a, v->pv.gdt_frames[i], true);

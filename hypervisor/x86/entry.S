@@ -12,7 +12,6 @@
  *         X5  what a direct path reads or writes of the guest can fault: each such instruction
  *             has an entry in __ex_table and nothing is half done when it faults.
  * Tests:  tests/guests/{syscall,iret,traps,abuse_iret}.c, also with --cpu Haswell
- * Next:   x86/trap.c, pv/bounce.c, pv/hypercall.c
  */
 #include "entry.h"
 

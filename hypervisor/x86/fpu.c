@@ -10,7 +10,6 @@
  *         FP2  saving and restoring covers every component that any guest may enable.
  * Tests:  tests/guests/fpu.c
  */
-#include <hv/debug.h>
 #include <hv/page_alloc.h>
 #include <hv/string.h>
 #include "machine.h"

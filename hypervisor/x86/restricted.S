@@ -11,7 +11,6 @@
  *         X8  the entry page of a CPU is in its own restricted roots alone (RR2): while this CPU is in
  *             ring 0, nobody writes it.
  * Tests:  tests/guests/{ring1,abuse_ring1,nmi}.c; all guests with --cpu Haswell
- * Next:   x86/restricted.c, pv/ring1.c
  */
 #include <parapet.h>
 #include "entry.h"

@@ -168,12 +168,12 @@ static void copy_root(struct copy *c, u64 *l4, mfn_t root, bool ring1)
 	l4[L4_INDEX(M2P_VIRT_START)] = hv_root[L4_INDEX(M2P_VIRT_START)] & ~clear;
 }
 
-/* v goes to root, of which c is a copy: may ring 1 come back to it by itself? */
+/* v goes to root, of which c is a copy: may ring 1 come back to it, and, for good, leave it by itself? */
 static void offer(struct restricted *r, const struct vcpu *v, const struct copy *c, mfn_t root)
 {
 	u64 *words = const_word(CP_OFFERS), *word = words + (c - r->copies);
 
-	if (r->domain != v->domain->id)
+	if (r->domain != v->domain->id || !(READ_ONCE(mfn_to_page(root)->word) & PG_pinned))
 		memset(words, 0xff, NR_COPIES * sizeof(u64));		/* NOT_OFFERED */
 	r->domain = v->domain->id;
 	WRITE_ONCE(*word, mfn_x(root));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Job:    the TSC's rate (against the ACPI PM timer); nanoseconds since boot by the
+ * Job:    the TSC's rate (by CPUID, or against the ACPI PM timer); nanoseconds since boot by the
  *         formula that guests use on their pvclock pages; agreement of the CPUs' counters; the CMOS
  *         clock.
  * Enter:  now_ns() everywhere; core/clock.c takes arch_time_scale(); apic.c ns_to_tsc().
@@ -73,12 +73,16 @@ static u64 measure_pm(void)
 	return mul_div(t1 - t0, PM_TIMER_HZ, (pm1 - pm0) & 0xffffff);
 }
 
-/* The middle one of three measurements. */
+/* What CPUID leaf 15h says (crystal and ratio), or the middle one of three measurements. */
 static u64 calibrate(void)
 {
-	u64 a = measure_pm(), b = measure_pm(), c = measure_pm();
-	u64 low = min(a, b), high = max(a, b);
+	struct cpuid_leaf l = { 0 };
+	u64 a = measure_pm(), b = measure_pm(), c = measure_pm(), low = min(a, b), high = max(a, b);
 
+	if (cpu_feat.max_leaf >= 0x15)
+		arch_cpuid(0x15, 0, &l);
+	if (l.a && l.b && l.c)
+		return mul_div(l.c, l.b, l.a);
 	high = min(high, c);
 	return max(low, high);
 }
