@@ -12,16 +12,19 @@
  *         2. done() is called from file_kick() or the loop, never from submit().
  * Tests:  tests/tools-tests (on a machine)
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <pv-abi/blkif.h>
@@ -32,6 +35,7 @@
 
 #define ENTRIES 256U
 #define LOCK_TRIES 20000		/* of 1 ms */
+#define SERVER_TRIES 500
 
 struct file {
 	struct disk d;
@@ -221,11 +225,65 @@ static int open_direct(const char *path, int flags)
 	return fd < 0 && errno == EINVAL ? open(path, flags | O_CLOEXEC) : fd;
 }
 
+static bool is_qemu_nbd(const char *pid)
+{
+	char path[300], name[16] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+	f = fopen(path, "re");
+	if (f) {
+		if (!fgets(name, sizeof(name), f))
+			name[0] = '\0';
+		fclose(f);
+	}
+	return !strcmp(name, "qemu-nbd\n");
+}
+
+static bool has_open(const char *pid, const struct stat *image)
+{
+	char path[300];
+	struct dirent *e;
+	struct stat st;
+	bool has = false;
+	DIR *fds;
+
+	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	fds = opendir(path);
+	while (fds && !has && (e = readdir(fds)))
+		has = !fstatat(dirfd(fds), e->d_name, &st, 0) && st.st_dev == image->st_dev && st.st_ino == image->st_ino;
+	if (fds)
+		closedir(fds);
+	return has;
+}
+
+/*
+ * The qemu-nbd of the process before us ends with its only client; but one whose client was killed before it had
+ * introduced itself waits for another, and keeps the lock. Told to end it finishes what is under way as well.
+ */
+static void end_server(const struct stat *image)
+{
+	DIR *all = opendir("/proc");
+	struct dirent *e;
+
+	while (all && (e = readdir(all))) {
+		int fd = atoi(e->d_name) > 0 ? pidfd_open(atoi(e->d_name), 0) : -1;
+
+		if (fd >= 0 && is_qemu_nbd(e->d_name) && has_open(e->d_name, image))
+			pidfd_send_signal(fd, SIGTERM, NULL, 0);
+		if (fd >= 0)
+			close(fd);
+	}
+	if (all)
+		closedir(all);
+}
+
 /*
  * The image's lock; who has it for writing is noted in a file, so that others can be told. The process
- * before us, of the same owner, may still have requests under way: that one is waited for.
+ * before us, of the same owner, may still have requests under way: that one is waited for. served: by qemu-nbd.
  */
-static int lock_image(int fd, const struct stat *st, const char *owner, bool read_only, char *why, unsigned int len)
+static int lock_image(int fd, const struct stat *st, const char *owner, bool read_only, bool served, char *why,
+		      unsigned int len)
 {
 	char path[96], other[64] = "another program";
 	dev_t dev = S_ISBLK(st->st_mode) ? st->st_rdev : st->st_dev;
@@ -242,6 +300,8 @@ static int lock_image(int fd, const struct stat *st, const char *owner, bool rea
 			other[n] = '\0';
 		close(note);
 		if (errno == EINTR || (n > 0 && !strcmp(other, owner) && tries++ < LOCK_TRIES)) {
+			if (served && tries % SERVER_TRIES == 1)
+				end_server(st);
 			usleep(1000);
 			continue;
 		}
@@ -261,7 +321,7 @@ int image_lock(const char *path, bool read_only, const char *owner, char *why, u
 	struct stat st;
 
 	if (fd >= 0 && !fstat(fd, &st))
-		return lock_image(fd, &st, owner, read_only, why, len);
+		return lock_image(fd, &st, owner, read_only, true, why, len);
 	snprintf(why, len, "%s: %s", path, strerror(errno));
 	return -1;
 }
@@ -285,7 +345,7 @@ struct disk *file_open(const char *path, bool read_only, const char *owner, char
 	f->device = S_ISBLK(st.st_mode);
 	if (f->device && ioctl(f->fd, BLKSSZGET, &block))
 		goto fail;
-	if (lock_image(f->fd, &st, owner, read_only, why, len))
+	if (lock_image(f->fd, &st, owner, read_only, false, why, len))
 		goto fail;
 	f->d = (struct disk){ .ops = &ops, .block = block, .discard = true, .zeroes = true, .fua = true,
 			      .in_place = !(fcntl(f->fd, F_GETFL) & O_DIRECT) };

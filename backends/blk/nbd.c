@@ -7,12 +7,12 @@
  * State:  one struct nbd_disk for each device.
  * Locks:  none in the process. The image's flock() is on a descriptor that qemu-nbd inherits: when we
  *         are killed it sees its only client go, finishes what is under way, writes its tables and ends;
- *         then the lock is free, and the next process starts a new one. So what was answered is in the
- *         image, and nothing of the dead process can land on a later write.
+ *         then the lock is free, and the next process starts a new one (one that stays is ended: blk/file.c).
+ *         So what was answered is in the image, and nothing of the dead process can land on a later write.
  * Caveat: when qemu-nbd itself is killed, what it had not written of its tables is lost, as from a
  *         disk with a cache that loses power. It runs as root.
  * Holds:  1. The connection that is gone ends the process: the next one does again what was not answered.
- * Tests:  tests/tools-tests/dom0/images (--full; fails now and then: docs/CAVEATS.md)
+ * Tests:  tests/tools-tests/dom0/images (--full)
  */
 #include <errno.h>
 #include <fcntl.h>
