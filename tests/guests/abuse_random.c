@@ -559,7 +559,7 @@ static void pick_other(struct shot *s)
 		((struct callback_register *)scratch)->flags = (u16)number();
 		((struct callback_register *)scratch)->address = address();
 		if (((struct callback_register *)scratch)->type == CALLBACKTYPE_nmi)
-			((struct callback_register *)scratch)->address = trap_stub(X86_NMI);
+			((struct callback_register *)scratch)->address = trap_table[X86_NMI].address;
 		*s = (struct shot){ __HYPERVISOR_callback_op, { 0, (u64)scratch } };
 	}
 }
