@@ -282,7 +282,7 @@ static void commit_rqs(struct blk_mq_hw_ctx *hctx)
 }
 
 /* What the requests of LIST (by blk_pdu.next) held is free again, and who waited for it goes on. Without the lock. */
-static void release(struct blk_queue *q, struct request *list)
+static void let_go(struct blk_queue *q, struct request *list)
 {
 	struct request *rq;
 	unsigned long flags;
@@ -311,7 +311,7 @@ static void complete_rq(struct request *rq)
 	if (p->status == BLK_STS_OK && p->size && rq_data_dir(rq) == READ)
 		copy(rq, p, false);
 	p->next = NULL;
-	release(queue_of(d, rq->mq_hctx), rq);
+	let_go(queue_of(d, rq->mq_hctx), rq);
 	if (p->status == BLK_STS_OK && p->size && p->done + p->size < blk_rq_bytes(rq)) {
 		p->done += p->size;
 		rq->rq_flags |= RQF_DONTPREP;
@@ -363,7 +363,7 @@ static void finish(struct blk_queue *q, struct request *list)
 	}
 	if (!whole)
 		return;
-	release(q, whole);
+	let_go(q, whole);
 	for (rq = whole; rq; rq = next) {
 		next = ((struct blk_pdu *)blk_mq_rq_to_pdu(rq))->next;
 		if (!blk_mq_add_to_batch(rq, &iob, 0, blk_mq_end_request_batch))
