@@ -238,8 +238,9 @@ int run_auto(void)
 }
 
 /*
- * What is in the store of domains that are no more. Ours have an entry that goes last. A directory can be left alone
- * too: when an entry was written (by us: its pty) at the moment in which the domain's end was dealt with.
+ * What is in the store of domains that are no more. Ours have an entry of ours that goes last. A directory can be left
+ * alone too: when an entry was written (by us: its pty) at the moment in which the domain's end was dealt with. Then it
+ * goes alone: its name and its UUID may be a living domain's by now.
  */
 void policy_forget(const struct dom_set *present)
 {
@@ -254,8 +255,12 @@ void policy_forget(const struct dom_set *present)
 			uint32_t domid = (uint32_t)atoi(ids[i]);
 
 			/* made since the list was: ask again */
-			if (domid && !dom_in(present, domid) && !dom_info_of(domid, &info))
+			if (!domid || dom_in(present, domid) || dom_info_of(domid, &info))
+				continue;
+			if (l == 0)
 				dom_forget(domid);
+			else
+				st_rm("/local/domain/%u", domid);
 		}
 		free(ids);
 	}

@@ -38,7 +38,8 @@ static struct tap *find(uint32_t domid, uint32_t id)
 	return t;
 }
 
-static void drop(struct tap *t)
+/* True, so that callers can tell whether there was any. */
+static bool drop(struct tap *t)
 {
 	struct tap **p;
 
@@ -49,6 +50,7 @@ static void drop(struct tap *t)
 		if (t->fds[i] >= 0)
 			close(t->fds[i]);
 	free(t);
+	return true;
 }
 
 static void add(uint32_t domid, uint32_t id)
@@ -74,6 +76,7 @@ void taps_prepare(uint32_t domid)
 	unsigned int n;
 	char **ids = st_list(&n, "/local/domain/0/backend/" VIF_KIND "/%u", domid), list[MAX_VIFS * 32 + 1] = "";
 	size_t len = 0;
+	bool some = false;
 
 	for (struct tap *t = all, *next; t; t = next) {	/* devices that were detached */
 		unsigned int i = 0;
@@ -81,11 +84,11 @@ void taps_prepare(uint32_t domid)
 		next = t->next;
 		while (i < n && (uint32_t)atoi(ids[i]) != t->id)
 			i++;
-		if (t->domid == domid && i == n) {
-			drop(t);
-			networks_tidy();
-		}
+		if (t->domid == domid && i == n)
+			some = drop(t);
 	}
+	if (some)
+		networks_tidy();
 	for (unsigned int i = 0; i < n; i++)
 		if (!find(domid, (uint32_t)atoi(ids[i])))
 			add(domid, (uint32_t)atoi(ids[i]));
@@ -109,10 +112,13 @@ void taps_inherit(uint32_t domid)
 
 void taps_forget(uint32_t domid)
 {
+	bool some = false;
+
 	for (struct tap *t = all, *next; t; t = next) {
 		next = t->next;
 		if (t->domid == domid)
-			drop(t);
+			some = drop(t);
 	}
-	networks_tidy();
+	if (some)
+		networks_tidy();
 }

@@ -281,25 +281,37 @@ static void commit_rqs(struct blk_mq_hw_ctx *hctx)
 		notify(q);
 }
 
+/* What the requests of LIST (by blk_pdu.next) held is free again, and who waited for it goes on. Without the lock. */
+static void let_go(struct blk_queue *q, struct request *list)
+{
+	struct request *rq;
+	unsigned long flags;
+	struct blk_pdu *p;
+	bool start;
+
+	spin_lock_irqsave(&q->lock, flags);
+	for (rq = list; rq; rq = p->next) {
+		p = blk_mq_rq_to_pdu(rq);
+		put_pages(q, p);
+		q->active--;
+	}
+	start = q->stopped;
+	q->stopped = false;
+	spin_unlock_irqrestore(&q->lock, flags);
+	if (start)
+		blk_mq_start_stopped_hw_queues(list->q, true);
+}
+
 /* The end of a request, or of a piece of it: data in, pages back. Any context. */
 static void complete_rq(struct request *rq)
 {
 	struct blk_pdu *p = blk_mq_rq_to_pdu(rq);
 	struct blk_dev *d = rq->q->queuedata;
-	struct blk_queue *q = queue_of(d, rq->mq_hctx);
-	unsigned long flags;
-	bool start;
 
 	if (p->status == BLK_STS_OK && p->size && rq_data_dir(rq) == READ)
 		copy(rq, p, false);
-	spin_lock_irqsave(&q->lock, flags);
-	put_pages(q, p);
-	q->active--;
-	start = q->stopped;
-	q->stopped = false;
-	spin_unlock_irqrestore(&q->lock, flags);
-	if (start)
-		blk_mq_start_stopped_hw_queues(rq->q, true);
+	p->next = NULL;
+	let_go(queue_of(d, rq->mq_hctx), rq);
 	if (p->status == BLK_STS_OK && p->size && p->done + p->size < blk_rq_bytes(rq)) {
 		p->done += p->size;
 		rq->rq_flags |= RQF_DONTPREP;
@@ -334,9 +346,7 @@ static void finish(struct blk_queue *q, struct request *list)
 	struct request *rq, *next, *whole = NULL;
 	unsigned int room = AT_ONCE;
 	DEFINE_IO_COMP_BATCH(iob);
-	unsigned long flags;
 	struct blk_pdu *p;
-	bool start;
 
 	for (rq = list; rq; rq = next) {
 		p = blk_mq_rq_to_pdu(rq);
@@ -353,17 +363,7 @@ static void finish(struct blk_queue *q, struct request *list)
 	}
 	if (!whole)
 		return;
-	spin_lock_irqsave(&q->lock, flags);
-	for (rq = whole; rq; rq = p->next) {
-		p = blk_mq_rq_to_pdu(rq);
-		put_pages(q, p);
-		q->active--;
-	}
-	start = q->stopped;
-	q->stopped = false;
-	spin_unlock_irqrestore(&q->lock, flags);
-	if (start)
-		blk_mq_start_stopped_hw_queues(whole->q, true);
+	let_go(q, whole);
 	for (rq = whole; rq; rq = next) {
 		next = ((struct blk_pdu *)blk_mq_rq_to_pdu(rq))->next;
 		if (!blk_mq_add_to_batch(rq, &iob, 0, blk_mq_end_request_batch))

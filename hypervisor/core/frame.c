@@ -134,9 +134,7 @@ void unshare_hv_page(void *page)
 
 void put_left_root(struct vcpu *v)
 {
-	if (mfn_eq(v->pv.root_left, INVALID_MFN))
-		return;
-	put_page_and_type(mfn_to_page(v->pv.root_left));
+	put_table(v->pv.root_left);
 	v->pv.root_left = INVALID_MFN;
 }
 

@@ -77,13 +77,15 @@ static bool uart_parse(struct uart *u, const char *arg)
 	return true;
 }
 
-#define COM_OPTION(n) \
-bool com##n##_parse(const char *arg) \
-{ \
-	return uart_parse(&uarts[n - 1], arg); \
+bool com1_parse(const char *arg)
+{
+	return uart_parse(&uarts[0], arg);
 }
-COM_OPTION(1)
-COM_OPTION(2)
+
+bool com2_parse(const char *arg)
+{
+	return uart_parse(&uarts[1], arg);
+}
 
 bool console_parse(const char *arg)
 {

@@ -97,10 +97,12 @@ ring1_switch:
 	jne	2b
 	mov	%esi, %eax
 	xor	%edi, %edi
-	.irp	i, 0, 1, 2, 3, 4, 5, 6, 7
-	cmp	CONST(CP_OFFERS + 8 * \i), %rax
+	copy = 0
+	.rept	1 << COPIES_SHIFT
+	cmp	CONST(CP_OFFERS + 8 * copy), %rax
 	je	1f
 	add	$0x1000, %edi
+	copy = copy + 1
 	.endr
 	mov	$__HYPERVISOR_ring1, %eax
 	mov	$PARAPET_RING1_SWITCH, %edi

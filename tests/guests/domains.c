@@ -9,8 +9,7 @@
  * Broken: toolstacks cannot build domains, or each domain leaks.
  * Run:    smp=2 timeout=120 hv="guest_loglvl=none"
  */
-#include "guest.h"
-#include "domctl.h"
+#include "toolstack.h"
 #include "sysctl.h"
 #include "grant_table.h"
 
@@ -41,29 +40,7 @@ asm(".pushsection .text\n"
 extern const u8 domu_code[], domu_code_end[];
 
 static u64 mfns[NPAGES];
-static struct xen_domctl op;
-static domid_t dom;
 static struct vcpu_guest_context *ctxt, *back;
-
-static long domctl(u32 cmd)
-{
-	op.cmd = cmd;
-	op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-	op.domain = dom;
-	return HC_1(__HYPERVISOR_domctl, &op);
-}
-
-#define DOMCTL(name, ...) ({						\
-	memset(&op, 0, sizeof(op));					\
-	op.u.name = (typeof(op.u.name)){ __VA_ARGS__ };			\
-	domctl(XEN_DOMCTL_##name); })
-
-/* A command without arguments. */
-static long plain(u32 cmd)
-{
-	memset(&op, 0, sizeof(op));
-	return domctl(cmd);
-}
 
 static u64 free_pages(void)
 {
@@ -77,13 +54,6 @@ static u32 state(void)
 {
 	memset(&op, 0, sizeof(op));
 	return domctl(XEN_DOMCTL_getdomaininfo) || op.domain != dom ? ~0u : op.u.getdomaininfo.flags;
-}
-
-static long map_foreign(u64 va, u64 mfn, u64 flags)
-{
-	struct mmu_update u = { entry_maddr(va, 1), mfn << 12 | flags };
-
-	return hc_mmu_update(&u, 1, NULL, flags ? dom : DOMID_SELF);
 }
 
 static void create(void)

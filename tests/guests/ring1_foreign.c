@@ -7,8 +7,7 @@
  * Broken: a guest on another guest's page tables: it reads and writes what it likes there.
  * Run:    smp=1 args="ring1=1" hv="guest_loglvl=none" timeout=120
  */
-#include "guest.h"
-#include "domctl.h"
+#include "toolstack.h"
 
 #define WINDOW	0x300000000000ul	/* where its pages are mapped while we fill them */
 #define CODE_VA	0xffffffff80000000ul
@@ -44,28 +43,6 @@ asm(".pushsection .text\n"
 extern const u8 foreign_code[], foreign_code_end[];
 
 static u64 mfns[NPAGES];
-static struct xen_domctl op;
-static domid_t dom;
-
-static long domctl(u32 cmd)
-{
-	op.cmd = cmd;
-	op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-	op.domain = dom;
-	return HC_1(__HYPERVISOR_domctl, &op);
-}
-
-#define DOMCTL(name, ...) ({						\
-	memset(&op, 0, sizeof(op));					\
-	op.u.name = (typeof(op.u.name)){ __VA_ARGS__ };			\
-	domctl(XEN_DOMCTL_##name); })
-
-static long map_foreign(u64 va, u64 mfn, u64 flags)
-{
-	struct mmu_update u = { entry_maddr(va, 1), mfn << 12 | flags };
-
-	return hc_mmu_update(&u, 1, NULL, flags ? dom : DOMID_SELF);
-}
 
 static void make_domain(u64 *const roots[NROOTS])
 {
@@ -116,11 +93,6 @@ static void make_domain(u64 *const roots[NROOTS])
 	REQUIRE(!domctl(XEN_DOMCTL_setvcpucontext), "setvcpucontext");
 }
 
-static long ring1_switch(u64 mfn)
-{
-	return hypercall_raw(__HYPERVISOR_ring1, PARAPET_RING1_SWITCH, mfn, 0, 0, 0);
-}
-
 void test_main(void)
 {
 	volatile u64 *data = (u64 *)(WINDOW + P_DATA * 4096);
@@ -136,8 +108,7 @@ void test_main(void)
 		REQUIRE(!set_ro(roots[i]) && !pin(4, roots[i]), "root %u", i);
 	}
 	make_domain(roots);
-	memset(&op, 0, sizeof(op));
-	REQUIRE(!domctl(XEN_DOMCTL_unpausedomain), "unpausedomain");
+	REQUIRE(!plain(XEN_DOMCTL_unpausedomain), "unpausedomain");
 	for (u64 n = 0; n < rounds; n++) {
 		for (unsigned int i = 0; i < NROOTS; i++)	/* all on offer here, one in force */
 			CHECK_EQ(ring1_switch(va_to_mfn(roots[(i + n) % NROOTS])), 0);
@@ -153,7 +124,6 @@ void test_main(void)
 	printk("  %lu rounds of the other domain, refused %lu times\n", data[D_ROUNDS], data[D_REFUSED]);
 	CHECK_EQ(data[D_STAGE], 1);
 	CHECK_EQ(ring1_switch(va_to_mfn(old)), 0);
-	memset(&op, 0, sizeof(op));
 	CHECK_EQ(map_foreign(WINDOW + P_DATA * 4096, 0, 0), 0);
-	REQUIRE(!domctl(XEN_DOMCTL_destroydomain), "destroydomain");
+	REQUIRE(!plain(XEN_DOMCTL_destroydomain), "destroydomain");
 }

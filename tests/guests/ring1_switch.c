@@ -21,11 +21,6 @@
 static u64 *roots[NR], *tables[NR][3], *pages[NR];
 static u64 *old;
 
-static long ring1_switch(u64 mfn)
-{
-	return hypercall_raw(__HYPERVISOR_ring1, PARAPET_RING1_SWITCH, mfn, 0, 0, 0);
-}
-
 static bool offered(u64 mfn)
 {
 	for (unsigned int i = 0; i < FIRST_COPIES; i++)

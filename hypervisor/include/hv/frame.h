@@ -103,6 +103,11 @@ void put_page_type(struct page_info *pg);
 int __must_check get_page_and_type(struct page_info *pg, const struct domain *d,
 				   enum page_type type);	/* with an untyped reference */
 void put_page_and_type(struct page_info *pg);
+static inline void put_table(mfn_t mfn)		/* INVALID_MFN: none */
+{
+	if (!mfn_eq(mfn, INVALID_MFN))
+		put_page_and_type(mfn_to_page(mfn));
+}
 
 /*
  * demote: a validated table with type count 0 drops what it holds on its children (at most 512).

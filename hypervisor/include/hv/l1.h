@@ -96,11 +96,6 @@ static __always_inline int change_l1(struct domain *d, struct domain *pg_owner, 
 
 /* A typed reference on a table of d, or a descriptor page; promotes its tree if need be. */
 int get_table(struct domain *d, mfn_t mfn, enum page_type type);
-static inline void put_table(mfn_t mfn)		/* INVALID_MFN: none */
-{
-	if (!mfn_eq(mfn, INVALID_MFN))
-		put_page_and_type(mfn_to_page(mfn));
-}
 
 /* Walk the vcpu's kernel root: address of the L1 entry that maps va, or NULL. */
 static __always_inline u64 *walk_l1(const struct vcpu *v, u64 va)

@@ -375,6 +375,11 @@ extern bool ring1_mode;
 void ring1_enter(void);
 void ring1_install_traps(void);
 void ring1_user_regs(struct regs *regs);
+/* PARAPET_RING1_SWITCH: the table mfn becomes the root. */
+static inline long ring1_switch(u64 mfn)
+{
+	return hypercall_raw(__HYPERVISOR_ring1, PARAPET_RING1_SWITCH, mfn, 0, 0, 0);
+}
 static inline u64 ring1_low(const volatile void *va) { return (u64)va & 0x7ffffffffffful; }
 
 /* ---- instructions -------------------------------------------------------------------------- */

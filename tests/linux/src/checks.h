@@ -17,6 +17,7 @@
 int forkload(int argc, char **argv);
 int mixload(int argc, char **argv);
 int memcheck(int argc, char **argv);
+int aheadcheck(int argc, char **argv);
 int sigcheck(int argc, char **argv);
 int timercheck(int argc, char **argv);
 int fpucheck(int argc, char **argv);

@@ -2,8 +2,9 @@
 /*
  * Load on address spaces: fork, exec, copy-on-write, mmap, mprotect, files mapped, pipes.
  *
- * Job:   forkload JOBS ROUNDS; memcheck MIB; mixload SECONDS (all of it on every CPU, for soaks).
- * Holds: what a process wrote is what it reads; a child's writes never reach its parent.
+ * Job:   forkload JOBS ROUNDS; memcheck MIB; aheadcheck; mixload SECONDS (all of it on every CPU, for soaks).
+ * Holds: what a process wrote is what it reads; a child's writes never reach its parent; new memory is zero; pages that a
+ *        kernel maps ahead of a run are no more than were touched, and none where MADV_RANDOM says so.
  */
 #define _GNU_SOURCE
 #include "checks.h"
@@ -36,6 +37,7 @@ static void fork_round(uint64_t seed)
 {
 	size_t bytes = PAGES * PAGE, words = bytes / 8;
 	uint64_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	volatile uint64_t mine = seed, later = 0;	/* on the stack, of which fork may copy a page at once */
 	int fd[2];
 	char c = 0;
 	pid_t pid;
@@ -46,10 +48,17 @@ static void fork_round(uint64_t seed)
 	pid = fork();
 	if (pid < 0)
 		FAIL("fork: %m");
+	later = 1;
 	if (!pid) {
+		later = 2;
+		if (mine != seed)
+			FAIL("the child's stack has %#lx, not %#lx", mine, seed);
+		mine = ~seed;
 		verify(p, words, seed, "child before writing");
 		fill(p, words, seed + 1);
 		verify(p, words, seed + 1, "child after writing");
+		if (later != 2 || mine != ~seed)
+			FAIL("the child's stack has changed");
 		if (write(fd[1], "x", 1) != 1)
 			_exit(1);
 		if (seed & 1)
@@ -60,6 +69,8 @@ static void fork_round(uint64_t seed)
 	if (read(fd[0], &c, 1) != 1)
 		FAIL("the child said nothing");
 	verify(p, words, seed, "parent");
+	if (later != 1 || mine != seed)
+		FAIL("the parent's stack has changed");
 	int status;
 
 	/* An exec of ourselves under a name that is no check ends with status 2: it ran. */
@@ -125,6 +136,82 @@ int memcheck(int argc, char **argv)
 	close(fd);
 	unlink("/tmp/memcheck");
 	printf("%zu MiB mapped, protected, moved\n", bytes >> 20);
+	return 0;
+}
+
+enum { AREA = 300 };			/* pages; no huge page fits */
+
+static size_t resident(char *p)
+{
+	static unsigned char in[AREA];
+	size_t n = 0;
+
+	if (mincore(p, AREA * PAGE, in))
+		FAIL("mincore: %m");
+	for (unsigned int i = 0; i < AREA; i++)
+		n += in[i] & 1;
+	return n;
+}
+
+/* Touches PAGES pages of a new area, each STEPth; how many are there then. */
+static size_t touch(size_t pages, size_t step, int advice)
+{
+	char *p = mmap(NULL, AREA * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t n;
+
+	if (p == MAP_FAILED || madvise(p, AREA * PAGE, advice))
+		FAIL("mmap, madvise: %m");
+	for (size_t i = 0; i < pages; i++) {
+		char *page = p + i * step * PAGE;
+
+		*(volatile uint64_t *)page = i + 1;	/* first: a read would map the zero page */
+		for (unsigned int j = 8; j < PAGE; j += 8)
+			if (*(uint64_t *)(page + j))
+				FAIL("new page %zu has %#lx at %u", i, *(uint64_t *)(page + j), j);
+	}
+	n = resident(p);
+	for (size_t i = 0; i < pages; i++)
+		if (*(uint64_t *)(p + i * step * PAGE) != i + 1)
+			FAIL("page %zu of %zu, step %zu, has another value", i, pages, step);
+	memset(p, 0xa5, AREA * PAGE);		/* for the next one to find, were pages not cleared */
+	if (munmap(p, AREA * PAGE))
+		FAIL("munmap: %m");
+	return n;
+}
+
+/* New memory touched by writes alone, in order and not; what is there afterwards and was not asked for. */
+int aheadcheck(int argc, char **argv)
+{
+	static const size_t counts[] = { 1, 2, 3, 4, 7, 20, 33, 100, AREA };
+	char *p = mmap(NULL, AREA * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t n, most = 0;
+
+	(void)argc, (void)argv;
+	for (unsigned int i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		n = touch(counts[i], 1, MADV_NORMAL);
+		if (n < counts[i] || n > 2 * counts[i])
+			FAIL("%zu pages touched, %zu are there", counts[i], n);
+		n = touch(counts[i], 1, MADV_RANDOM);
+		if (n != counts[i])
+			FAIL("%zu pages touched at random, %zu are there", counts[i], n);
+	}
+	n = touch(AREA / 3, 3, MADV_NORMAL);
+	if (n != AREA / 3)
+		FAIL("each third page touched, %zu of %d are there", n, AREA / 3);
+	if (p == MAP_FAILED || mprotect(p + 20 * PAGE, 200 * PAGE, PROT_READ))
+		FAIL("mmap, mprotect: %m");
+	for (unsigned int i = 0; i < 20; i++)
+		*(volatile char *)(p + i * PAGE) = 1;
+	most = resident(p);
+	if (most != 20)
+		FAIL("20 pages before a protected area touched, %zu are there", most);
+	munmap(p, AREA * PAGE);
+	p = mmap(NULL, AREA * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (unsigned int i = 0; i < 40; i++)
+		*(volatile char *)(p + i * PAGE) = 1;
+	most = resident(p);
+	munmap(p, AREA * PAGE);
+	printf("40 pages touched in order, %zu there\n", most);
 	return 0;
 }
 

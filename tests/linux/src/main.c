@@ -16,7 +16,7 @@ static const struct {
 } checks[] = {
 	{ "forkload", forkload }, { "mixload", mixload }, { "memcheck", memcheck },
 	{ "sigcheck", sigcheck }, { "timercheck", timercheck }, { "fpucheck", fpucheck },
-	{ "threadcheck", threadcheck }, { "sysentry", sysentry },
+	{ "threadcheck", threadcheck }, { "sysentry", sysentry }, { "aheadcheck", aheadcheck },
 };
 
 uint64_t now_ns(void)
