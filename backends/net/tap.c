@@ -69,19 +69,10 @@ static const char *configure(int s, const char *name, const char *bridge, unsign
 
 		if (bad)
 			return bad;
-	} else if (bridge) {
-		struct ifreq b = { .ifr_ifindex = (int)if_nametoindex(name) };
-
-		snprintf(b.ifr_name, sizeof(b.ifr_name), "%s", bridge);
-		if (ioctl(s, SIOCBRADDIF, &b) && errno != EBUSY)	/* EBUSY: it is on one already */
-			return errno == EOPNOTSUPP ? "what is to be the bridge is none" : "there is no such bridge";
+	} else if (bridge && network_add(s, bridge, name)) {
+		return errno == EOPNOTSUPP ? "what is to be the bridge is none" : "there is no such bridge";
 	}
-	if (ioctl(s, SIOCGIFFLAGS, &r))
-		return "the tap device's flags cannot be read";
-	r.ifr_flags |= IFF_UP;
-	if (ioctl(s, SIOCSIFFLAGS, &r))
-		return "the tap device cannot be brought up";
-	return NULL;
+	return network_up(s, name, true) ? "the tap device cannot be brought up" : NULL;
 }
 
 const char *tap_open(uint32_t domid, uint32_t id, const char *bridge, unsigned int mtu, int fds[])

@@ -67,15 +67,23 @@ static void set(const char *format, const char *bridge, const char *value)
 	close(fd);
 }
 
-static int up(int s, const char *bridge, bool on)
+int network_up(int s, const char *interface, bool on)
 {
 	struct ifreq r = { 0 };
 
-	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", bridge);
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", interface);
 	if (ioctl(s, SIOCGIFFLAGS, &r))
 		return -1;
 	r.ifr_flags = (short)(on ? r.ifr_flags | IFF_UP : r.ifr_flags & ~IFF_UP);
 	return ioctl(s, SIOCSIFFLAGS, &r);
+}
+
+int network_add(int s, const char *bridge, const char *interface)
+{
+	struct ifreq r = { .ifr_ifindex = (int)if_nametoindex(interface) };
+
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", bridge);
+	return ioctl(s, SIOCBRADDIF, &r) && errno != EBUSY ? -1 : 0;	/* EBUSY: it is on one already */
 }
 
 void network_mute(const char *interface)
@@ -85,7 +93,6 @@ void network_mute(const char *interface)
 
 static const char *join(int s, const char *bridge, const char *interface)
 {
-	struct ifreq r = { .ifr_ifindex = (int)if_nametoindex(interface) };
 	char name[IFNAMSIZ] = "";	/* all of it is read */
 
 	snprintf(name, sizeof(name), "%s", bridge);
@@ -95,10 +102,9 @@ static const char *join(int s, const char *bridge, const char *interface)
 	} else if (errno != EEXIST) {
 		return "the network's bridge cannot be made";
 	}
-	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", bridge);
-	if (ioctl(s, SIOCBRADDIF, &r) && errno != EBUSY)	/* EBUSY: it is on one already */
+	if (network_add(s, bridge, interface))
 		return "the card cannot be put on the network's bridge";
-	return up(s, bridge, true) ? "the network's bridge cannot be brought up" : NULL;
+	return network_up(s, bridge, true) ? "the network's bridge cannot be brought up" : NULL;
 }
 
 const char *network_join(const char *bridge, const char *interface)
@@ -139,7 +145,7 @@ void networks_tidy(void)
 	struct dirent *e;
 
 	while (fd >= 0 && s >= 0 && d && (e = readdir(d)))
-		if (network_is_private(e->d_name) && is_empty(e->d_name) && !up(s, e->d_name, false))
+		if (network_is_private(e->d_name) && is_empty(e->d_name) && !network_up(s, e->d_name, false))
 			ioctl(s, SIOCBRDELBR, e->d_name);
 	if (d)
 		closedir(d);

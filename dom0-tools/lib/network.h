@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/network.h: private networks of guests: bridges of dom0 that are made and removed with their cards.
+ * lib/network.h: bridges of dom0, and private networks of guests: bridges that are made and removed with their cards.
  *
  * Tests: tests/tools-tests/unit/test_vif.c, tests/tools-tests/dom0/net
  */
@@ -18,6 +18,10 @@ bool network_is_private(const char *bridge);
 
 /* Puts the interface on the network's bridge, which is made if it is not there. NULL, or what went wrong, with errno. */
 const char *network_join(const char *bridge, const char *interface);
+/* Puts the interface on a bridge that is there, unless it is on one. s: any socket. 0, or -1 with errno. */
+int network_add(int s, const char *bridge, const char *interface);
+/* Brings a bridge or another interface up, or down. s: any socket. 0, or -1 with errno. */
+int network_up(int s, const char *interface, bool on);
 /* dom0 itself is to say nothing on this interface: Linux else has it ask for neighbours and routers by IPv6. */
 void network_mute(const char *interface);
 /* Removes the bridges of private networks that have no cards any more. */

@@ -159,7 +159,7 @@ static void set_earlier(struct timer *t, u64 at)
 static void throttle(struct runqueue *rq, struct vcpu *v)
 {
 	v->sched.capped = true;
-	list_add_tail(&v->sched.queue, &rq->capped);
+	list_add(&v->sched.queue, &rq->capped);
 	set_earlier(&rq->uncap, READ_ONCE(v->domain->sched.period_end));
 }
 

@@ -121,9 +121,7 @@ static noinline bool fetch_more(struct fetch *f)
 /* 0 after an error, which is noticed at the end: nothing acts on what was decoded before. */
 static u8 get8(struct fetch *f)
 {
-	if (unlikely(f->pos == f->have) && !fetch_more(f))
-		return 0;
-	return f->buf[f->pos++];
+	return f->pos < f->have || fetch_more(f) ? f->buf[f->pos++] : 0;
 }
 
 static s64 sign_extend(u64 val, unsigned int bytes)

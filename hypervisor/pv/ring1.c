@@ -54,7 +54,6 @@ static long enter(struct vcpu *v)
 	d->ring1 = true;
 	d->force_us = 0;
 	v->pv.mode = MODE_RING1;
-	arch_root_changed(v->pv.root_kernel);
 	arch_load_entries(v);
 	regs->cs = RING1_CS;
 	regs->ss = RING1_SS;

@@ -45,7 +45,7 @@ static struct msi_slot {
 	u16 entry;			/* MSI-X: of the table; MSI: number of the message */
 	u8 first, nvec;			/* MSI: the group */
 } slots[NR_MSIS];
-static LIST_HEAD(devices);
+static struct list_head devices = { &devices, &devices };
 static spinlock_t msi_lock = SPINLOCK_INIT(RANK_IRQ - 1);
 
 #define sbdf_of(seg, bus, devfn) ((u32)(seg) << 16 | (u32)(bus) << 8 | (devfn))

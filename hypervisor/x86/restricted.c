@@ -14,7 +14,7 @@
  *              force its copy is brought up to date at each exit.
  *         RR2  of the hypervisor a copy maps the M2P, entry code, IDTs, and of its own CPU's area GDT,
  *              LDT, TSS page and stubs, all read-only, and the entry page; nothing of other CPUs.
- *         RR3  ring 3 of a domain in ring 1 reaches nothing in the upper half.
+ *         RR3  ring 3 of a domain in ring 1 reaches nothing in the upper half (of a copy made for it).
  *         SW1  what is on offer to ring 1 (CP_OFFERS) are copies, not stale, of pinned L4 tables of the
  *              domain that ran here last in ring 1.
  *         SW2  while ring 1 is on a copy that it loaded by itself, copies[].of names its root, whose pin's
@@ -36,7 +36,7 @@
 u8 restricted_roots;
 
 static struct restricted {
-	struct copy { mfn_t of; bool stale; } copies[NR_COPIES];
+	struct copy { mfn_t of; bool stale; domid_t ring1; } copies[NR_COPIES];	/* ring1: see RR3 */
 	u64 (*l4)[PTES_PER_PAGE];	/* of these; aligned to their size */
 	unsigned int next;		/* the copy to be given up next */
 	domid_t domain;			/* to which copies are offered */
@@ -88,7 +88,7 @@ int restricted_setup(unsigned int cpu, u64 idts, u64 idts_end)
 	*const_of(cpu, CP_COPIES) = tags_cr3(mfn_x(virt_to_mfn(r->l4)) << PAGE_SHIFT, false, true) & ~CR3_KEEP;
 	*const_of(cpu, CP_OFFER_AT) = (u64)const_of(cpu, CP_OFFERS);
 	for (unsigned int i = 0; i < NR_COPIES; i++) {
-		r->copies[i].of = INVALID_MFN;
+		r->copies[i] = (struct copy){ INVALID_MFN, true, DOMID_INVALID };
 		const_of(cpu, CP_OFFERS)[i] = NOT_OFFERED;
 		r->l4[i][L4_INDEX(IMAGE_VIRT_START)] = make_pte(virt_to_mfn(l3), TABLE_PTE);
 	}
@@ -149,17 +149,17 @@ static struct copy *find_copy(struct restricted *r, mfn_t root)
 			return c;
 	c = &r->copies[r->next++ % NR_COPIES];
 	const_word(CP_OFFERS)[c - r->copies] = NOT_OFFERED;
-	c->of = root;
-	c->stale = true;
+	*c = (struct copy){ root, true, DOMID_INVALID };
 	return c;
 }
 
 /* l4 becomes a copy of root, for c; who changes root meanwhile makes it stale again. */
-static void copy_root(struct copy *c, u64 *l4, mfn_t root, bool ring1)
+static void copy_root(struct copy *c, u64 *l4, mfn_t root, domid_t ring1)
 {
 	const u64 *from = mfn_to_virt(root);
-	u64 clear = ring1 && !WITHOUT(7) ? PTE_US : 0;		/* RR3 */
+	u64 clear = ring1 != DOMID_INVALID && !WITHOUT(7) ? PTE_US : 0;		/* RR3 */
 
+	c->ring1 = ring1;
 	c->stale = false;
 	smp_mb();
 	memcpy(l4, from, HV_L4_FIRST * 8);
@@ -168,18 +168,30 @@ static void copy_root(struct copy *c, u64 *l4, mfn_t root, bool ring1)
 	l4[L4_INDEX(M2P_VIRT_START)] = hv_root[L4_INDEX(M2P_VIRT_START)] & ~clear;
 }
 
-/* v goes to root, of which c is a copy: may ring 1 come back to it, and, for good, leave it by itself? */
-static void offer(struct restricted *r, const struct vcpu *v, const struct copy *c, mfn_t root)
+static bool offerable(const struct copy *c, domid_t domain)
 {
-	u64 *words = const_word(CP_OFFERS), *word = words + (c - r->copies);
+	const u64 flags = PG_validated | PG_pinned, good = (u64)PT_l4 << PG_TYPE_SHIFT | flags;
 
-	if (r->domain != v->domain->id || !(READ_ONCE(mfn_to_page(root)->word) & PG_pinned))
-		memset(words, 0xff, NR_COPIES * sizeof(u64));		/* NOT_OFFERED */
-	r->domain = v->domain->id;
-	WRITE_ONCE(*word, mfn_x(root));
-	smp_mb();
-	if (!(READ_ONCE(mfn_to_page(root)->word) & PG_pinned) || READ_ONCE(c->stale))
-		WRITE_ONCE(*word, NOT_OFFERED);
+	return c->ring1 == domain && !READ_ONCE(c->stale) && mfn_to_page(c->of)->owner == domain &&
+	       (READ_ONCE(mfn_to_page(c->of)->word) & (PG_TYPE | flags)) == good;
+}
+
+/* A vcpu goes to c's root: where may ring 1 go by itself from there? From a root without a pin nowhere. */
+static void offer(struct restricted *r, const struct copy *c)
+{
+	domid_t domain = offerable(c, c->ring1) ? c->ring1 : DOMID_INVALID, before = r->domain;
+
+	r->domain = domain;
+	for (unsigned int i = 0; i < NR_COPIES; i++) {
+		const struct copy *o = &r->copies[i];
+
+		if (domain == before && o != c)
+			continue;
+		WRITE_ONCE(const_word(CP_OFFERS)[i], o->ring1 == domain ? mfn_x(o->of) : NOT_OFFERED);
+		smp_mb();
+		if (!offerable(o, domain))
+			WRITE_ONCE(const_word(CP_OFFERS)[i], NOT_OFFERED);
+	}
 }
 
 /* The root gets v's hold without a lock, by SW2, and before we wait for one: then unpin_page() goes on. */
@@ -206,16 +218,14 @@ void restricted_take_root(u64 cr3)
 
 unsigned int arch_audit(void)
 {
-	const u64 flags = PG_validated | PG_pinned, good = (u64)PT_l4 << PG_TYPE_SHIFT | flags;
 	unsigned int bad = 0;
 
 	for (unsigned int i = 0; i < nr_cpus_present * NR_COPIES; i++) {
 		const struct restricted *r = &restricted[i / NR_COPIES];
+		const struct copy *c = &r->copies[i % NR_COPIES];
 		u64 mfn = r->l4 ? const_of(i / NR_COPIES, CP_OFFERS)[i % NR_COPIES] : NOT_OFFERED;
-		const struct page_info *pg = mfn_to_page(_mfn(mfn));
 
-		bad += mfn != NOT_OFFERED && ((pg->word & (PG_TYPE | flags)) != good || pg->owner != r->domain ||
-					      mfn != mfn_x(r->copies[i % NR_COPIES].of));
+		bad += mfn != NOT_OFFERED && (mfn != mfn_x(c->of) || !offerable(c, r->domain));
 	}
 	if (bad)
 		printk("audit: %u roots are on offer that must not be\n", bad);
@@ -230,12 +240,13 @@ void restricted_prepare(const struct cpu_user_regs *regs)
 	mfn_t root = kernel ? v->pv.root_kernel : v->pv.root_user;
 	struct restricted *r = &restricted[this_cpu()];
 	struct copy *c = find_copy(r, root);
+	domid_t ring1 = v->pv.mode == MODE_RING1 ? v->domain->id : DOMID_INVALID;
 	u64 *l4 = r->l4[c - r->copies];
 
-	if (READ_ONCE(c->stale))
-		copy_root(c, l4, root, v->pv.mode == MODE_RING1);
-	if (v->pv.mode == MODE_RING1)
-		offer(r, v, c, root);
+	if (READ_ONCE(c->stale) || c->ring1 != ring1)
+		copy_root(c, l4, root, ring1);
+	if (ring1 != DOMID_INVALID)
+		offer(r, c);
 	/* never ring 0, or with its rights */
 	if (!WITHOUT(8) && unlikely(!(regs->cs & 1) || (regs->rflags & (X86_RFLAGS_IF | X86_RFLAGS_IOPL)) !=
 				    X86_RFLAGS_IF))

@@ -68,9 +68,7 @@ static u64 measure_pm(void)
 	do {
 		spin_some();
 	} while (((pm_read() - pm0) & 0xffffff) < PM_TIMER_HZ / 40);
-	if (!pm_edge(&pm1, &t1))
-		return 0;
-	return mul_div(t1 - t0, PM_TIMER_HZ, (pm1 - pm0) & 0xffffff);
+	return pm_edge(&pm1, &t1) ? mul_div(t1 - t0, PM_TIMER_HZ, (pm1 - pm0) & 0xffffff) : 0;
 }
 
 /* What CPUID leaf 15h says (crystal and ratio), or the middle one of three measurements. */

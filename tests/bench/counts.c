@@ -17,6 +17,8 @@
  *                                           physical entry), and
  *                        dom0 insns=N       all before the first in the top 2 GiB (dom0's kernel),
  *                                           and what is between as a section; there QEMU ends
+ *        time=1          counts nothing: the line of a section is   sec N cpu_ns=..   , what the vCPU's thread has
+ *                        used of the host's CPU time
  *        Exact with one vCPU only.
  * Tests: the ratios that tests/bench/run prints with and without it agree.
  */
@@ -25,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The part of QEMU's plugin interface that is used; Debian does not package the header. */
@@ -75,6 +78,8 @@ static struct spot {
 	uint64_t va, n, before;
 } *spots;
 static unsigned int prof;
+static bool time_only;
+static uint64_t cpu_at_begin;
 static uint64_t hv_entry;
 static bool seen_entry, seen_dom0;
 static unsigned int section;
@@ -171,8 +176,17 @@ static void print_line(const char *what, const uint64_t *base)
 	fflush(out);
 }
 
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 static void begin_section(void)
 {
+	cpu_at_begin = cpu_ns();
 	memcpy(at_begin, count, sizeof(count));
 	for (size_t i = 0; prof && i < SPOTS; i++)
 		spots[i].before = spots[i].n;
@@ -182,6 +196,10 @@ static void end_section(void)
 {
 	char text[32];
 
+	if (time_only) {
+		fprintf(out, "sec %u cpu_ns=%lu\n", ++section, cpu_ns() - cpu_at_begin);
+		return;
+	}
 	snprintf(text, sizeof(text), "sec %u", ++section);
 	print_line(text, at_begin);
 	for (size_t i = 0; prof && i < SPOTS; i++)
@@ -255,6 +273,12 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (seen_entry && !seen_dom0 && va >= 0xffffffff80000000ull)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_boot, QEMU_PLUGIN_CB_NO_REGS,
 							       &seen_dom0);
+		if (size == 8 && !memcmp(p, "\x0f\x1f\x84", 4) && !memcmp(p + 5, "GIR", 3) &&
+		    p[4] >= 1 && p[4] <= 3)
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, QEMU_PLUGIN_CB_NO_REGS,
+							       (void *)(uintptr_t)p[4]);
+		if (time_only)
+			continue;
 		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &count[k], 1);
 		k = classify(p, size);
 		if (k == SYSCALL && va >> 47)	/* by a kernel: counted as both */
@@ -266,10 +290,6 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (prof > 1 || (prof && va - PROF_BASE < PROF_SIZE))
 			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
 								   &spot_of(va)->n, 1);
-		if (size == 8 && !memcmp(p, "\x0f\x1f\x84", 4) && !memcmp(p + 5, "GIR", 3) &&
-		    p[4] >= 1 && p[4] <= 3)
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, QEMU_PLUGIN_CB_NO_REGS,
-							       (void *)(uintptr_t)p[4]);
 	}
 }
 
@@ -295,6 +315,8 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
 			hv_entry = strtoull(argv[i] + 6, NULL, 0);
 		else if (!strncmp(argv[i], "prof=", 5))
 			prof = atoi(argv[i] + 5);
+		else if (!strcmp(argv[i], "time=1"))
+			time_only = true;
 	}
 	if (prof)
 		spots = calloc(SPOTS, sizeof(*spots));

@@ -10,8 +10,6 @@
 
 struct list_head { struct list_head *next, *prev; };
 
-#define LIST_HEAD(name) struct list_head name = { &(name), &(name) }
-
 static inline void list_init(struct list_head *h)
 {
 	h->next = h->prev = h;
@@ -23,11 +21,6 @@ static inline void list_add(struct list_head *n, struct list_head *h)
 	n->next = h->next;
 	h->next->prev = n;
 	h->next = n;
-}
-
-static inline void list_add_tail(struct list_head *n, struct list_head *h)
-{
-	list_add(n, h->prev);
 }
 
 /* Unlinks and re-initialises, so that a second call is harmless. */
