@@ -38,8 +38,7 @@ static struct tap *find(uint32_t domid, uint32_t id)
 	return t;
 }
 
-/* True, so that callers can tell whether there was any. */
-static bool drop(struct tap *t)
+static void drop(struct tap *t)
 {
 	struct tap **p;
 
@@ -50,7 +49,6 @@ static bool drop(struct tap *t)
 		if (t->fds[i] >= 0)
 			close(t->fds[i]);
 	free(t);
-	return true;
 }
 
 static void add(uint32_t domid, uint32_t id)
@@ -84,8 +82,10 @@ void taps_prepare(uint32_t domid)
 		next = t->next;
 		while (i < n && (uint32_t)atoi(ids[i]) != t->id)
 			i++;
-		if (t->domid == domid && i == n)
-			some = drop(t);
+		if (t->domid == domid && i == n) {
+			drop(t);
+			some = true;
+		}
 	}
 	if (some)
 		networks_tidy();
@@ -116,8 +116,10 @@ void taps_forget(uint32_t domid)
 
 	for (struct tap *t = all, *next; t; t = next) {
 		next = t->next;
-		if (t->domid == domid)
-			some = drop(t);
+		if (t->domid == domid) {
+			drop(t);
+			some = true;
+		}
 	}
 	if (some)
 		networks_tidy();
