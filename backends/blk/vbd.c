@@ -151,6 +151,12 @@ static void read_limits(struct vbd *v)
 	limit_set(&v->bytes, bytes > 0 ? (uint64_t)bytes : 0);
 }
 
+/* What the frontend is told: whole blocks, in sectors. */
+static uint64_t size_now(const struct vbd *v)
+{
+	return v->disk->ops->size(v->disk) / v->disk->block * (v->disk->block / SECTOR);
+}
+
 static int open_device(struct device *d)
 {
 	struct vbd *v = calloc(1, sizeof(*v));
@@ -167,7 +173,7 @@ static int open_device(struct device *d)
 		free(v);
 		return -1;
 	}
-	v->limits.sectors = v->disk->ops->size(v->disk) / v->disk->block * (v->disk->block / SECTOR);
+	v->limits.sectors = size_now(v);
 	v->limits.block = v->disk->block;
 	v->limits.discard = v->disk->discard;
 	v->limits.zeroes = v->disk->zeroes;
@@ -219,6 +225,19 @@ static int connect_queue(struct vbd *v, unsigned int nr, bool top, unsigned int 
 	return v->queues[nr] ? 0 : -1;
 }
 
+static void tell_size(struct vbd *v)
+{
+	struct device *d = v->dev;
+	uint64_t sectors = size_now(v);
+
+	v->limits.sectors = sectors;
+	if (back_number(d, "sectors", INT64_MAX) != (int64_t)sectors) {
+		back_write(d, "sectors", "%llu", (unsigned long long)sectors);
+		device_say(d, "has %llu sectors now", (unsigned long long)sectors);
+	}
+	device_announce(d);
+}
+
 static int connect_vbd(struct device *d, bool again)
 {
 	struct vbd *v = d->priv;
@@ -250,6 +269,9 @@ static int connect_vbd(struct device *d, bool again)
 		   v->persistent ? ", pages stay granted" : "");
 	for (unsigned int i = 0; i < v->nr_queues && d->connected; i++)
 		queue_start(v->queues[i]);
+	/* Whoever was killed before us may have been about to tell a new size, and nobody looked since. */
+	if (again && size_now(v))
+		tell_size(v);
 	return 0;
 }
 
@@ -268,15 +290,10 @@ static void disconnect(struct device *d)
 static void changed(struct device *d)
 {
 	struct vbd *v = d->priv;
-	uint64_t sectors = v->disk->ops->size(v->disk) / v->disk->block * (v->disk->block / SECTOR);
 
 	read_limits(v);
-	if (!sectors || sectors == v->limits.sectors)
-		return;
-	v->limits.sectors = sectors;
-	back_write(d, "sectors", "%llu", (unsigned long long)sectors);
-	device_say(d, "has %llu sectors now", (unsigned long long)sectors);
-	device_announce(d);
+	if (size_now(v) && size_now(v) != v->limits.sectors)
+		tell_size(v);
 }
 
 static const int syscalls[] = { SCMP_SYS(io_uring_enter), -1 };
