@@ -151,13 +151,18 @@ static long cpupool(struct xen_sysctl_cpupool_op *p)
 
 static long scheduler(struct xen_sysctl_scheduler_op *s)
 {
+	u32 *us;
+
 	if (s->sched_id != XEN_SCHEDULER_CREDIT2 || s->cpupool_id)
 		return -EINVAL;
-	if (s->cmd == XEN_SYSCTL_SCHEDOP_putinfo)
-		return sched_set_min_slice(s->u.sched_credit2.ratelimit_us);
-	if (s->cmd != XEN_SYSCTL_SCHEDOP_getinfo)
+	us = &s->u.sched_credit2.ratelimit_us;
+	if (s->cmd == XEN_SYSCTL_SCHEDOP_getinfo)
+		*us = sched_min_slice;
+	else if (s->cmd != XEN_SYSCTL_SCHEDOP_putinfo)
 		return -EINVAL;
-	s->u.sched_credit2.ratelimit_us = sched_min_slice();
+	else if (*us && (*us < XEN_SYSCTL_SCHED_RATELIMIT_MIN || *us > XEN_SYSCTL_SCHED_RATELIMIT_MAX))
+		return refuse(-EINVAL, "a rate limit of %u us", *us);
+	sched_min_slice = *us;
 	return 0;
 }
 

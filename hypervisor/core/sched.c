@@ -13,17 +13,18 @@
  *         S4  the slice timer runs only while somebody waits on the queue or a cap is counted.
  *         S5  a vcpu changes its queue only under the locks of both. Virtual runtime is relative
  *             to its queue's min_vruntime and is shifted then; compared by signed differences.
+ *         S6  heir is on the queue.
  * Caveat: shares are exact per CPU; across CPUs they come from moving vcpus about every 30 ms.
  * Tests:  tests/host/test_sched.c
  */
-#include <sysctl.h>
 #include <hv/clock.h>
 #include <hv/debug.h>
 #include <hv/evtchn.h>
 
 #define US(x) ((u64)(x) * 1000)
-static u64 min_slice = US(200);		/* nobody is preempted earlier by a wake-up */
+u32 sched_min_slice = 200;		/* us: nobody is preempted earlier by a wake-up */
 #define SLICE		US(5000)	/* turn of a vcpu while others wait */
+#define GIVEN		US(1000)	/* the same for one whom another let go first: that one still has work */
 #define WAKE_GAIN	US(500)		/* virtual time by which a woken vcpu must be behind */
 #define SLEEP_BONUS	US(2000)	/* a sleeper comes back at most so far behind the queue */
 #define MAX_LEAD	US(1500000)	/* more than one slice at weight 1 is never held against it */
@@ -36,6 +37,7 @@ static struct runqueue {
 	struct list_head queue;		/* runnable, by vruntime */
 	struct list_head capped;	/* runnable, but their domain's budget is used up */
 	struct vcpu *curr;		/* what this CPU has decided to run */
+	struct vcpu *heir;		/* on the queue: curr lets it go first */
 	u64 min_vruntime;		/* never goes back */
 	u64 next_balance;
 	struct timer slice, uncap;
@@ -125,6 +127,8 @@ static void dequeue(struct runqueue *rq, struct vcpu *v)
 		rq->load -= v->sched.weight;
 	}
 	v->sched.on_queue = v->sched.capped = false;
+	if (rq->heir == v)
+		rq->heir = NULL;
 }
 
 static void update_min(struct runqueue *rq, u64 running)
@@ -182,7 +186,7 @@ static void check_preempt(struct runqueue *rq, struct vcpu *v, u64 now)
 
 	if (!curr->is_idle)
 		at = curr->sched.since + (before(v->sched.vruntime + WAKE_GAIN,
-						 live_vruntime(curr, now)) ? min_slice : SLICE);
+						 live_vruntime(curr, now)) ? US(sched_min_slice) : SLICE);
 	if (!before(now, at))
 		softirq_raise_cpu(rq_cpu(rq), SOFTIRQ_SCHED);
 	else
@@ -336,6 +340,26 @@ void sched_yield(void)
 	softirq_raise(SOFTIRQ_SCHED);
 }
 
+/* v goes first unless it is ahead of those that wait, or so far ahead of current that this would lose too much. */
+void sched_hand_over(struct vcpu *v, bool probe)
+{
+	struct vcpu *curr = current_vcpu();
+	struct runqueue *rq = &rqs[this_cpu()];
+
+	if (probe)
+		curr->sched.asked = now_ns();
+	if (probe || curr->sched.busy > 1 || READ_ONCE(v->sched.busy) > 1)
+		return;
+	spin_lock(&rq->lock);
+	if (READ_ONCE(v->sched.cpu) == rq_cpu(rq) && v->sched.on_queue &&
+	    before(v->sched.vruntime, first_of(rq)->sched.vruntime + WAKE_GAIN) &&
+	    before(v->sched.vruntime, curr->sched.vruntime + 2 * SLEEP_BONUS)) {
+		rq->heir = v;
+		softirq_raise(SOFTIRQ_SCHED);
+	}
+	spin_unlock(&rq->lock);
+}
+
 /* No event is slept through: who blocks looks for them after it has said so. */
 void sched_block(void)
 {
@@ -404,7 +428,7 @@ static struct vcpu *pick(struct runqueue *rq, u64 now)
 	struct vcpu *v;
 
 	while (rq->nr) {
-		v = first_of(rq);
+		v = rq->heir ?: first_of(rq);
 		dequeue(rq, v);
 		if (likely(!v->domain->sched.cap) || has_budget(v->domain, now))
 			return v;
@@ -444,12 +468,24 @@ static unsigned int balance(struct runqueue *rq, struct vcpu *prev, u64 now)
 	return best;
 }
 
+/* v stops after it has asked for something: has it run on for longer than it had run before? */
+static void probed(struct vcpu *v, u64 now)
+{
+	if (now - v->sched.asked >= v->sched.asked - v->sched.since)
+		v->sched.busy = min(v->sched.busy + 1, 3);
+	else if (v->sched.busy && (READ_ONCE(v->pause_flags) & VPF_blocked))
+		v->sched.busy--;
+	v->sched.asked = 0;
+}
+
 /* prev has had its turn: back to the queue, if it is to run on. */
 static void requeue(struct runqueue *rq, struct vcpu *prev, u64 now)
 {
 	bool yield = prev->sched.yield;
 
 	prev->sched.yield = false;
+	if (unlikely(prev->sched.asked))
+		probed(prev, now);
 	charge(prev, now);
 	if (READ_ONCE(prev->pause_flags) || !(prev->sched.hard_affinity & BIT(rq_cpu(rq))))
 		return;
@@ -457,12 +493,14 @@ static void requeue(struct runqueue *rq, struct vcpu *prev, u64 now)
 		return throttle(rq, prev);
 	if (yield && rq->nr && before(prev->sched.vruntime, first_of(rq)->sched.vruntime))
 		prev->sched.vruntime = first_of(rq)->sched.vruntime;	/* behind its equals */
+	if (rq->heir && before(prev->sched.vruntime, rq->heir->sched.vruntime))
+		prev->sched.vruntime = rq->heir->sched.vruntime;	/* gives, and keeps no claim */
 	enqueue(rq, prev);
 }
 
-static void start_slice(struct runqueue *rq, struct vcpu *next, u64 now)
+static void start_slice(struct runqueue *rq, struct vcpu *next, bool given, u64 now)
 {
-	u64 slice = rq->nr && !next->is_idle ? SLICE : 0;	/* S4 */
+	u64 slice = !rq->nr || next->is_idle ? 0 : given ? GIVEN : SLICE;	/* S4 */
 
 	if (unlikely(next->domain->sched.cap))
 		slice = READ_ONCE(next->domain->sched.budget) < (s64)SLICE ?
@@ -482,8 +520,8 @@ void schedule(void)
 	unsigned int cpu = this_cpu(), dest = cpu;
 	struct runqueue *rq = &rqs[cpu];
 	struct vcpu *prev = current_vcpu(), *next;
+	bool leaves, given = READ_ONCE(rq->heir);
 	u64 now = now_ns();
-	bool leaves;
 	u32 flags;
 
 	spin_lock(&rq->lock);
@@ -496,7 +534,7 @@ void schedule(void)
 		dest = balance(rq, prev, now);
 	if (dest != cpu)
 		dequeue(rq, prev);
-	start_slice(rq, next, now);
+	start_slice(rq, next, given, now);
 	next->sched.since = now;
 	if (next->is_idle)
 		atomic_or(&idle_cpus, BIT(cpu));
@@ -608,19 +646,6 @@ int sched_set_params(struct domain *d, u16 weight, u16 cap)
 	return 0;
 }
 
-u32 sched_min_slice(void)
-{
-	return (u32)(min_slice / US(1));
-}
-
-int sched_set_min_slice(u32 us)
-{
-	if (us && (us < XEN_SYSCTL_SCHED_RATELIMIT_MIN || us > XEN_SYSCTL_SCHED_RATELIMIT_MAX))
-		return refuse(-EINVAL, "a rate limit of %u us", us);
-	min_slice = us * US(1);
-	return 0;
-}
-
 void sched_init(void)
 {
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
@@ -665,9 +690,8 @@ void sched_dump(void)
 
 		if (!(cpu_online_map & BIT(cpu)) || !spin_trylock(&rq->lock))
 			continue;
-		printk("CPU %u: runs d%uv%u, %u waiting, load %u, min vruntime %lu\n", cpu,
-		       rq->curr->domain->id, rq->curr->id, rq->nr, rq->load + rq->curr_weight,
-		       rq->min_vruntime);
+		printk("CPU %u: runs d%uv%u, %u waiting, load %u, min vruntime %lu\n", cpu, rq->curr->domain->id,
+		       rq->curr->id, rq->nr, rq->load + rq->curr_weight, rq->min_vruntime);
 		list_for_each(v, &rq->queue, sched.queue)
 			printk("  waits  d%uv%u vruntime %ld us\n", v->domain->id, v->id,
 			       (s64)(v->sched.vruntime - rq->min_vruntime) / 1000);

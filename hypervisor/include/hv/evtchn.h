@@ -14,9 +14,11 @@
 enum evtchn_state { ECS_free, ECS_unbound, ECS_interdomain, ECS_pirq, ECS_virq, ECS_ipi };
 struct evtchn {
 	u8 state;
+	u8 turns;			/* how often in a row it was our turn when we sent */
 	u16 vcpu;			/* vcpu id that is notified */
 	u32 number;			/* the virq or pirq, or domid of the other end */
 	u32 port;			/* interdomain: the other end */
+	bool heard;			/* it has sent since we did */
 	struct domain *peer;
 };
 

@@ -31,6 +31,8 @@ struct sched_vcpu {		/* embedded in struct vcpu as v->sched */
 	bool on_queue;
 	bool capped;		/* on the CPU's list of those that wait for the next period */
 	bool yield;		/* let others go first, once */
+	u8 busy;		/* 0-3, 2: ran on for longer, after it had asked, than before */
+	u64 asked;		/* when, if that is being found out; else 0 */
 	cpumask_t hard_affinity, soft_affinity;
 };
 
@@ -51,13 +53,17 @@ void sched_sleep_sync(struct vcpu *v);	/* and wait until its state is saved */
 /* current: VPF_blocked unless events are pending and unmasked (the caller has unmasked them) */
 void sched_block(void);
 void sched_yield(void);			/* current lets those that wait go first, once */
+/*
+ * current has sent v an event and is likely to wait for v's: if v waits for this CPU it goes first, and neither has to
+ * go to sleep. Not if one of them was seen to run on for long after it had asked: probe looks at that, and no more.
+ */
+void sched_hand_over(struct vcpu *v, bool probe);
 void vcpu_unblock(struct vcpu *v);	/* clear VPF_blocked and VPF_polling, wake */
 void vcpu_kick(struct vcpu *v);		/* it has a new event: unblock, or IPI if it runs elsewhere */
 /* Any vcpu, running or not. -EINVAL when hard has no CPU that is online. */
 int sched_set_affinity(struct vcpu *v, cpumask_t hard, cpumask_t soft);
 int sched_set_params(struct domain *d, u16 weight, u16 cap);	/* -EINVAL: weight 0 */
-u32 sched_min_slice(void);			/* us: credit2's rate limit */
-int sched_set_min_slice(u32 us);		/* 0 or 100-500000; -EINVAL */
+extern u32 sched_min_slice;		/* us: credit2's rate limit; 0 or 100-500000 */
 void sched_dump(void);			/* debug key */
 /* The lock of v's run queue is held (or nobody else knows v yet). */
 void runstate_change(struct vcpu *v, int new_state, u64 now);
