@@ -18,7 +18,7 @@
 static void one_leaf(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out)
 {
 	if (!v) {
-		arch_cpuid(leaf, sub, out);
+		*out = arch_cpuid(leaf, sub);
 		return;
 	}
 	guest_cpuid(v, leaf, sub, out);

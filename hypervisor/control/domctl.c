@@ -25,15 +25,12 @@ static long domctl_vcpu(struct domain *d, struct xen_domctl *op);
 
 static u32 vcpu_states(const struct domain *d, struct xen_domctl_getdomaininfo *i)
 {
-	u32 flags = XEN_DOMINF_blocked, n;
+	u32 flags = XEN_DOMINF_blocked;
 	const struct vcpu *v;
 
 	i->max_vcpu_id = XEN_INVALID_MAX_VCPU_ID;
-	for (n = 0; n < d->max_vcpus; n++) {
-		v = d->vcpu[n];
-		if (!v)
-			continue;
-		i->max_vcpu_id = n;
+	for_each_vcpu(d, v) {
+		i->max_vcpu_id = v->id;
 		i->cpu_time += vcpu_cpu_time(v);
 		if (v->pause_flags & VPF_down)
 			continue;
@@ -305,8 +302,6 @@ HYPERCALL(domctl)
 	return rc ?: copy_to_guest(_gva(a1), &op, sizeof(op));
 }
 
-/* --- about vcpus: what they hold, where they may run; memory by their addresses --- */
-
 /* --- bitmaps of the toolstack's: any length, bits beyond ours are lost or 0 --- */
 
 static long read_bitmap(const struct xenctl_bitmap *b, u64 *out)
@@ -434,16 +429,12 @@ static long context(struct vcpu *v, const struct xen_domctl_vcpucontext *op, boo
 		return -ENOMEM;
 	domain_pause(v->domain);
 	if (set) {
-		if (copy_from_guest(c, _gva(op->ctxt), sizeof(*c)))
-			rc = -EFAULT;
-		else
-			rc = set_vcpu_context(v, c);
+		rc = copy_from_guest(c, _gva(op->ctxt), sizeof(*c)) ?: set_vcpu_context(v, c);
 	} else if (!v->initialised) {
 		rc = -ENODATA;
 	} else {
 		fill_context(v, c);
-		if (copy_to_guest(_gva(op->ctxt), c, sizeof(*c)))
-			rc = -EFAULT;
+		rc = copy_to_guest(_gva(op->ctxt), c, sizeof(*c));
 	}
 	domain_unpause(v->domain);
 	hv_free(c);
@@ -505,12 +496,11 @@ static bool memio_page(struct domain *d, const struct xen_domctl_gdbsx_memio *m,
 	at = (char *)mfn_to_virt(page_to_mfn(pg)) + (m->gva & ~PAGE_MASK);
 	if (!m->gwr) {
 		rc = copy_to_guest(_gva(m->uva), at, n);
+	} else if (!get_page_writable(pg, d)) {
+		rc = -EACCES;
 	} else {
-		rc = get_page_writable(pg, d) ? 0 : -EACCES;
-		if (!rc) {
-			rc = copy_from_guest(at, _gva(m->uva), n);
-			put_page_writable(pg);
-		}
+		rc = copy_from_guest(at, _gva(m->uva), n);
+		put_page_writable(pg);
 	}
 	put_page(pg);
 	return !rc;

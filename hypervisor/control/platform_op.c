@@ -125,12 +125,9 @@ static long physcpuinfo(struct xen_mc_physcpuinfo *p)
 {
 	cpumask_t left = cpu_online_map;
 	struct mcinfo_logical_cpu c;
-	struct cpuid_leaf l0, l1, ext;
+	struct cpuid_leaf l0 = arch_cpuid(0, 0), l1 = arch_cpuid(1, 0), ext = arch_cpuid(0x80000001, 0);
 	u32 n, family, model;
 
-	arch_cpuid(0, 0, &l0);
-	arch_cpuid(1, 0, &l1);
-	arch_cpuid(0x80000001, 0, &ext);
 	family = (l1.a >> 8) & 15;
 	model = ((l1.a >> 4) & 15) + (family == 6 || family == 15 ? (l1.a >> 12) & 0xf0 : 0);
 	c = (struct mcinfo_logical_cpu){

@@ -39,7 +39,8 @@ static long read_console(struct xen_sysctl_readconsole *r)
 
 static void physinfo(struct xen_sysctl_physinfo *p)
 {
-	struct cpuid_leaf l1, e1, l7, e7;
+	struct cpuid_leaf l1 = arch_cpuid(1, 0), e1 = arch_cpuid(0x80000001, 0);
+	struct cpuid_leaf l7 = arch_cpuid(7, 0), e7 = arch_cpuid(0x80000007, 0);
 
 	*p = (struct xen_sysctl_physinfo){
 		.threads_per_core = 1, .nr_cpus = nr_cpus_online(),
@@ -48,18 +49,8 @@ static void physinfo(struct xen_sysctl_physinfo *p)
 		.capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1,
 		.total_pages = total_pages, .free_pages = free_page_count(),
 		.max_mfn = max_page - 1, .outstanding_pages = claimed_pages,
+		.hw_cap = { l1.d, l1.c, e1.d, e1.c, 0, l7.b, l7.c, e7.d },
 	};
-	arch_cpuid(1, 0, &l1);
-	arch_cpuid(7, 0, &l7);
-	arch_cpuid(0x80000001, 0, &e1);
-	arch_cpuid(0x80000007, 0, &e7);
-	p->hw_cap[0] = l1.d;
-	p->hw_cap[1] = l1.c;
-	p->hw_cap[2] = e1.d;
-	p->hw_cap[3] = e1.c;
-	p->hw_cap[5] = l7.b;
-	p->hw_cap[6] = l7.c;
-	p->hw_cap[7] = e7.d;
 }
 
 static long list_domains(struct xen_sysctl_getdomaininfolist *l)

@@ -143,18 +143,14 @@ static void watchdog_fired(void *arg)
 	domain_shutdown(d, SHUTDOWN_watchdog);
 }
 
-/* Into the table, unless the id is taken. */
+/* Into the table, unless the id is taken. domlist_lock held. */
 static int publish(struct domain *d)
 {
-	bool taken;
-
-	spin_lock(&domlist_lock);
-	taken = domain_table[d->id];
-	if (!taken)
-		domain_table[d->id] = d;
+	if (domain_table[d->id])
+		return -EEXIST;
+	domain_table[d->id] = d;
 	ids_end = max(ids_end, d->id + 1U);
-	spin_unlock(&domlist_lock);
-	return taken ? -EEXIST : 0;
+	return 0;
 }
 
 int domain_create(domid_t id, bool privileged, unsigned int max_vcpus, struct domain **out)
@@ -173,7 +169,8 @@ int domain_create(domid_t id, bool privileged, unsigned int max_vcpus, struct do
 	d->pause_count = 1;
 	for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdog); i++)
 		timer_init(&d->watchdog[i], watchdog_fired, d, this_cpu());
-	rc = alloc_shared_info(d) ?: evtchn_init(d) ?: grant_init(d) ?: publish(d);
+	rc = alloc_shared_info(d) ?: evtchn_init(d) ?: grant_init(d) ?:
+	     under_lock(&domlist_lock, publish(d));
 	if (rc)
 		free_domain(d);
 	else
@@ -338,8 +335,7 @@ void domain_resume(struct domain *d)
 	struct vcpu *v;
 
 	d->shutdown_code = 0;
-	d->is_shut_down = false;
-	d->shutdown_begun = false;
+	d->is_shut_down = d->shutdown_begun = false;
 	for_each_vcpu(d, v)
 		clear_pause(v, VPF_shutdown);
 }

@@ -116,8 +116,7 @@ void share_hv_page(struct domain *d, void *page, bool writable)
 	pg->owner = d->id;
 	pg->flags = PGF_hv;
 	/* read-only pages carry a table type that nobody can take, so that no one maps them RW */
-	WRITE_ONCE(pg->word, PG_allocated | 1 |
-		   (writable ? 0 : PG_TYPE_ONE | ((u64)PT_none << PG_TYPE_SHIFT)));
+	WRITE_ONCE(pg->word, PG_allocated | 1 | (writable ? 0 : PG_TYPE_ONE));	/* PT_none */
 }
 
 void unshare_hv_page(void *page)
@@ -176,15 +175,6 @@ bool release_allocated(struct domain *d, struct page_info *pg)
 	if (ok)
 		put_page(pg);
 	return ok;
-}
-
-/* No CPU may still hold translations of the old use; other domains may have mapped it too. */
-static void flush_old_use(const struct page_info *pg)
-{
-	cpumask_t stale = tlb_stale(cpu_online_map, pg->stamp);
-
-	if (stale)
-		flush_tlb_mask(stale, FLUSH_ALL);
 }
 
 /* Another domain's mmu_lock, out of order perhaps: wait a while, but not for ever. */

@@ -107,14 +107,8 @@ u32 grant_max_frames(const struct domain *d)
 void *grant_frame(struct domain *d, u64 n)
 {
 	struct grant_table *g = d->grant;
-	bool ok;
 
-	if (n >= g->max_frames)
-		return NULL;
-	spin_lock(&g->lock);
-	ok = grow(d, g, (u32)n + 1);
-	spin_unlock(&g->lock);
-	return ok ? g->frame[n] : NULL;
+	return n < g->max_frames && under_lock(&g->lock, grow(d, g, (u32)n + 1)) ? g->frame[n] : NULL;
 }
 
 /* --- pins --- */

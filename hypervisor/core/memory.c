@@ -295,24 +295,21 @@ static long exchange(u64 arg, u64 a3, u64 a4, u64 a5)
 
 /* --- operations on d, which memory_op() holds meanwhile --- */
 
+/* d->lock is held. */
 static long claim(struct domain *d, const struct xen_memory_reservation *r)
 {
-	long rc = 0;
 	u64 want;
 
 	if (r->extent_start || r->extent_order || r->mem_flags)
 		return -EINVAL;
-	spin_lock(&d->lock);
 	want = r->nr_extents ? r->nr_extents - d->nr_pages : 0;
 	if (r->nr_extents && (d->outstanding_pages || r->nr_extents > d->max_pages ||
 			      r->nr_extents <= d->nr_pages || d->state == DOM_dying))
-		rc = -EINVAL;
-	else if (want && claimed_pages + want > free_page_count())
-		rc = -ENOMEM;
-	else
-		set_claim(d, (u32)want);
-	spin_unlock(&d->lock);
-	return rc;
+		return -EINVAL;
+	if (want && claimed_pages + want > free_page_count())
+		return -ENOMEM;
+	set_claim(d, (u32)want);
+	return 0;
 }
 
 static long machine_map(const struct domain *d, struct xen_memory_map *m)
@@ -465,7 +462,7 @@ HYPERCALL(memory_op)
 				with_domain(m.domid, d, set_map(d, &m.map)));
 	case XENMEM_claim_pages:
 		return with_arg(struct xen_memory_reservation, r, arg,
-				with_domain(r.domid, d, claim(d, &r)));
+				with_domain(r.domid, d, under_lock(&d->lock, claim(d, &r))));
 	case XENMEM_acquire_resource:
 		return with_arg_back(struct xen_mem_acquire_resource, r, arg,
 				     with_domain(r.domid, d, acquire_resource(d, &r)));
@@ -598,12 +595,7 @@ static int claim_pirqs(struct domain *d, int pirq, int irq, unsigned int nr)
 
 int pirq_map(struct domain *d, int pirq, int irq, unsigned int nr)
 {
-	int rc;
-
-	spin_lock(&d->evtchn_lock);
-	rc = claim_pirqs(d, pirq, irq, nr);
-	spin_unlock(&d->evtchn_lock);
-	return rc;
+	return under_lock(&d->evtchn_lock, claim_pirqs(d, pirq, irq, nr));
 }
 
 /* Is another pirq of p's allocation mapped? (Its number may have been given away since.) */

@@ -123,20 +123,16 @@ struct page_info *alloc_pages(unsigned int order, unsigned int address_bits, uns
 {
 	unsigned int top = NR_ZONES - 1;
 	struct page_info *pg;
-	cpumask_t stale;
 
 	if (address_bits)
 		top = min(top, address_bits < PAGE_SHIFT ? 0 : address_bits - PAGE_SHIFT);
 	if (order > MAX_ORDER || alloc_should_fail())
 		return NULL;
-	spin_lock(&buddy_lock);
-	pg = take_block(order, top);
-	spin_unlock(&buddy_lock);
+	pg = under_lock(&buddy_lock, take_block(order, top));
 	if (!pg)
 		return NULL;
-	stale = pg->stamp ? tlb_stale(cpu_online_map, pg->stamp) : 0;
-	if (stale)
-		flush_tlb_mask(stale, FLUSH_ALL);
+	if (pg->stamp)
+		flush_old_use(pg);
 	for (u64 i = 0; i < BIT(order); i++) {
 		if ((flags & ALLOC_ZERO) && !(pg[i].flags & PGF_clean))
 			memset(mfn_to_virt(page_to_mfn(&pg[i])), 0, PAGE_SIZE);

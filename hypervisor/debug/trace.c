@@ -9,12 +9,10 @@
 #include <hv/domain.h>
 #include <hv/page_alloc.h>
 
-#define TRACE_RECORDS PARAPET_TRACE_RECORDS
-
 bool trace_enabled;
 static struct trace_ring {		/* of each CPU, since it came up */
 	u64 next;			/* records ever written */
-	struct parapet_trace_record rec[TRACE_RECORDS];
+	struct parapet_trace_record rec[PARAPET_TRACE_RECORDS];
 } *trace_rings[NR_CPUS];
 
 int trace_init_cpu(unsigned int cpu)
@@ -35,7 +33,7 @@ void trace_record(enum trace_event e, u64 a, u64 b)
 
 	if (!r)
 		return;
-	r->rec[r->next++ % TRACE_RECORDS] = (struct parapet_trace_record){
+	r->rec[r->next++ % PARAPET_TRACE_RECORDS] = (struct parapet_trace_record){
 		.tsc = rdtsc_now(), .event = e, .cpu = cpu, .a = a, .b = b,
 		.domid = v ? v->domain->id : 0xffff, .vcpu = v ? v->id : 0,
 	};
@@ -63,21 +61,21 @@ void trace_dump(void)
 		i = end - min(end, 32UL);
 		printk("trace of CPU %u, records %lu to %lu:\n", cpu, i, end);
 		for (; i < end; i++)
-			dump_one(&trace_rings[cpu]->rec[i % TRACE_RECORDS]);
+			dump_one(&trace_rings[cpu]->rec[i % PARAPET_TRACE_RECORDS]);
 	}
 }
 
 static long trace_read(struct parapet_sysctl_trace *t)
 {
 	const struct trace_ring *r = t->cpu < NR_CPUS ? READ_ONCE(trace_rings[t->cpu]) : NULL;
-	u64 n, end = r ? READ_ONCE(r->next) : 0, oldest = end - min(end, (u64)TRACE_RECORDS);
+	u64 n, end = r ? READ_ONCE(r->next) : 0, oldest = end - min(end, (u64)PARAPET_TRACE_RECORDS);
 
 	if (!r)
 		return -ENOENT;
 	t->index = max(t->index, oldest);
 	for (n = 0; n < t->count && t->index + n < end; n++)
 		if (copy_to_guest(_gva(t->buffer + n * sizeof(r->rec[0])),
-				  &r->rec[(t->index + n) % TRACE_RECORDS], sizeof(r->rec[0])))
+				  &r->rec[(t->index + n) % PARAPET_TRACE_RECORDS], sizeof(r->rec[0])))
 			return -EFAULT;
 	t->count = n;
 	t->written = READ_ONCE(r->next);

@@ -74,12 +74,10 @@ int check_trap(struct trap_info *t)
 static long load_trap(struct vcpu *v, gva_t from)
 {
 	struct trap_info t;
-	int rc;
+	int rc = copy_from_guest(&t, from, sizeof(t));
 
-	if (copy_from_guest(&t, from, sizeof(t)))
-		return -EFAULT;
-	if (!t.address)
-		return 0;
+	if (rc || !t.address)
+		return rc;
 	rc = check_trap(&t);
 	if (rc)
 		return rc;

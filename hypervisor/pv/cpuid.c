@@ -87,9 +87,8 @@ static const struct {
 
 enum vendor hw_vendor(void)
 {
-	struct cpuid_leaf l;
+	struct cpuid_leaf l = arch_cpuid(0, 0);
 
-	arch_cpuid(0, 0, &l);
 	if (l.c == 0x6c65746e)				/* GenuineIntel */
 		return V_intel;
 	/* AuthenticAMD, HygonGenuine */
@@ -102,10 +101,9 @@ static u64 usable_xstate(void)
 	struct cpuid_leaf l;
 	u64 mask;
 
-	arch_cpuid(1, 0, &l);
-	if (!(l.c & B(27)))
+	if (!(arch_cpuid(1, 0).c & B(27)))
 		return 0;
-	arch_cpuid(0xd, 0, &l);
+	l = arch_cpuid(0xd, 0);
 	mask = ((u64)l.d << 32 | l.a) & XSTATE_ALLOWED;
 	return (mask & XSTATE_AVX512) == XSTATE_AVX512 ? mask : mask & ~XSTATE_AVX512;
 }
@@ -160,7 +158,7 @@ static void leaf_d(u32 sub, struct cpuid_leaf *out)
 	for (unsigned int i = 2; i < 63; i++) {
 		if (!(xstate & BIT(i)))
 			continue;
-		arch_cpuid(0xd, i, &l);
+		l = arch_cpuid(0xd, i);
 		out->c = max(out->c, l.a + l.b);
 	}
 }
@@ -213,10 +211,9 @@ void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, struct cpuid_leaf *out
 		hypervisor_leaf(v, leaf, sub, out);
 		return;
 	}
-	arch_cpuid(leaf & 0x80000000U, 0, &hw);
-	if (leaf > hw.a || leaf > (leaf & 0x80000000U ? MAX_EXT_AMD : MAX_BASIC))
+	if (leaf > arch_cpuid(leaf & 0x80000000U, 0).a || leaf > (leaf & 0x80000000U ? MAX_EXT_AMD : MAX_BASIC))
 		return;
-	arch_cpuid(leaf, sub, &hw);
+	hw = arch_cpuid(leaf, sub);
 	for (unsigned int i = 0; i < ARRAY_SIZE(policy); i++)
 		if (leaf >= policy[i].first && leaf <= policy[i].last &&
 		    sub >= policy[i].first_sub && sub <= policy[i].last_sub &&

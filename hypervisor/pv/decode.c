@@ -446,10 +446,10 @@ static u64 operate(struct cpu_user_regs *regs, const struct insn *in, u64 a, int
 		return arith(flags, in->opcode >> 3, a, source(regs, in), size);
 	case 0x80: case 0x81: case 0x83:
 		return arith(flags, sub_op, a, trunc_to(in->imm, size), size);
-	case 0x86: case 0x87:
+	case 0x86: case 0x87: case 0x1c0: case 0x1c1:
 		src = source(regs, in);
 		reg_write(regs, in->reg, size, in->rex, a);
-		return src;
+		return in->opcode < 0x100 ? src : add(flags, a, src, false, size);
 	case 0x88: case 0x89: case 0x1c3:
 		return source(regs, in);
 	case 0xa2: case 0xa3: case 0xaa: case 0xab:
@@ -466,10 +466,6 @@ static u64 operate(struct cpu_user_regs *regs, const struct insn *in, u64 a, int
 		return bit_op(flags, sub_op & 3, a, BIT(in->imm % bits));
 	case 0x1b0: case 0x1b1:
 		return cmpxchg(regs, size, a, source(regs, in));
-	case 0x1c0: case 0x1c1:
-		src = source(regs, in);
-		reg_write(regs, in->reg, size, in->rex, a);
-		return add(flags, a, src, false, size);
 	case 0x1c7:
 		return cmpxchg8b(regs, a);
 	}

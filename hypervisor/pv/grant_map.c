@@ -181,12 +181,11 @@ static long map_some(u64 arg, u32 n)
 	long rc = 0;
 
 	for (u32 i = 0; !rc && i < n; i++) {
-		if (copy_from_guest(&op, _gva(arg + i * sizeof(op)), sizeof(op))) {
-			rc = -EFAULT;
+		rc = copy_from_guest(&op, _gva(arg + i * sizeof(op)), sizeof(op));
+		if (rc)
 			break;
-		}
 		op.status = map_one(&op, &flush);
-		rc = copy_to_guest(_gva(arg + i * sizeof(op)), &op, sizeof(op)) ? -EFAULT : 0;
+		rc = copy_to_guest(_gva(arg + i * sizeof(op)), &op, sizeof(op));
 	}
 	if (flush)
 		flush_tlb_mask(current_vcpu()->domain->dirty_cpus, FLUSH_ALL);
@@ -202,10 +201,9 @@ static long unmap_some(u64 arg, u32 n)
 	u32 i;
 
 	for (i = 0; i < n; i++) {
-		if (copy_from_guest(&op, _gva(arg + i * sizeof(op)), sizeof(op))) {
-			rc = -EFAULT;
+		rc = copy_from_guest(&op, _gva(arg + i * sizeof(op)), sizeof(op));
+		if (rc)
 			break;
-		}
 		status[i] = unmap_one(&op, &e);
 	}
 	end_pins(&e);

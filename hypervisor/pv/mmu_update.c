@@ -138,11 +138,11 @@ static noinline int foreign_owners(u32 domids, struct domain **pt_owner, struct 
 		return -ESRCH;
 	if (pt_dom && pt_dom - 1 != (*pt_owner)->id)
 		rc = pg_owner_get(pt_dom - 1, pt_owner);
-	if (!rc) {
-		rc = pg_owner_get(domids & 0xffff, pg_owner);
-		if (rc)
-			pg_owner_put(*pt_owner);
-	}
+	if (rc)
+		return rc;
+	rc = pg_owner_get(domids & 0xffff, pg_owner);
+	if (rc)
+		pg_owner_put(*pt_owner);
 	return rc;
 }
 

@@ -224,7 +224,8 @@ static void forget_fresh(struct domain *d)
 		}
 }
 
-int promote_tree(struct domain *d, struct page_info *pg, enum page_type type)
+/* Make pg a validated table, its children first. -ERESTART: let go of mmu_lock and go on. */
+static int promote_tree(struct domain *d, struct page_info *pg, enum page_type type)
 {
 	unsigned int tries = 3;
 	u32 sweeps;

@@ -38,17 +38,15 @@ static long eoi(struct domain *d, const struct physdev_eoi *op)
 	return p ? 0 : -EINVAL;
 }
 
-/* Without the EOI map a guest must always call, for masking may have been at work. */
+/* Without the EOI map a guest must always call, for masking may have been at work. Lock held. */
 static long status_query(struct domain *d, struct physdev_irq_status_query *op)
 {
 	struct pirq *p;
 
 	if (op->irq >= NR_PIRQS)
 		return -EINVAL;
-	spin_lock(&d->evtchn_lock);
 	p = d->pirq[op->irq];
 	op->flags = XENIRQSTAT_needs_eoi | (p && p->shared ? XENIRQSTAT_shared : 0);
-	spin_unlock(&d->evtchn_lock);
 	return 0;
 }
 
@@ -172,7 +170,7 @@ HYPERCALL(physdev_op)
 		return with_arg(struct physdev_eoi, op, arg, eoi(d, &op));
 	case PHYSDEVOP_irq_status_query:
 		return with_arg_back(struct physdev_irq_status_query, op, arg,
-				     status_query(d, &op));
+				     under_lock(&d->evtchn_lock, status_query(d, &op)));
 	case PHYSDEVOP_pirq_eoi_gmfn_v1:
 	case PHYSDEVOP_pirq_eoi_gmfn_v2:
 		return with_arg(struct physdev_pirq_eoi_gmfn, op, arg,

@@ -77,10 +77,7 @@ HYPERCALL(ring1)
 	d = current_vcpu()->domain;
 	if (d->ring1_denied || arch_ring1_refused())
 		return refuse(-EOPNOTSUPP, "d%u: no ring 1: %s", d->id, arch_ring1_refused() ?: "denied");
-	spin_lock(&d->lock);
-	rc = enter(current_vcpu());
-	spin_unlock(&d->lock);
-	return rc;
+	return under_lock(&d->lock, enter(current_vcpu()));
 }
 
 /*

@@ -98,9 +98,7 @@ static void install_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	p->failsafe_masks_events = c->flags & VGCF_failsafe_disables_events;
 	p->syscall_entry = c->syscall_callback_eip;
 	p->syscall_masks_events = !!(c->flags & VGCF_syscall_disables_events);
-	p->ctrlreg4 = c->ctrlreg[4];	/* filtered whenever it is read; 0: as the first vcpu */
-	if (!p->ctrlreg4)
-		p->ctrlreg4 = first->ctrlreg4;
+	p->ctrlreg4 = c->ctrlreg[4] ?: first->ctrlreg4;	/* 0: as the first vcpu; filtered whenever it is read */
 	p->ts = c->ctrlreg[0] & X86_CR0_TS;
 	arch_set_segment_base(v, SEGBASE_FS, c->fs_base);
 	arch_set_segment_base(v, SEGBASE_GS_KERNEL, c->gs_base_kernel);
@@ -143,18 +141,15 @@ int set_vcpu_context(struct vcpu *v, struct vcpu_guest_context *c)
 static long initialise(struct vcpu *v, gva_t arg)
 {
 	struct vcpu_guest_context *c;
-	long rc = -EFAULT;
+	long rc;
 
 	if (v->vcpu_info == &dummy_vcpu_info)
 		return refuse(-EINVAL, "vcpu %u has no vcpu_info", v->id);
 	c = hv_new(struct vcpu_guest_context);
 	if (!c)
 		return -ENOMEM;
-	if (!copy_from_guest(c, arg, sizeof(*c))) {
-		spin_lock(&v->domain->lock);
-		rc = set_vcpu_context(v, c);
-		spin_unlock(&v->domain->lock);
-	}
+	rc = copy_from_guest(c, arg, sizeof(*c)) ?:
+	     under_lock(&v->domain->lock, set_vcpu_context(v, c));
 	hv_free(c);
 	return rc;
 }
@@ -187,11 +182,8 @@ static long map_vcpu_info(struct vcpu *v, mfn_t mfn, u32 offset)
 
 static long register_vcpu_info(struct vcpu *v, const struct vcpu_register_vcpu_info *r)
 {
-	long rc;
+	long rc = under_lock(&v->domain->lock, map_vcpu_info(v, _mfn(r->mfn), r->offset));
 
-	spin_lock(&v->domain->lock);
-	rc = map_vcpu_info(v, _mfn(r->mfn), r->offset);
-	spin_unlock(&v->domain->lock);
 	if (!rc && v == current_vcpu())
 		clock_update_vcpu(v);
 	return rc;
@@ -354,30 +346,25 @@ static long poll(struct vcpu *v, const struct sched_poll *p)
 	return 0;
 }
 
-/* id 0: a new one, the result is its id; timeout 0: stop it. */
+/* id 0: a new one, the result is its id; timeout 0: stop it. d->lock held. */
 static long watchdog(struct domain *d, const struct sched_watchdog *w)
 {
-	u32 i;
-	long rc = 0;
+	u32 i = w->id ? w->id - 1 : (u32)__builtin_ctz(~d->watchdog_inuse);
 
 	if (w->id > ARRAY_SIZE(d->watchdog) || (!w->id && !w->timeout))
 		return -EINVAL;
-	spin_lock(&d->lock);
-	i = w->id ? w->id - 1 : (u32)__builtin_ctz(~d->watchdog_inuse);
-	if (i >= ARRAY_SIZE(d->watchdog)) {
-		rc = -ENOSPC;
-	} else if (w->id && !(d->watchdog_inuse & BIT(i))) {
-		rc = -EINVAL;
-	} else if (!w->timeout) {
+	if (i >= ARRAY_SIZE(d->watchdog))
+		return -ENOSPC;
+	if (w->id && !(d->watchdog_inuse & BIT(i)))
+		return -EINVAL;
+	if (!w->timeout) {
 		timer_stop(&d->watchdog[i]);
 		d->watchdog_inuse &= ~(u32)BIT(i);
-	} else {
-		timer_set(&d->watchdog[i], now_ns() + w->timeout * 1000000000UL);
-		d->watchdog_inuse |= (u32)BIT(i);
-		rc = w->id ? 0 : i + 1;
+		return 0;
 	}
-	spin_unlock(&d->lock);
-	return rc;
+	timer_set(&d->watchdog[i], now_ns() + w->timeout * 1000000000UL);
+	d->watchdog_inuse |= (u32)BIT(i);
+	return w->id ? 0 : i + 1;
 }
 
 /* The hardware domain wants a vcpu on one CPU for a while (SMM calls and such). */
@@ -446,7 +433,7 @@ HYPERCALL(sched_op)
 	case SCHEDOP_remote_shutdown:
 		return with_arg(struct sched_remote_shutdown, r, arg, remote_shutdown(d, &r));
 	case SCHEDOP_watchdog:
-		return with_arg(struct sched_watchdog, w, arg, watchdog(d, &w));
+		return with_arg(struct sched_watchdog, w, arg, under_lock(&d->lock, watchdog(d, &w)));
 	case SCHEDOP_pin_override:
 		return with_arg(struct sched_pin_override, p, arg, pin_override(v, p.pcpu));
 	}

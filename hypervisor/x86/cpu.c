@@ -16,21 +16,20 @@ unsigned int opt_maxcpus;
 bool opt_x2apic, opt_pcid = true;
 static enum { RING1_OFF, RING1_ON, RING1_FORCE } opt_ring1 = RING1_ON;
 
-void arch_cpuid(u32 leaf, u32 sub, struct cpuid_leaf *out)
+struct cpuid_leaf arch_cpuid(u32 leaf, u32 sub)
 {
-	__asm__ __volatile__("cpuid" : "=a"(out->a), "=b"(out->b), "=c"(out->c), "=d"(out->d)
+	struct cpuid_leaf l;
+
+	__asm__ __volatile__("cpuid" : "=a"(l.a), "=b"(l.b), "=c"(l.c), "=d"(l.d)
 			     : "a"(leaf), "c"(sub));
+	return l;
 }
 
 /* All zero where the CPU has no such leaf. */
 static struct cpuid_leaf query(u32 leaf, u32 sub)
 {
-	struct cpuid_leaf l = { 0 }, max;
-
-	arch_cpuid(leaf & 0x80000000, 0, &max);
-	if (leaf <= max.a)
-		arch_cpuid(leaf, sub, &l);
-	return l;
+	return leaf <= arch_cpuid(leaf & 0x80000000, 0).a ? arch_cpuid(leaf, sub) :
+							    (struct cpuid_leaf){ 0 };
 }
 
 static void identify(struct cpu_features *f)

@@ -35,14 +35,11 @@ static u64 hw_xcr0[NR_CPUS];
 
 void fpu_init(void)
 {
-	struct cpuid_leaf l;
+	u32 bytes = cpu_feat.xsave ? arch_cpuid(0xd, 0).b : 0;	/* for what is enabled in XCR0 now: all */
 
 	clts();
-	if (!cpu_feat.xsave)
-		return;
-	arch_cpuid(0xd, 0, &l);		/* b: bytes for what is enabled in XCR0 now: all */
-	if (l.b > offsetof(struct fpu_area, xcr0))
-		refuse_boot("the CPU's vector registers need %u bytes, more than a page; take another", l.b);
+	if (bytes > offsetof(struct fpu_area, xcr0))
+		refuse_boot("the CPU's vector registers need %u bytes, more than a page; take another", bytes);
 }
 
 static void set_hw_xcr0(u64 val)

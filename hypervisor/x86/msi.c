@@ -334,14 +334,9 @@ static u16 cf8_select(u8 bus, u8 devfn, u8 reg)
 
 u32 pci_conf_read(u16 seg, u8 bus, u8 devfn, u8 reg, unsigned int size)
 {
-	u32 val;
-
 	if (seg)
 		return ~0U >> (32 - 8 * size);
-	spin_lock(&cf8_lock);
-	val = arch_io_read(cf8_select(bus, devfn, reg), size);
-	spin_unlock(&cf8_lock);
-	return val;
+	return under_lock(&cf8_lock, arch_io_read(cf8_select(bus, devfn, reg), size));
 }
 
 void pci_conf_write(u16 seg, u8 bus, u8 devfn, u8 reg, unsigned int size, u32 val)

@@ -38,11 +38,8 @@ static u32 initial_apic_id(void)
 	struct cpuid_leaf l = { 0 };
 
 	if (cpu_feat.max_leaf >= 0xb)
-		arch_cpuid(0xb, 0, &l);
-	if (l.b)
-		return l.d;
-	arch_cpuid(1, 0, &l);
-	return l.b >> 24;
+		l = arch_cpuid(0xb, 0);
+	return l.b ? l.d : arch_cpuid(1, 0).b >> 24;
 }
 
 /* CPU 0 is the one that booted; the others in ACPI's order. */

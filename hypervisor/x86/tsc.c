@@ -78,7 +78,7 @@ static u64 calibrate(void)
 	u64 a = measure_pm(), b = measure_pm(), c = measure_pm(), low = min(a, b), high = max(a, b);
 
 	if (cpu_feat.max_leaf >= 0x15)
-		arch_cpuid(0x15, 0, &l);
+		l = arch_cpuid(0x15, 0);
 	if (l.a && l.b && l.c)
 		return mul_div(l.c, l.b, l.a);
 	high = min(high, c);

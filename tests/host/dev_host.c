@@ -100,9 +100,9 @@ void arch_fill_hypercall_page(void *page)
 	memset(page, 0xcc, PAGE_SIZE);
 }
 
-void arch_cpuid(u32 leaf, u32 sub, struct cpuid_leaf *out)
+struct cpuid_leaf arch_cpuid(u32 leaf, u32 sub)
 {
-	memset(out, 0, sizeof(*out));
+	return (struct cpuid_leaf){ 0 };
 }
 
 int arch_rdmsr_safe(u32 msr, u64 *val)

@@ -13,30 +13,32 @@ static bool amd, stable;
 static u32 leaf1_c, xstate;
 static struct cpuid_leaf any;		/* what leaves without special treatment here answer */
 
-void arch_cpuid(u32 leaf, u32 sub, struct cpuid_leaf *out)
+struct cpuid_leaf arch_cpuid(u32 leaf, u32 sub)
 {
-	*out = any;
+	struct cpuid_leaf l = any;
+
 	switch (leaf) {
 	case 0:
-		out->a = 0x20;
-		out->c = amd ? 0x444d4163 : 0x6c65746e;
+		l.a = 0x20;
+		l.c = amd ? 0x444d4163 : 0x6c65746e;
 		break;
 	case 1:
-		out->b = 0x12345678;
-		out->c = leaf1_c;
+		l.b = 0x12345678;
+		l.c = leaf1_c;
 		break;
 	case 0xd:
 		if (sub == 0)
-			*out = (struct cpuid_leaf){ xstate, 832, 0x2980, 0 };
+			l = (struct cpuid_leaf){ xstate, 832, 0x2980, 0 };
 		else if (sub == 2)
-			*out = (struct cpuid_leaf){ 256, 576, 3, 9 };
+			l = (struct cpuid_leaf){ 256, 576, 3, 9 };
 		else if (sub >= 5 && sub <= 7)
-			*out = (struct cpuid_leaf){ 512, 576 + 256 + (sub - 5) * 512, 0, 0 };
+			l = (struct cpuid_leaf){ 512, 576 + 256 + (sub - 5) * 512, 0, 0 };
 		break;
 	case 0x80000000:
-		out->a = 0x80000028;
+		l.a = 0x80000028;
 		break;
 	}
+	return l;
 }
 
 bool arch_tsc_stable(void)

@@ -11,17 +11,19 @@ static struct vcpu *v;
 static bool amd;
 static struct { int reads, writes; u32 msr; u64 val; } hw;
 
-void arch_cpuid(u32 leaf, u32 sub, struct cpuid_leaf *out)
+struct cpuid_leaf arch_cpuid(u32 leaf, u32 sub)
 {
-	*out = (struct cpuid_leaf){ 0xd, 0, amd ? 0x444d4163 : 0x6c65746e, 0 };
+	struct cpuid_leaf l = (struct cpuid_leaf){ 0xd, 0, amd ? 0x444d4163 : 0x6c65746e, 0 };
+
 	if (leaf == 0x80000000)
-		out->a = 0x80000021;
+		l.a = 0x80000021;
 	if (leaf == 7)
-		out->d = BIT(29);
+		l.d = BIT(29);
 	if (leaf == 0x80000001)
-		out->d = BIT(27);
+		l.d = BIT(27);
 	if (leaf == 0x80000008)
-		out->b = amd ? BIT(12) : 0;
+		l.b = amd ? BIT(12) : 0;
+	return l;
 }
 
 int arch_rdmsr_safe(u32 msr, u64 *val)

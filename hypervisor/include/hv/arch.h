@@ -107,7 +107,7 @@ void arch_fill_hypercall_page(void *page);	/* 4 KiB, a RAM page of the guest */
 
 /* --- CPUID, MSRs, ports for emulation (pv/cpuid.c, privop.c) --- */
 struct cpuid_leaf { u32 a, b, c, d; };
-void arch_cpuid(u32 leaf, u32 sub, struct cpuid_leaf *out);	/* the hardware's answer */
+struct cpuid_leaf arch_cpuid(u32 leaf, u32 sub);	/* the hardware's answer */
 int arch_rdmsr_safe(u32 msr, u64 *val);		/* -EFAULT on #GP */
 int arch_wrmsr_safe(u32 msr, u64 val);
 u32 arch_io_read(u16 port, unsigned int size);

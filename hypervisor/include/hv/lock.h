@@ -70,4 +70,12 @@ static inline void spin_unlock(spinlock_t *l)
 	__atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
 }
 
+/* What expr gives, under the lock. */
+#define under_lock(l, expr) \
+	({ typeof(expr) got_; \
+	   spin_lock(l); \
+	   got_ = (expr); \
+	   spin_unlock(l); \
+	   got_; })
+
 #endif

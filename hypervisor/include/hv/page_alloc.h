@@ -25,6 +25,15 @@ void free_pages(struct page_info *pg, unsigned int order);
 bool page_alloc_scrub(void);	/* idle CPUs: at most one free frame is cleared; false: nothing to do now */
 bool frame_is_zero(const struct page_info *pg);
 
+/* No CPU may still hold translations of the old use; other domains may have mapped it too. */
+static inline void flush_old_use(const struct page_info *pg)
+{
+	cpumask_t stale = tlb_stale(cpu_online_map, pg->stamp);
+
+	if (stale)
+		flush_tlb_mask(stale, FLUSH_ALL);
+}
+
 /* Of the smallest block that has so many bytes. */
 static inline unsigned int order_of(u64 bytes)
 {

@@ -33,8 +33,6 @@ int mod_l1(struct domain *d, struct domain *pg_owner, u64 *l1p, u64 new, bool pr
 int mod_l1_if_same(struct domain *d, u64 *l1p, u64 old, u64 new);	/* -EAGAIN: is not old */
 int mod_table_entry(struct domain *d, struct page_info *pg, enum page_type type, unsigned int idx,
 		    u64 new, bool preserve_ad);
-/* Make pg a validated table, its children first. -ERESTART: let go of mmu_lock and go on. */
-int promote_tree(struct domain *d, struct page_info *pg, enum page_type type);
 void fill_hv_slots(u64 *l4);		/* of a guest's L4 (validate_table calls it); seam to x86 */
 /* Roots of a vcpu: typed PT_l4, held. */
 int set_kernel_root(struct vcpu *v, mfn_t mfn);
