@@ -133,8 +133,8 @@ void unshare_hv_page(void *page)
 
 void put_left_root(struct vcpu *v)
 {
-	put_table(v->pv.root_left);
-	v->pv.root_left = INVALID_MFN;
+	/* at once: v may just be leaving one, without the lock */
+	put_table(_mfn(atomic_xchg(&v->pv.root_left.m, mfn_x(INVALID_MFN))));
 }
 
 bool unpin_page(struct domain *d, struct page_info *pg)

@@ -210,7 +210,7 @@ void restricted_take_root(u64 cr3)
 	v->pv.root_kernel = root;
 	v->pv.cr3_kernel = root_to_cr3(v, root, false);
 	tags_load(v->pv.cr3_kernel);
-	v->pv.root_left = old;		/* who has the lock may let go of it for us: unpin_page() */
+	WRITE_ONCE(v->pv.root_left, old);	/* who has the lock may let go of it for us: unpin_page() */
 	mmu_lock(v->domain);
 	put_left_root(v);
 	mmu_unlock(v->domain);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler, timers and allocators on CPUs that really run at once: threads.
+ * The scheduler, timers, allocators and roots that ring 1 leaves on CPUs that really run at once: threads.
  *
  * Job:    wake, stop, move and switch vcpus from all CPUs; a vcpu that two CPUs hold at once, or
  *         that is lost, is a failure. Run it as tests/host/run sched_smp
- * Tests:  core/sched.c (S1, S3), core/timer.c, core/page_alloc.c, core/heap.c
+ * Tests:  core/sched.c (S1, S3), core/timer.c, core/page_alloc.c, core/heap.c, put_left_root()
  */
 #include "host.h"
 #include <hv/clock.h>
 #include <hv/domain.h>
+#include <hv/page_alloc.h>
 #include <hv/sched.h>
 
 #define CPUS 4
@@ -89,7 +90,7 @@ static void *cpu_thread(void *arg)
 	while (!READ_ONCE(stop)) {
 		struct vcpu *v = all[mix(&rnd) % N], *cur = current_vcpu();
 
-		switch (mix(&rnd) % 10) {
+		switch (mix(&rnd) % 11) {
 		case 0:
 		case 1:
 		case 2:
@@ -122,6 +123,10 @@ static void *cpu_thread(void *arg)
 		case 8:
 			sched_set_params(v->domain, 1 + mix(&rnd) % 600,
 					 mix(&rnd) % 4 ? 0 : 20 + mix(&rnd) % 200);
+			break;
+		case 10:
+			if (!cur->is_idle && v != cur)
+				sched_hand_over(v, mix(&rnd) % 8 == 0);
 			break;
 		case 9:
 			/* only CPU 0 waits, so nobody waits for one who waits */
@@ -296,12 +301,53 @@ static void test_memory(void **state)
 	assert_true(whole - free_page_count() <= 14);
 }
 
+static struct vcpu *leaver;
+static struct page_info *table;
+
+/* CPU 0 leaves a root as ring 1 does, without the lock; the others let go of it, as unpin_page() does. */
+static void *root_thread(void *arg)
+{
+	host_set_cpu((uintptr_t)arg);
+	while (!READ_ONCE(stop)) {
+		if (!this_cpu()) {
+			if (get_page_and_type(table, leaver->domain, PT_l4))
+				panic("no hold on the table");
+			WRITE_ONCE(leaver->pv.root_left, page_to_mfn(table));
+		}
+		mmu_lock(leaver->domain);
+		put_left_root(leaver);
+		mmu_unlock(leaver->domain);
+	}
+	return NULL;
+}
+
+/* Each hold is let go of once. */
+static void test_left_root(void **state)
+{
+	u64 word;
+
+	host_init(64, CPUS);
+	host_add_all_memory();
+	host_make_idle();
+	doms[0] = host_domain(1, 1);
+	leaver = doms[0]->vcpu[0];
+	leaver->pv.root_left = INVALID_MFN;
+	table = alloc_pages(0, 0, ALLOC_ZERO);
+	table->owner = 1;
+	word = (u64)PT_l4 << PG_TYPE_SHIFT | PG_validated | PG_pinned | PG_TYPE_ONE | PG_allocated | 2;
+	table->word = word;
+	run_threads(root_thread, 700);
+	assert_int_equal(table->word, word);
+	host_domain_free(doms[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_switching),
 		cmocka_unit_test(test_timers),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_left_root),
 	};
 
 	return host_main(tests);
