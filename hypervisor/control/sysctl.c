@@ -147,11 +147,13 @@ static long scheduler(struct xen_sysctl_scheduler_op *s)
 	if (s->sched_id != XEN_SCHEDULER_CREDIT2 || s->cpupool_id)
 		return -EINVAL;
 	us = &s->u.sched_credit2.ratelimit_us;
-	if (s->cmd == XEN_SYSCTL_SCHEDOP_getinfo)
+	if (s->cmd == XEN_SYSCTL_SCHEDOP_getinfo) {
 		*us = sched_min_slice;
-	else if (s->cmd != XEN_SYSCTL_SCHEDOP_putinfo)
+		return 0;
+	}
+	if (s->cmd != XEN_SYSCTL_SCHEDOP_putinfo)
 		return -EINVAL;
-	else if (*us && (*us < XEN_SYSCTL_SCHED_RATELIMIT_MIN || *us > XEN_SYSCTL_SCHED_RATELIMIT_MAX))
+	if (*us && (*us < XEN_SYSCTL_SCHED_RATELIMIT_MIN || *us > XEN_SYSCTL_SCHED_RATELIMIT_MAX))
 		return refuse(-EINVAL, "a rate limit of %u us", *us);
 	sched_min_slice = *us;
 	return 0;

@@ -10,7 +10,7 @@
  *             locks held: with one of them held the other end stays what it is.
  *         E2  a FREE port has no peer, no vcpu and is not pending.
  *         E3  v->virq_to_port[q] == p  <=>  p is bound to virq q of v.
- * Tests:  tests/host/test_evtchn.c, tests/guests/evtchn.c
+ * Tests:  tests/host/test_{evtchn,handover}.c, tests/guests/evtchn.c
  */
 #include <event_channel.h>
 #include <hv/continue.h>
@@ -199,9 +199,8 @@ static void unbind(struct domain *d, const struct evtchn *c)
 	switch (c->state) {
 	case ECS_interdomain:
 		r = evtchn_of(c->peer, c->port);
-		r->state = ECS_unbound;
-		r->port = 0;
-		r->peer = NULL;		/* but not its number: d may bind it again */
+		/* nothing of this conversation is left, but its number: d may bind it again */
+		*r = (struct evtchn){ .state = ECS_unbound, .vcpu = r->vcpu, .number = r->number };
 		break;
 	case ECS_virq:
 		*virq_port(d, c) = 0;

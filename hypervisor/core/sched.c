@@ -2,7 +2,7 @@
 /*
  * Job:    the scheduler: weighted fair over virtual runtime, one run queue per CPU; caps.
  * Enter:  schedule() as SOFTIRQ_SCHED; sched_wake()/sched_sleep() when pause flags changed;
- *         vcpu_kick() from core/evtchn.c; the sched_op and domctl handlers.
+ *         vcpu_kick(), sched_hand_over() from core/evtchn.c; the sched_op and domctl handlers.
  * State:  rqs[cpu]; idle_cpus; v->sched; d->sched.
  * Locks:  rqs[cpu].lock (RANK_SCHED) guards the v->sched of every vcpu with sched.cpu == cpu. At
  *         most one is waited for at a time; a second one is only tried.
@@ -15,7 +15,7 @@
  *             to its queue's min_vruntime and is shifted then; compared by signed differences.
  *         S6  heir is on the queue.
  * Caveat: shares are exact per CPU; across CPUs they come from moving vcpus about every 30 ms.
- * Tests:  tests/host/test_sched.c
+ * Tests:  tests/host/test_{sched,sched_smp,handover}.c
  */
 #include <hv/clock.h>
 #include <hv/debug.h>

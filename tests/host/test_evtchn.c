@@ -68,14 +68,6 @@ static bool upcall(const struct domain *d, unsigned int vcpu)
 	return d->vcpu[vcpu]->vcpu_info->evtchn_upcall_pending;
 }
 
-/* As a guest's handler does. */
-static void consume(struct domain *d, unsigned int vcpu, u32 port)
-{
-	d->vcpu[vcpu]->vcpu_info->evtchn_upcall_pending = 0;
-	d->vcpu[vcpu]->vcpu_info->evtchn_pending_sel = 0;
-	clear_bit(port, d->shared_info->evtchn_pending);
-}
-
 static void two_domains_talk(void **state)
 {
 	u32 a, b, x;
@@ -86,12 +78,12 @@ static void two_domains_talk(void **state)
 	assert_int_equal(interdomain(dom1, 0, a, &b), 0);
 	assert_true(evtchn_is_pending(dom1, b));	/* ... and made good at the bind */
 	assert_true(upcall(dom1, 0));
-	consume(dom1, 0, b);
+	world_consume(dom1, 0, b);
 	assert_int_equal(interdomain(dom1, 0, a, &x), -EINVAL);	/* taken */
 	assert_int_equal(on_port(dom0, EVTCHNOP_send, a), 0);
 	assert_true(evtchn_is_pending(dom1, b));
 	assert_int_equal(dom1->vcpu[0]->vcpu_info->evtchn_pending_sel, BIT(b / 64));
-	consume(dom1, 0, b);
+	world_consume(dom1, 0, b);
 	assert_int_equal(on_port(dom1, EVTCHNOP_send, b), 0);
 	assert_true(evtchn_is_pending(dom0, a));
 	/* one end goes, the other can be bound again */
@@ -112,7 +104,7 @@ static void with_oneself(void **state)
 	begin(1);
 	a = unbound(dom0, DOMID_SELF);
 	assert_int_equal(interdomain(dom0, DOMID_SELF, a, &b), 0);
-	consume(dom0, 0, b);
+	world_consume(dom0, 0, b);
 	assert_int_equal(on_port(dom0, EVTCHNOP_send, b), 0);
 	assert_true(evtchn_is_pending(dom0, a));
 	assert_int_equal(on_port(dom0, EVTCHNOP_close, a), 0);
@@ -177,7 +169,7 @@ static void ipis_and_vcpus(void **state)
 	assert_int_equal(virq(dom0, VIRQ_CONSOLE, 0, &p), 0);
 	v.port = p;
 	assert_int_equal(op(dom0, EVTCHNOP_bind_vcpu, &v, sizeof(v)), 0);
-	consume(dom0, 1, i.port);
+	world_consume(dom0, 1, i.port);
 	evtchn_raise_global_virq(VIRQ_CONSOLE);
 	assert_true(upcall(dom0, 1));
 	v.vcpu = 2;

@@ -35,9 +35,7 @@ static bool has_event(const struct talker *t)
 
 static void consume(struct talker *t)
 {
-	vcpu_of(t)->vcpu_info->evtchn_upcall_pending = 0;
-	vcpu_of(t)->vcpu_info->evtchn_pending_sel = 0;
-	clear_bit(t->port, t->d->shared_info->evtchn_pending);
+	world_consume(t->d, 0, t->port);
 }
 
 /* The running one has done its part; what does it do next? */
@@ -112,31 +110,24 @@ static void add(unsigned int i, u64 think, u64 after)
 		sched_wake(vcpu_of(&talkers[i]));
 }
 
-static u32 call(struct domain *d, u64 cmd, void *s, size_t size)
-{
-	struct vcpu *was = current_vcpu();
-	u64 arg = host_arg(s, size);
-
-	host_set_current(d->vcpu[0]);
-	assert_int_equal(do_event_channel_op(cmd, arg, 0, 0, 0, 0), 0);
-	memcpy(s, host_arg_ptr(arg), size);
-	host_set_current(was);
-	return 0;
-}
-
 /* Two domains with a channel: the first one begins. */
 static void begin(u64 think0, u64 after0, u64 think1, u64 after1)
 {
 	struct evtchn_alloc_unbound a = { .dom = DOMID_SELF, .remote_dom = 1 };
 	struct evtchn_bind_interdomain b = { .remote_dom = 0 };
+	struct vcpu *was;
 
 	world_begin(4096, 1);
+	was = current_vcpu();
 	memset(talkers, 0, sizeof(talkers));
 	add(0, think0, after0);
 	add(1, think1, after1);
-	call(talkers[0].d, EVTCHNOP_alloc_unbound, &a, sizeof(a));
+	host_set_current(vcpu_of(&talkers[0]));
+	assert_int_equal(world_call(event_channel_op, EVTCHNOP_alloc_unbound, a), 0);
 	b.remote_port = a.port;
-	call(talkers[1].d, EVTCHNOP_bind_interdomain, &b, sizeof(b));
+	host_set_current(vcpu_of(&talkers[1]));
+	assert_int_equal(world_call(event_channel_op, EVTCHNOP_bind_interdomain, b), 0);
+	host_set_current(was);
 	talkers[0].port = a.port;
 	talkers[1].port = b.local_port;
 	consume(&talkers[0]);		/* binding tells both */
@@ -303,6 +294,27 @@ static void test_rights(void **state)
 	assert_false(gets_it(100 * US, 700 * US));
 }
 
+/* Whoever binds the other end next begins a conversation of its own. */
+static void test_forgotten(void **state)
+{
+	struct evtchn_close c;
+	struct evtchn *e;
+
+	begin(15 * US, 5 * US, 20 * US, 8 * US);
+	run_until(now_ns() + 10 * MS);
+	e = evtchn_of(talkers[0].d, talkers[0].port);
+	assert_true(e->turns);
+	e->heard = true;
+	c.port = talkers[1].port;
+	run_until(now_ns() + US);
+	while (current_vcpu() != vcpu_of(&talkers[1]))
+		run_until(now_ns() + US);
+	assert_int_equal(world_call(event_channel_op, EVTCHNOP_close, c), 0);
+	assert_int_equal(e->state, ECS_unbound);
+	assert_false(e->turns || e->heard);
+	end();
+}
+
 /* The heir is stopped before the CPU looks for it. */
 static void test_heir_stops(void **state)
 {
@@ -337,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_given_back),
 		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_heir_stops),
 	};
 

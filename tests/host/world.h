@@ -5,7 +5,7 @@
  * Job:    set-up and tear-down for tests of domains, events, memory and clocks; hypercalls.
  * Enter:  world_begin() first in a test, world_end() last: it ends all domains and checks that
  *         every frame came back and no invariant is broken.
- * Tests:  test_domain.c, test_evtchn.c, test_memory.c, test_clock.c, test_hypercall.c
+ * Tests:  test_domain.c, test_evtchn.c, test_memory.c, test_clock.c, test_hypercall.c, test_handover.c
  */
 #ifndef HOST_WORLD_H
 #define HOST_WORLD_H
@@ -103,6 +103,14 @@ static inline void world_end(void)
 			assert_null(domain_lookup(id));
 		}
 	assert_int_equal(world_free_pages(), world_free);
+}
+
+/* As a guest's handler does. */
+static inline void world_consume(struct domain *d, unsigned int vcpu, u32 port)
+{
+	d->vcpu[vcpu]->vcpu_info->evtchn_upcall_pending = 0;
+	d->vcpu[vcpu]->vcpu_info->evtchn_pending_sel = 0;
+	clear_bit(port, d->shared_info->evtchn_pending);
 }
 
 /* A hypercall of the current vcpu; its argument structure goes there and back. */
