@@ -225,11 +225,14 @@ static int connect_queue(struct vbd *v, unsigned int nr, bool top, unsigned int 
 	return v->queues[nr] ? 0 : -1;
 }
 
-static void tell_size(struct vbd *v)
+/* again: in any case; whoever was killed before us may have been about to, and nobody looked since. */
+static void tell_size(struct vbd *v, bool again)
 {
 	struct device *d = v->dev;
 	uint64_t sectors = size_now(v);
 
+	if (!sectors || (!again && sectors == v->limits.sectors))
+		return;
 	v->limits.sectors = sectors;
 	if (back_number(d, "sectors", INT64_MAX) != (int64_t)sectors) {
 		back_write(d, "sectors", "%llu", (unsigned long long)sectors);
@@ -269,9 +272,8 @@ static int connect_vbd(struct device *d, bool again)
 		   v->persistent ? ", pages stay granted" : "");
 	for (unsigned int i = 0; i < v->nr_queues && d->connected; i++)
 		queue_start(v->queues[i]);
-	/* Whoever was killed before us may have been about to tell a new size, and nobody looked since. */
-	if (again && size_now(v))
-		tell_size(v);
+	if (again)
+		tell_size(v, true);
 	return 0;
 }
 
@@ -292,8 +294,7 @@ static void changed(struct device *d)
 	struct vbd *v = d->priv;
 
 	read_limits(v);
-	if (size_now(v) && size_now(v) != v->limits.sectors)
-		tell_size(v);
+	tell_size(v, false);
 }
 
 static const int syscalls[] = { SCMP_SYS(io_uring_enter), -1 };
