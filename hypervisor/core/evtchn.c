@@ -91,7 +91,9 @@ int evtchn_send(struct domain *d, u32 port)
 		rd = c->peer;
 		port = c->port;
 		other = evtchn_of(rd, port);
+		current_vcpu()->sched.sends = true;
 		set_pending(rd, rd->vcpu[other->vcpu], port);
+		current_vcpu()->sched.sends = false;
 		converse(c, other, rd->vcpu[other->vcpu]);
 	} else if (c && c->state == ECS_ipi) {
 		set_pending(d, d->vcpu[c->vcpu], port);

@@ -24,7 +24,7 @@
 #define US(x) ((u64)(x) * 1000)
 u32 sched_min_slice = 200;		/* us: nobody is preempted earlier by a wake-up */
 #define SLICE		US(5000)	/* turn of a vcpu while others wait */
-#define GIVEN		US(1000)	/* the same for one whom another let go first: that one still has work */
+#define GIVEN		US(1000)	/* the same of a sender before whom it woke, and of one let go first */
 #define WAKE_GAIN	US(500)		/* virtual time by which a woken vcpu must be behind */
 #define SLEEP_BONUS	US(2000)	/* a sleeper comes back at most so far behind the queue */
 #define MAX_LEAD	US(1500000)	/* more than one slice at weight 1 is never held against it */
@@ -185,8 +185,8 @@ static void check_preempt(struct runqueue *rq, struct vcpu *v, u64 now)
 	u64 at = now;
 
 	if (!curr->is_idle)
-		at = curr->sched.since + (before(v->sched.vruntime + WAKE_GAIN,
-						 live_vruntime(curr, now)) ? US(sched_min_slice) : SLICE);
+		at = curr->sched.since + (!before(v->sched.vruntime + WAKE_GAIN, live_vruntime(curr, now)) ? SLICE :
+					  curr->sched.sends ? GIVEN : US(sched_min_slice));
 	if (!before(now, at))
 		softirq_raise_cpu(rq_cpu(rq), SOFTIRQ_SCHED);
 	else

@@ -251,6 +251,40 @@ static void test_given_back(void **state)
 	end();
 }
 
+/* The binding woke it. */
+static void sleep_again(struct talker *t)
+{
+	atomic_or(&vcpu_of(t)->pause_flags, VPF_blocked);
+	sched_sleep(vcpu_of(t));
+}
+
+/* Who is woken by an event of the one that runs lets that one send more, for a millisecond; by others it is not so. */
+static void test_sender_first(void **state)
+{
+	u64 from;
+
+	begin(600 * US, FOR_EVER, FOR_EVER, 0);
+	sleep_again(&talkers[1]);
+	from = now_ns();
+	run_until(from + 990 * US);
+	assert_int_equal(talkers[0].sent, 1);
+	assert_false(vcpu_of(&talkers[0])->sched.sends);
+	assert_true(has_event(&talkers[1]) && !vcpu_of(&talkers[1])->pause_flags);
+	assert_ptr_equal(current_vcpu(), vcpu_of(&talkers[0]));
+	run_until(from + 1010 * US);
+	assert_ptr_equal(current_vcpu(), vcpu_of(&talkers[1]));
+	end();
+
+	begin(FOR_EVER, 0, FOR_EVER, 0);
+	sleep_again(&talkers[1]);
+	run_until(now_ns() + 600 * US);
+	assert_ptr_equal(current_vcpu(), vcpu_of(&talkers[0]));
+	vcpu_unblock(vcpu_of(&talkers[1]));
+	host_run_softirqs();
+	assert_ptr_equal(current_vcpu(), vcpu_of(&talkers[1]));
+	end();
+}
+
 /* v waits with a lead of that much over current and, where it is not 0, over a third one. Does it get the CPU? */
 static bool gets_it(s64 over_current, s64 over_third)
 {
@@ -348,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_not_in_turns),
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_given_back),
+		cmocka_unit_test(test_sender_first),
 		cmocka_unit_test(test_rights),
 		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_heir_stops),
