@@ -186,7 +186,7 @@ static void check_preempt(struct runqueue *rq, struct vcpu *v, u64 now)
 
 	if (!curr->is_idle)
 		at = curr->sched.since + (!before(v->sched.vruntime + WAKE_GAIN, live_vruntime(curr, now)) ? SLICE :
-					  curr->sched.sends ? GIVEN : US(sched_min_slice));
+					  max(US(sched_min_slice), curr->sched.sends ? GIVEN : 0));
 	if (!before(now, at))
 		softirq_raise_cpu(rq_cpu(rq), SOFTIRQ_SCHED);
 	else

@@ -258,22 +258,35 @@ static void sleep_again(struct talker *t)
 	sched_sleep(vcpu_of(t));
 }
 
-/* Who is woken by an event of the one that runs lets that one send more, for a millisecond; by others it is not so. */
-static void test_sender_first(void **state)
+/*
+ * Who is woken by an event of the one that runs lets that one send more, for a millisecond or what else is set; by
+ * others it is not so.
+ */
+static void sender_keeps(u64 turn)
 {
 	u64 from;
 
 	begin(600 * US, FOR_EVER, FOR_EVER, 0);
 	sleep_again(&talkers[1]);
 	from = now_ns();
-	run_until(from + 990 * US);
+	run_until(from + turn - 10 * US);
 	assert_int_equal(talkers[0].sent, 1);
 	assert_false(vcpu_of(&talkers[0])->sched.sends);
 	assert_true(has_event(&talkers[1]) && !vcpu_of(&talkers[1])->pause_flags);
 	assert_ptr_equal(current_vcpu(), vcpu_of(&talkers[0]));
-	run_until(from + 1010 * US);
+	run_until(from + turn + 10 * US);
 	assert_ptr_equal(current_vcpu(), vcpu_of(&talkers[1]));
 	end();
+}
+
+static void test_sender_first(void **state)
+{
+	u32 was = sched_min_slice;
+
+	sender_keeps(MS);
+	sched_min_slice = 2000;
+	sender_keeps(2 * MS);
+	sched_min_slice = was;
 
 	begin(FOR_EVER, 0, FOR_EVER, 0);
 	sleep_again(&talkers[1]);
