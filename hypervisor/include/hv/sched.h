@@ -31,7 +31,7 @@ struct sched_vcpu {		/* embedded in struct vcpu as v->sched */
 	bool on_queue;
 	bool capped;		/* on the CPU's list of those that wait for the next period */
 	bool yield;		/* let others go first, once */
-	bool sends;		/* an event, to another domain, now */
+	bool sends;		/* an event on an interdomain channel, now */
 	u8 busy;		/* 0-3, 2: ran on for longer, after it had asked, than before */
 	u64 asked;		/* when, if that is being found out; else 0 */
 	cpumask_t hard_affinity, soft_affinity;
